@@ -1,0 +1,354 @@
+package spawn
+
+// This file is the only raw fork of oci-run. Between the clone and the execve the child
+// shares no memory with us but is a copy of one thread of a Go program: it may make raw
+// system calls and touch memory that was prepared before, and nothing else. So every
+// function that it runs is nosplit, allocates nothing, calls nothing but RawSyscall6, and
+// never returns into code that would. The runtime's own fork hooks bracket it, as in
+// package syscall: signals are blocked from before the clone until the child has dropped
+// our handlers.
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+//go:linkname beforeFork syscall.runtime_BeforeFork
+func beforeFork()
+
+//go:linkname afterFork syscall.runtime_AfterFork
+func afterFork()
+
+//go:linkname afterForkInChild syscall.runtime_AfterForkInChild
+func afterForkInChild()
+
+// maxPass bounds the fds that the new process gets beside the inherited ones.
+const maxPass = 4
+
+// The steps of the child, for its reports. Those with a name in stepNames report errors;
+// stepAsk and stepPID are the two that don't.
+const (
+	stepAsk uint32 = iota // maps are wanted
+	stepPID               // value is the pid of the second clone
+	stepJoin
+	stepWait
+	stepGID
+	stepUID
+	stepCaps
+	stepTime
+	stepOffsets
+	stepClone
+	stepFDs
+	stepExec
+)
+
+var stepNames = [...]string{
+	stepJoin:    "join namespace",
+	stepWait:    "wait for id mappings",
+	stepGID:     "set gid 0 in the user namespace",
+	stepUID:     "set uid 0 in the user namespace",
+	stepCaps:    "keep capabilities in a user namespace without root",
+	stepTime:    "create time namespace",
+	stepOffsets: "write /proc/self/timens_offsets",
+	stepClone:   "clone in the joined namespaces",
+	stepFDs:     "mark inherited fds close-on-exec",
+	stepExec:    "execute oci-run's init",
+}
+
+// cloneArgs is struct clone_args, clone(2).
+type cloneArgs struct {
+	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+// child is all that the child reads, laid out before the clone.
+type child struct {
+	first    cloneArgs
+	ask      bool // a new user namespace wants maps
+	root     bool // become root of the user namespace
+	twice    bool // clone a second time
+	second   uintptr
+	time     bool // unshare the time namespace
+	stage    uintptr
+	joins    [8]struct{ fd, flag uintptr }
+	njoins   int
+	user     int // index of the user namespace among joins, or -1
+	offsets  []byte
+	affinity []byte
+	inherit  uintptr
+	pass     [maxPass]uintptr
+	npass    int
+	exe      uintptr
+	argv     []*byte
+	envv     []*byte
+	report   [2]uint32
+	errno    syscall.Errno
+	caps     [8]uint32 // capset(2) header and data
+}
+
+var (
+	offsetsPath = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 't', 'i', 'm', 'e', 'n', 's', '_', 'o', 'f', 'f', 's', 'e', 't', 's', 0}
+	emptyPath   [1]byte
+)
+
+func prepare(r *Request, stage int) (*child, error) {
+	c := &child{
+		stage: uintptr(stage), exe: r.Exe.Fd(), inherit: uintptr(r.Inherit), user: -1,
+		offsets: []byte(r.TimeOffsets), affinity: r.Affinity, npass: len(r.Pass), njoins: len(r.Join),
+	}
+	if len(r.Pass) > maxPass || len(r.Join) > len(c.joins) {
+		return nil, fmt.Errorf("spawn: %d fds and %d namespaces are too many", len(r.Pass), len(r.Join))
+	}
+	for i, f := range r.Pass {
+		c.pass[i] = f.Fd()
+	}
+	joined := uintptr(0)
+	for i, j := range r.Join {
+		c.joins[i].fd, c.joins[i].flag = j.File.Fd(), j.Flag
+		joined |= j.Flag
+		if j.Flag == unix.CLONE_NEWUSER {
+			c.user = i
+		}
+	}
+	c.plan(r, joined)
+	var err error
+	if c.argv, err = syscall.SlicePtrFromStrings(r.Args); err != nil {
+		return nil, err
+	}
+	c.envv, err = syscall.SlicePtrFromStrings(r.Env)
+	return c, err
+}
+
+// plan decides which namespaces the first clone creates and whether there is a second.
+// setns of a pid namespace, and unshare of a time namespace, take effect on children
+// only; and what is created must belong to a joined user namespace, so it has to come
+// after it. A process that is pid 1 of its namespace can't clone with CLONE_PARENT, so a
+// second clone creates all but the user namespace.
+func (c *child) plan(r *Request, joined uintptr) {
+	c.ask = r.New&unix.CLONE_NEWUSER != 0
+	c.root = c.ask || c.user >= 0
+	c.time = r.New&unix.CLONE_NEWTIME != 0
+	c.twice = c.time || joined&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) != 0
+	flags := r.New &^ unix.CLONE_NEWTIME
+	if c.twice {
+		c.second = flags&^unix.CLONE_NEWUSER | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
+		flags &= unix.CLONE_NEWUSER
+	}
+	c.first = cloneArgs{flags: uint64(flags), exitSignal: uint64(unix.SIGCHLD)}
+	if r.Cgroup != nil {
+		c.first.flags |= unix.CLONE_INTO_CGROUP
+		c.first.cgroup = uint64(r.Cgroup.Fd())
+	}
+}
+
+// clone forks. It returns in the parent only.
+func (c *child) clone() (pid int, errno syscall.Errno) {
+	beforeFork()
+	r, errno := c.fork()
+	afterFork()
+	return int(r), errno
+}
+
+//go:nosplit
+//go:noinline
+//go:norace
+func (c *child) fork() (uintptr, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first), 0, 0, 0, 0)
+	if errno == syscall.ENOSYS && c.first.cgroup == 0 {
+		// A seccomp filter of an outer container hides clone3 from us.
+		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(c.first.flags|c.first.exitSignal), 0, 0, 0, 0, 0)
+	}
+	if errno != 0 || r != 0 {
+		return r, errno
+	}
+	afterForkInChild()
+	c.run()
+	for {
+		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 1, 0, 0, 0, 0, 0)
+	}
+}
+
+// run is the child. It returns only to exit.
+//
+//go:nosplit
+//go:noinline
+//go:norace
+func (c *child) run() {
+	if len(c.affinity) > 0 {
+		// Best effort: the mask may name no CPU that the cpuset allows.
+		syscall.RawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(c.affinity)), uintptr(unsafe.Pointer(&c.affinity[0])), 0, 0, 0)
+	}
+	if !c.join() || c.ask && !c.await() || c.root && !c.becomeRoot() || c.time && !c.newTime() {
+		return
+	}
+	if c.twice {
+		pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, c.second, 0, 0, 0, 0, 0)
+		if errno != 0 {
+			c.fail(stepClone, errno)
+			return
+		}
+		if pid != 0 {
+			c.tell(stepPID, uint32(pid))
+			syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 0, 0, 0, 0, 0, 0)
+		}
+	}
+	c.exec()
+}
+
+// join enters the given namespaces: those that we may enter with the privileges that we
+// have now first, then the user namespace, then those that only its root may enter
+// (setns(2): CAP_SYS_ADMIN in the user namespace that owns the target).
+//
+//go:nosplit
+//go:norace
+func (c *child) join() bool {
+	for i := 0; i < c.njoins; i++ {
+		if i == c.user {
+			continue
+		}
+		_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETNS, c.joins[i].fd, c.joins[i].flag, 0, 0, 0, 0)
+		if c.errno == 0 {
+			c.joins[i].flag = 0
+		} else if c.errno != syscall.EPERM || c.user < 0 {
+			c.tell(stepJoin, uint32(c.errno)|uint32(i)<<16)
+			return false
+		}
+	}
+	if c.user < 0 {
+		return true
+	}
+	_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETNS, c.joins[c.user].fd, unix.CLONE_NEWUSER, 0, 0, 0, 0)
+	// EINVAL: it is the user namespace that we are in.
+	if c.errno != 0 && c.errno != syscall.EINVAL {
+		c.tell(stepJoin, uint32(c.errno)|uint32(c.user)<<16)
+		return false
+	}
+	for i := 0; i < c.njoins; i++ {
+		if i == c.user || c.joins[i].flag == 0 {
+			continue
+		}
+		_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETNS, c.joins[i].fd, c.joins[i].flag, 0, 0, 0, 0)
+		if c.errno != 0 {
+			c.tell(stepJoin, uint32(c.errno)|uint32(i)<<16)
+			return false
+		}
+	}
+	return true
+}
+
+// await asks for the id mappings and waits until they are written.
+//
+//go:nosplit
+//go:norace
+func (c *child) await() bool {
+	c.tell(stepAsk, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_READ, c.stage, uintptr(unsafe.Pointer(&c.report[0])), 1, 0, 0, 0)
+	if errno != 0 || n != 1 {
+		c.fail(stepWait, errno)
+		return false
+	}
+	return true
+}
+
+// becomeRoot takes uid and gid 0 of the user namespace, so that the exec keeps our
+// capabilities in it. Where 0 is not mapped, they are made ambient instead.
+//
+//go:nosplit
+//go:norace
+func (c *child) becomeRoot() bool {
+	_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETRESGID, 0, 0, 0, 0, 0, 0)
+	if c.errno != 0 && c.errno != syscall.EINVAL {
+		c.fail(stepGID, c.errno)
+		return false
+	}
+	_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETRESUID, 0, 0, 0, 0, 0, 0)
+	if c.errno == syscall.EINVAL {
+		return c.keepCaps()
+	}
+	if c.errno != 0 {
+		c.fail(stepUID, c.errno)
+		return false
+	}
+	return true
+}
+
+//go:nosplit
+//go:norace
+func (c *child) keepCaps() bool {
+	c.caps[0] = unix.LINUX_CAPABILITY_VERSION_3
+	hdr, data := uintptr(unsafe.Pointer(&c.caps[0])), uintptr(unsafe.Pointer(&c.caps[2]))
+	_, _, c.errno = syscall.RawSyscall6(unix.SYS_CAPGET, hdr, data, 0, 0, 0, 0)
+	if c.errno == 0 {
+		c.caps[4], c.caps[7] = c.caps[3], c.caps[6] // inheritable = permitted, both words
+		_, _, c.errno = syscall.RawSyscall6(unix.SYS_CAPSET, hdr, data, 0, 0, 0, 0)
+	}
+	for i := uintptr(0); c.errno == 0 && i < 64; i++ {
+		_, _, errno := syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, i, 0, 0, 0)
+		if errno == syscall.EINVAL { // beyond the last capability
+			break
+		}
+	}
+	if c.errno != 0 {
+		c.fail(stepCaps, c.errno)
+		return false
+	}
+	return true
+}
+
+// newTime creates the time namespace that the second clone enters, and sets its clocks,
+// time_namespaces(7).
+//
+//go:nosplit
+//go:norace
+func (c *child) newTime() bool {
+	_, _, c.errno = syscall.RawSyscall6(unix.SYS_UNSHARE, unix.CLONE_NEWTIME, 0, 0, 0, 0, 0)
+	if c.errno != 0 {
+		c.fail(stepTime, c.errno)
+		return false
+	}
+	if len(c.offsets) == 0 {
+		return true
+	}
+	at := unix.AT_FDCWD
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(&offsetsPath[0])), unix.O_WRONLY|unix.O_CLOEXEC, 0, 0, 0)
+	if errno == 0 {
+		_, _, errno = syscall.RawSyscall6(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(&c.offsets[0])), uintptr(len(c.offsets)), 0, 0, 0)
+	}
+	if errno != 0 {
+		c.fail(stepOffsets, errno)
+		return false
+	}
+	return true
+}
+
+// exec marks every fd that the new program must not have, and becomes it.
+//
+//go:nosplit
+//go:norace
+func (c *child) exec() {
+	_, _, c.errno = syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, c.inherit, ^uintptr(0)>>33, unix.CLOSE_RANGE_CLOEXEC, 0, 0, 0)
+	if c.errno != 0 {
+		c.fail(stepFDs, c.errno)
+		return
+	}
+	for i := 0; i < c.npass; i++ {
+		syscall.RawSyscall6(unix.SYS_FCNTL, c.pass[i], unix.F_SETFD, 0, 0, 0, 0)
+	}
+	_, _, c.errno = syscall.RawSyscall6(unix.SYS_EXECVEAT, c.exe, uintptr(unsafe.Pointer(&emptyPath[0])),
+		uintptr(unsafe.Pointer(&c.argv[0])), uintptr(unsafe.Pointer(&c.envv[0])), unix.AT_EMPTY_PATH, 0)
+	c.fail(stepExec, c.errno)
+}
+
+//go:nosplit
+//go:norace
+func (c *child) fail(step uint32, errno syscall.Errno) { c.tell(step, uint32(errno)) }
+
+//go:nosplit
+//go:norace
+func (c *child) tell(step, value uint32) {
+	c.report[0], c.report[1] = step, value
+	syscall.RawSyscall6(unix.SYS_WRITE, c.stage, uintptr(unsafe.Pointer(&c.report[0])), 8, 0, 0, 0)
+}
+

@@ -1,0 +1,197 @@
+// Package spawn starts the init process: this same binary, re-executed from a sealed fd
+// in the container's namespaces and cgroup. Only libcontainer calls it.
+//
+// What must happen before the re-exec happens in the cloned, single-threaded child
+// (child.go): a user or time namespace can only be joined by a process with one thread,
+// and a Go program never is one.
+package spawn
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Join is an existing namespace to enter.
+type Join struct {
+	File *os.File
+	Flag uintptr // its CLONE_NEW* flag
+	Name string  // its type, for errors
+}
+
+// Request says what to start and where.
+type Request struct {
+	Exe  *os.File // the binary, see package selfexe
+	Args []string // argv
+	Env  []string // the whole environment
+
+	// Inherit is how many fds the new process gets as they are: 0, 1, 2 and those that
+	// the caller wants preserved. Everything above is closed on exec, but for Pass.
+	Inherit int
+	Pass    []*os.File // at most maxPass, at the same numbers
+
+	New    uintptr  // CLONE_NEW* flags of the namespaces to create, without the cgroup namespace
+	Join   []Join   // namespaces to join
+	Cgroup *os.File // cgroup v2 directory to be born in (CLONE_INTO_CGROUP, Linux 5.7), or nil
+
+	// WriteMaps writes the id mappings of a new user namespace for the given process. It
+	// is called once, if New has CLONE_NEWUSER.
+	WriteMaps func(pid int) error
+	// TimeOffsets is what a new time namespace's timens_offsets file gets, or empty.
+	TimeOffsets string
+	// Affinity is the CPU mask that the process has from its first instruction on, or nil.
+	Affinity []byte
+}
+
+// Process is a started init process. It is a child of this one.
+type Process struct {
+	PID   int
+	PidFD *os.File
+	stage *os.File
+	join  []Join
+}
+
+// Start clones the child and sees it through to its last step before the exec. An error
+// of the exec itself is told by Failure.
+func Start(r *Request) (*Process, error) {
+	stage, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	ours := os.NewFile(uintptr(stage[0]), "stage")
+	c, err := prepare(r, stage[1])
+	if err != nil {
+		ours.Close()
+		unix.Close(stage[1])
+		return nil, err
+	}
+	pid, errno := c.clone()
+	runtime.KeepAlive(r)
+	unix.Close(stage[1])
+	if errno != 0 {
+		ours.Close()
+		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, explainClone(errno))
+	}
+	p := &Process{PID: pid, stage: ours, join: r.Join}
+	if err := p.follow(r, c); err != nil {
+		p.abandon()
+		return nil, err
+	}
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if err != nil {
+		p.abandon()
+		return nil, fmt.Errorf("pidfd_open %d: %w", p.PID, err)
+	}
+	p.PidFD = os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.PID))
+	return p, nil
+}
+
+// explainClone adds what the kernel means by an errno of clone3.
+func explainClone(errno syscall.Errno) error {
+	switch errno {
+	case unix.ENOSPC:
+		return fmt.Errorf("%w (a limit below /proc/sys/user/max_*_namespaces is reached, or namespaces are nested too deep)", errno)
+	case unix.EAGAIN:
+		return fmt.Errorf("%w (the limit of processes is reached: pids.max, RLIMIT_NPROC or kernel.pid_max)", errno)
+	case unix.EPERM:
+		return fmt.Errorf("%w (creating namespaces takes CAP_SYS_ADMIN, or a user namespace)", errno)
+	}
+	return errno
+}
+
+// follow answers the child until it has nothing left to do but exec.
+func (p *Process) follow(r *Request, c *child) error {
+	if c.ask {
+		if _, err := p.next(); err != nil {
+			return err
+		}
+		if err := r.WriteMaps(p.PID); err != nil {
+			return err
+		}
+		if _, err := p.stage.Write([]byte{1}); err != nil {
+			return fmt.Errorf("answer the cloned child: %w", err)
+		}
+	}
+	if !c.twice {
+		return nil
+	}
+	// The child's child is the container's process, by CLONE_PARENT our child as well.
+	value, err := p.next()
+	if err != nil {
+		return err
+	}
+	first := p.PID
+	p.PID = int(value)
+	var status unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(first, &status, 0, nil); err != unix.EINTR {
+			return nil
+		}
+	}
+}
+
+// next reads one report of the child: 8 bytes, a step and a value. A step that failed
+// reports its errno.
+func (p *Process) next() (value uint32, err error) {
+	var b [8]byte
+	if _, err := io.ReadFull(p.stage, b[:]); err != nil {
+		if errors.Is(err, io.EOF) {
+			return 0, fmt.Errorf("the cloned child ended early%s", p.end())
+		}
+		return 0, err
+	}
+	step, value := binary.NativeEndian.Uint32(b[:4]), binary.NativeEndian.Uint32(b[4:])
+	return value, p.failed(step, value)
+}
+
+// failed turns a report into an error, if it is one. A join packs the namespace's index
+// above its errno.
+func (p *Process) failed(step, value uint32) error {
+	switch {
+	case step == stepAsk || step == stepPID || step >= uint32(len(stepNames)):
+		return nil
+	case step == stepJoin:
+		j := p.join[value>>16]
+		return fmt.Errorf("join %s namespace %q: %w", j.Name, j.File.Name(), syscall.Errno(value&0xffff))
+	}
+	return fmt.Errorf("%s: %w", stepNames[step], syscall.Errno(value))
+}
+
+// Failure waits until the process has executed the binary, and returns nil, or has
+// reported why it could not.
+func (p *Process) Failure() error {
+	var b [8]byte
+	if n, _ := io.ReadFull(p.stage, b[:]); n < len(b) {
+		return nil
+	}
+	return p.failed(binary.NativeEndian.Uint32(b[:4]), binary.NativeEndian.Uint32(b[4:]))
+}
+
+// end reaps the child and says how it ended, for an error text.
+func (p *Process) end() string {
+	var status unix.WaitStatus
+	if pid, err := unix.Wait4(p.PID, &status, 0, nil); err != nil || pid != p.PID {
+		return ""
+	}
+	p.PID = 0
+	if status.Signaled() {
+		return ": " + unix.SignalName(status.Signal())
+	}
+	return fmt.Sprintf(": exit status %d", status.ExitStatus())
+}
+
+// abandon kills and reaps a child that can't be used.
+func (p *Process) abandon() {
+	p.stage.Close()
+	if p.PID > 0 {
+		_ = unix.Kill(p.PID, unix.SIGKILL)
+		p.end()
+	}
+}

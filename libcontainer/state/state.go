@@ -1,0 +1,285 @@
+// Package state keeps what oci-run remembers of a container between its commands: a
+// directory <root>/<id> with a small record (state.json), a verbatim copy of config.json
+// and the start channel. The record is written before the first side effect of create
+// (phase Creating), so that whatever a killed create left can be found and undone, and
+// replaced atomically once the container stands (phase Created).
+//
+// One lock per container, the directory itself under flock(2), is held by every command
+// that changes it. Reading needs no lock.
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Version is the format of Record. A later format that an older binary can still read
+// keeps the number.
+const Version = 1
+
+// A Phase tells how far create came; everything else about a container's status is
+// looked up, not stored.
+type Phase string
+
+// The phases of a record.
+const (
+	Creating Phase = "creating" // intent: side effects may exist, or only some of them
+	Created  Phase = "created"  // create succeeded
+)
+
+// Errors that callers and engines tell apart. Engines look for these words.
+var (
+	ErrNotExist = errors.New("container does not exist")
+	ErrExist    = errors.New("container with given ID already exists")
+)
+
+// Process identifies a process for good: pid numbers are reused, a pid with its start
+// time is not.
+type Process struct {
+	PID       int    `json:"pid"`
+	StartTime uint64 `json:"start_time"` // clock ticks since boot, proc(5) stat field 22
+}
+
+// Record is state.json.
+type Record struct {
+	Version     int               `json:"version"`
+	ID          string            `json:"id"`
+	Phase       Phase             `json:"phase"`
+	OCIVersion  string            `json:"oci_version"`
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Creator     Process           `json:"creator"` // the create or run command
+	Init        Process           `json:"init"`    // the container's process; pid 0 while there is none
+	Cgroup      json.RawMessage   `json:"cgroup,omitempty"`
+	IntelRdt    string            `json:"intel_rdt,omitempty"` // resctrl group made by us
+	Poststop    bool              `json:"poststop,omitempty"`  // config.json has poststop hooks
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// The names inside a container's directory.
+const (
+	recordName = "state.json"
+	configName = "config.json"
+	startName  = "start.sock"
+)
+
+// Dir is a container's directory. If it was locked, it stays locked until Close.
+type Dir struct {
+	ID   string
+	path string
+	dir  *os.File
+}
+
+// CheckID refuses names that can't stand as one directory name, or that a command line
+// would take for an option: allowed are letters, digits and "_+-.", at most 255 bytes, no
+// leading "-", not "." or "..".
+func CheckID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("container ID is empty")
+	case len(id) > unix.NAME_MAX:
+		return fmt.Errorf("container ID of %d bytes: at most %d are allowed", len(id), unix.NAME_MAX)
+	case id == "." || id == "..", id[0] == '-':
+		return fmt.Errorf("invalid container ID %q", id)
+	}
+	for _, c := range []byte(id) {
+		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '+' || c == '-' || c == '.'
+		if !ok {
+			return fmt.Errorf("invalid container ID %q: only letters, digits and \"_+-.\" are allowed", id)
+		}
+	}
+	return nil
+}
+
+// Reserve makes the directory of a new container and locks it. It returns ErrExist if
+// the ID is in use.
+func Reserve(root, id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(root, id)
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(root, 0o700); err == nil {
+			err = os.Mkdir(path, 0o700)
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, fmt.Errorf("%w: %q", ErrExist, id)
+	case err != nil:
+		return nil, err
+	}
+	return lock(root, id, unix.LOCK_EX)
+}
+
+// Open opens the directory of an existing container for reading, without its lock.
+func Open(root, id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	d := &Dir{ID: id, path: filepath.Join(root, id)}
+	var err error
+	if d.dir, err = os.Open(d.path); err != nil {
+		return nil, d.missing(err)
+	}
+	return d, nil
+}
+
+// Lock opens the directory of an existing container and waits for its lock.
+func Lock(root, id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	return lock(root, id, unix.LOCK_EX)
+}
+
+// TryLock is Lock for callers that do not want to wait: it returns unix.EWOULDBLOCK if
+// another command holds the lock.
+func TryLock(root, id string) (*Dir, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	return lock(root, id, unix.LOCK_EX|unix.LOCK_NB)
+}
+
+func lock(root, id string, how int) (*Dir, error) {
+	d, err := Open(root, id)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(d.dir.Fd()), how)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err == nil && !d.linked() {
+		err = fmt.Errorf("%w: %q was deleted meanwhile", ErrNotExist, id)
+	}
+	if err != nil {
+		d.Close()
+		return nil, fmt.Errorf("lock container %q: %w", id, err)
+	}
+	return d, nil
+}
+
+// linked tells whether the directory still stands under its name: a delete that held the
+// lock before us has removed it.
+func (d *Dir) linked() bool {
+	var held, named unix.Stat_t
+	return unix.Fstat(int(d.dir.Fd()), &held) == nil && unix.Stat(d.path, &named) == nil && held.Ino == named.Ino && held.Dev == named.Dev
+}
+
+// missing turns "no such file" into ErrNotExist.
+func (d *Dir) missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %q", ErrNotExist, d.ID)
+	}
+	return err
+}
+
+// Close releases the lock, if held.
+func (d *Dir) Close() error { return d.dir.Close() }
+
+// File is the open, perhaps locked directory. A process that inherits it holds the lock
+// until it closes it too.
+func (d *Dir) File() *os.File { return d.dir }
+
+// Path is the directory's absolute path.
+func (d *Dir) Path() string { return d.path }
+
+// Record reads state.json. A directory without one belongs to a create that has only
+// just begun, or was killed there: it reads as an empty record in phase Creating.
+func (d *Dir) Record() (*Record, error) {
+	raw, err := os.ReadFile(filepath.Join(d.path, recordName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if !d.linked() {
+			return nil, fmt.Errorf("%w: %q", ErrNotExist, d.ID)
+		}
+		return &Record{Version: Version, ID: d.ID, Phase: Creating}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decode(raw)
+}
+
+func decode(raw []byte) (*Record, error) {
+	r := &Record{}
+	if err := json.Unmarshal(raw, r); err != nil {
+		return nil, fmt.Errorf("parse %q: %w", recordName, err)
+	}
+	if r.Version != Version {
+		return nil, fmt.Errorf("parse %q: version %d is not the version %d that this oci-run knows", recordName, r.Version, Version)
+	}
+	return r, nil
+}
+
+// Save replaces state.json atomically.
+func (d *Dir) Save(r *Record) error {
+	r.Version = Version
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode %q: %w", recordName, err)
+	}
+	path := filepath.Join(d.path, recordName)
+	if err := os.WriteFile(path+".new", raw, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// SaveConfig keeps a verbatim copy of config.json: the bundle may change after create.
+func (d *Dir) SaveConfig(raw []byte) error {
+	return os.WriteFile(filepath.Join(d.path, configName), raw, 0o600)
+}
+
+// Config returns the config.json that the container was created with.
+func (d *Dir) Config() ([]byte, error) {
+	return os.ReadFile(filepath.Join(d.path, configName))
+}
+
+// Remove deletes the directory and what is in it, the record last: what is killed on the
+// way can be deleted again.
+func (d *Dir) Remove() error {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != recordName {
+			if err := os.RemoveAll(filepath.Join(d.path, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(d.path, recordName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Remove(d.path)
+}
+
+// List names the containers below root, sorted. A root that does not exist has none, and
+// entries that can't be containers are passed over.
+func List(root string) ([]string, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && CheckID(e.Name()) == nil {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}
