@@ -1,0 +1,166 @@
+package capabilities
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// child is what a re-exec'd test binary applies before it becomes /bin/cat /proc/self/status.
+type child struct {
+	Plan         Plan
+	UID          uint32
+	KeepSysAdmin bool
+	NoNewPrivs   bool
+}
+
+const childEnv = "OCI_RUN_TEST_CAPABILITIES"
+
+func TestMain(m *testing.M) {
+	raw := os.Getenv(childEnv)
+	if raw == "" {
+		os.Exit(m.Run())
+	}
+	runtime.LockOSThread()
+	var c child
+	err := json.Unmarshal([]byte(raw), &c)
+	if err == nil {
+		err = c.run()
+	}
+	fmt.Println("error:", err)
+	os.Exit(1)
+}
+
+func (c *child) run() error {
+	if c.NoNewPrivs {
+		if err := prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
+			return err
+		}
+	}
+	if err := c.Plan.BeforeUser(c.UID, c.KeepSysAdmin); err != nil {
+		return err
+	}
+	id := uintptr(c.UID)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, id, id, id); errno != 0 {
+		return errno
+	}
+	warnings, err := c.Plan.AfterUser(c.KeepSysAdmin)
+	if err != nil || len(warnings) > 0 {
+		return fmt.Errorf("%q: %w", warnings, err)
+	}
+	effective, _, _, err := get()
+	if err != nil {
+		return err
+	}
+	if c.KeepSysAdmin != (effective&sysAdmin != 0) && c.Plan.Effective&sysAdmin == 0 && !(c.Plan.Untouched && c.UID == 0) {
+		return fmt.Errorf("CAP_SYS_ADMIN before execve: effective %#x", effective)
+	}
+	return syscall.Exec("/bin/cat", []string{"cat", "/proc/self/status"}, nil)
+}
+
+// status runs the child and returns its five sets after execve.
+func status(t *testing.T, c child) (sets [5]uint64) {
+	t.Helper()
+	raw, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{childEnv + "=" + string(raw)}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for i, name := range []string{"CapBnd", "CapEff", "CapPrm", "CapInh", "CapAmb"} {
+		_, rest, ok := strings.Cut(string(out), name+":\t")
+		if _, err := fmt.Sscanf(rest, "%x", &sets[i]); !ok || err != nil {
+			t.Fatalf("no %s in %s", name, out)
+		}
+	}
+	return sets
+}
+
+func TestSetsAfterExecve(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("effective uid is not 0")
+	}
+	const kill, bind, chown = 1 << unix.CAP_KILL, 1 << unix.CAP_NET_BIND_SERVICE, 1 << unix.CAP_CHOWN
+	three := uint64(kill | bind | chown)
+	same := Plan{Bounding: three, Effective: three, Permitted: three}
+	ambient := Plan{Bounding: three, Effective: three, Permitted: three, Inheritable: bind | kill, Ambient: bind | kill}
+	admin := Plan{Bounding: sysAdmin | kill, Effective: sysAdmin | kill, Permitted: sysAdmin | kill}
+	for _, test := range []struct {
+		name string
+		child
+		want [5]uint64 // bounding, effective, permitted, inheritable, ambient
+	}{
+		{"root", child{Plan: same}, [5]uint64{three, three, three}},
+		{"root, filter loaded last", child{Plan: same, KeepSysAdmin: true}, [5]uint64{three, three, three}},
+		{"root, no_new_privs", child{Plan: same, NoNewPrivs: true}, [5]uint64{three, three, three}},
+		{
+			"root, no_new_privs, bounding beyond permitted",
+			child{Plan: Plan{Bounding: three, Permitted: kill, Effective: kill}, NoNewPrivs: true},
+			[5]uint64{three, kill, kill},
+		},
+		{"root, CAP_SYS_ADMIN", child{Plan: admin, KeepSysAdmin: true}, [5]uint64{sysAdmin | kill, sysAdmin | kill, sysAdmin | kill}},
+		{"root, nothing", child{}, [5]uint64{}},
+		{"root, nothing, filter loaded last", child{KeepSysAdmin: true}, [5]uint64{}},
+		{"user", child{Plan: same, UID: 1000}, [5]uint64{three}},
+		{"user, filter loaded last", child{Plan: same, UID: 1000, KeepSysAdmin: true}, [5]uint64{three}},
+		{"user, CAP_SYS_ADMIN", child{Plan: admin, UID: 1000, KeepSysAdmin: true}, [5]uint64{sysAdmin | kill}},
+		{"user, ambient", child{Plan: ambient, UID: 1000}, [5]uint64{three, bind | kill, bind | kill, bind | kill, bind | kill}},
+		{
+			"user, ambient, filter loaded last",
+			child{Plan: ambient, UID: 1000, KeepSysAdmin: true}, [5]uint64{three, bind | kill, bind | kill, bind | kill, bind | kill},
+		},
+		{
+			"user, ambient, no_new_privs",
+			child{Plan: ambient, UID: 1000, NoNewPrivs: true}, [5]uint64{three, bind | kill, bind | kill, bind | kill, bind | kill},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, status(t, test.child)); diff != "" {
+				t.Errorf("bounding, effective, permitted, inheritable, ambient: %s", diff)
+			}
+		})
+	}
+}
+
+func TestUntouched(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("effective uid is not 0")
+	}
+	_, permitted, _, err := get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keep := range []bool{false, true} {
+		c := child{Plan: Plan{Untouched: true}, KeepSysAdmin: keep}
+		if got := status(t, c); got[1] != permitted || got[2] != permitted {
+			t.Errorf("root, keep %v: %#x, want %#x", keep, got, permitted)
+		}
+		c.UID = 1000
+		if got := status(t, c); got[1] != 0 || got[2] != 0 || got[0] == 0 {
+			t.Errorf("user, keep %v: %#x", keep, got)
+		}
+	}
+}
+
+func TestAvailable(t *testing.T) {
+	own, err := Permitted(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := Permitted(true)
+	if err != nil || full != all || own&^full != 0 {
+		t.Errorf("own %#x, in a user namespace %#x, %v", own, full, err)
+	}
+}

@@ -1,0 +1,109 @@
+package capabilities
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Plan is what a thread's five sets shall be at execve. Bit N of a set is capability number N. The sets are consistent: what the
+// kernel would refuse (capset(2)) is no longer in them.
+type Plan struct {
+	// Untouched: the config has no process.capabilities; the sets stay as the kernel leaves them at the change of user.
+	Untouched bool
+
+	Bounding, Effective, Permitted, Inheritable, Ambient uint64
+}
+
+// Permitted returns the capabilities that a process forked by the calling thread can have at most: the thread's permitted set,
+// or every capability if the process gets a user namespace of its own or joins one (user_namespaces(7)).
+func Permitted(userNS bool) (uint64, error) {
+	if userNS {
+		return all, nil
+	}
+	_, permitted, _, err := get()
+	return permitted & all, err
+}
+
+// NewPlan turns process.capabilities into sets. available is what Permitted returns. The spec wants neither an unknown name nor
+// a capability that can't be granted to be an error, so both become one warning each and are left out of the sets.
+func NewPlan(c *specs.LinuxCapabilities, available uint64) (p *Plan, warnings []string) {
+	if c == nil {
+		return &Plan{Untouched: true}, nil
+	}
+	var unknown []string
+	p = &Plan{
+		Bounding:    parse(c.Bounding, &unknown),
+		Effective:   parse(c.Effective, &unknown),
+		Permitted:   parse(c.Permitted, &unknown),
+		Inheritable: parse(c.Inheritable, &unknown),
+		Ambient:     parse(c.Ambient, &unknown),
+	}
+	if len(unknown) > 0 {
+		warnings = append(warnings, fmt.Sprintf("ignoring unknown capabilities: %s", strings.Join(unknown, ", ")))
+	}
+	return p, append(warnings, p.restrict(available)...)
+}
+
+// restrict removes from the sets what the kernel would not accept and returns a warning for each reason.
+func (p *Plan) restrict(available uint64) (warnings []string) {
+	asked := p.Bounding | p.Effective | p.Permitted | p.Inheritable | p.Ambient
+	if missing := asked &^ available; missing != 0 {
+		warnings = append(warnings, "ignoring capabilities that the runtime does not have itself: "+Format(missing))
+		for _, set := range []*uint64{&p.Bounding, &p.Effective, &p.Permitted, &p.Inheritable, &p.Ambient} {
+			*set &= available
+		}
+	}
+	if extra := p.Effective &^ p.Permitted; extra != 0 {
+		warnings = append(warnings, "ignoring effective capabilities that are not permitted: "+Format(extra))
+		p.Effective &= p.Permitted
+	}
+	if extra := p.Inheritable &^ p.Bounding; extra != 0 {
+		warnings = append(warnings, "ignoring inheritable capabilities that are not in the bounding set: "+Format(extra))
+		p.Inheritable &= p.Bounding
+	}
+	for n := range names {
+		bit := uint64(1) << n
+		if p.Ambient&bit != 0 && p.Permitted&p.Inheritable&bit == 0 {
+			warnings = append(warnings, fmt.Sprintf("can't raise ambient capability %s: it is not both permitted and inheritable", names[n]))
+			p.Ambient &^= bit
+		}
+	}
+	return warnings
+}
+
+// parse returns the set of the names in list and adds to unknown, once each, those that Linux does not have.
+func parse(list []string, unknown *[]string) (set uint64) {
+	for _, name := range list {
+		n, ok := Number(name)
+		if ok {
+			set |= 1 << n
+			continue
+		}
+		if q := fmt.Sprintf("%q", name); !slices.Contains(*unknown, q) {
+			*unknown = append(*unknown, q)
+		}
+	}
+	return set
+}
+
+// Format lists the names of a set in the kernel's order: "CAP_CHOWN, CAP_KILL".
+func Format(set uint64) string {
+	var b strings.Builder
+	for n := range names {
+		if set&(1<<n) == 0 {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(names[n])
+	}
+	return b.String()
+}
+
+// sysAdmin is what loading a seccomp filter asks for without no_new_privs (seccomp(2)).
+const sysAdmin uint64 = 1 << unix.CAP_SYS_ADMIN
