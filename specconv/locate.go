@@ -1,0 +1,213 @@
+package specconv
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// PositionError is an error with the place in a document that caused it.
+type PositionError struct {
+	// File is the document's name, Line and Column count from 1, the column in characters.
+	File         string
+	Line, Column int
+	// Err holds a *FieldError.
+	Err error
+}
+
+// Error gives `config.json:41:17: /process/args: reason`.
+func (e *PositionError) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Err)
+}
+
+// Unwrap gives the error without its place.
+func (e *PositionError) Unwrap() error { return e.Err }
+
+// Locate puts the place in front of an error about a field of config.json, whose content is raw: the place of the
+// field's value, or of what should hold the field if that is missing. Any other error, and one that has a place
+// already, is returned as it is.
+func Locate(raw []byte, err error) error { return LocateIn(ConfigName, raw, err) }
+
+// LocateIn is Locate for a document with another name, such as the process.json of exec.
+func LocateIn(file string, raw []byte, err error) error {
+	if pe := (*PositionError)(nil); errors.As(err, &pe) {
+		return err
+	}
+	fe := (*FieldError)(nil)
+	if !errors.As(err, &fe) {
+		return err
+	}
+	line, column := fe.Line, fe.Column
+	if line == 0 {
+		line, column = lineColumn(raw, offsetOf(raw, fe.Pointer))
+	}
+	return &PositionError{File: file, Line: line, Column: column, Err: err}
+}
+
+// lineColumn converts a byte offset; an offset behind the end counts as the end.
+func lineColumn(raw []byte, offset int) (line, column int) {
+	before := raw[:min(offset, len(raw))]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	return 1 + bytes.Count(before, []byte{'\n'}), 1 + utf8.RuneCount(before[start:])
+}
+
+// offsetOf finds the value that a JSON pointer names, as encoding/json would: the last of equal names, and names
+// without regard to case if none is exact. Where the pointer leads nowhere it stays at the last value that exists.
+func offsetOf(raw []byte, pointer string) int {
+	at := skipSpace(raw, 0)
+	for pointer != "" {
+		token, rest, _ := strings.Cut(pointer[1:], "/")
+		token, pointer = unescapeToken(token), ""
+		if rest != "" {
+			pointer = "/" + rest
+		}
+		next, exact := -1, false
+		for c := range children(raw, at) {
+			if c.name == token {
+				next, exact = c.start, true
+			} else if !exact && strings.EqualFold(c.name, token) {
+				next = c.start
+			}
+		}
+		if next < 0 {
+			break
+		}
+		at = next
+	}
+	return at
+}
+
+// maxPointerDepth bounds the work for a document of nothing but brackets. The specification's deepest value has 7.
+const maxPointerDepth = 32
+
+// pointerTo finds the innermost value that contains a byte offset, in a document that may be malformed there.
+func pointerTo(raw []byte, offset int) string {
+	pointer, at := "", skipSpace(raw, 0)
+	for depth := 0; at < offset && depth < maxPointerDepth; depth++ {
+		inside := false
+		for c := range children(raw, at) {
+			if c.start <= offset && (offset < c.end || c.end == len(raw)) {
+				pointer += "/" + escapeToken(c.name)
+				at, inside = c.start, true
+				break
+			}
+		}
+		if !inside {
+			break
+		}
+	}
+	return pointer
+}
+
+// child is a member of an object or an element of an array; the name of an element is its index. The value's bytes are
+// raw[start:end].
+type child struct {
+	name       string
+	start, end int
+}
+
+// children yields what the object or array that begins at a byte offset holds. It never fails: in a malformed document
+// it yields what can be told apart, and always moves on.
+func children(raw []byte, at int) func(yield func(child) bool) {
+	return func(yield func(child) bool) {
+		if at >= len(raw) || raw[at] != '{' && raw[at] != '[' {
+			return
+		}
+		isObject := raw[at] == '{'
+		pos := skipSpace(raw, at+1)
+		for i := 0; pos < len(raw) && raw[pos] != '}' && raw[pos] != ']'; i++ {
+			c := child{name: strconv.Itoa(i)}
+			if isObject {
+				end := skipValue(raw, pos)
+				c.name = memberName(raw[pos:end])
+				pos = skipSpace(raw, end)
+				if pos < len(raw) && raw[pos] == ':' {
+					pos = skipSpace(raw, pos+1)
+				}
+			}
+			c.start, c.end = pos, skipValue(raw, pos)
+			if c.end > c.start && !yield(c) {
+				return
+			}
+			pos = skipSpace(raw, c.end)
+			if pos < len(raw) && raw[pos] == ',' {
+				pos = skipSpace(raw, pos+1)
+			} else if c.end == c.start && pos == c.start {
+				pos++ // a stray character: step over it
+			}
+		}
+	}
+}
+
+// memberName decodes a quoted name. A name with escapes that are wrong is left as it is.
+func memberName(quoted []byte) string {
+	if len(quoted) >= 2 && quoted[0] == '"' && bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1])
+	}
+	// JSON's escapes are a subset of Go's but for \/ and surrogate pairs, which no name of the specification has.
+	if s, err := strconv.Unquote(strings.ReplaceAll(string(quoted), `\/`, `/`)); err == nil {
+		return s
+	}
+	return string(quoted)
+}
+
+func skipSpace(raw []byte, pos int) int {
+	for pos < len(raw) && (raw[pos] == ' ' || raw[pos] == '\t' || raw[pos] == '\n' || raw[pos] == '\r') {
+		pos++
+	}
+	return pos
+}
+
+// skipValue gives the offset behind the value that begins at pos, without looking at what it holds.
+func skipValue(raw []byte, pos int) int {
+	depth := 0
+	for pos < len(raw) {
+		switch c := raw[pos]; c {
+		case '"':
+			pos = skipString(raw, pos)
+		case '{', '[':
+			depth++
+			pos++
+		case '}', ']':
+			if depth == 0 {
+				return pos
+			}
+			depth--
+			pos++
+		case ' ', '\t', '\n', '\r', ',', ':':
+			if depth == 0 {
+				return pos
+			}
+			pos++
+			continue
+		default:
+			pos = skipLiteral(raw, pos)
+		}
+		if depth == 0 {
+			return pos
+		}
+	}
+	return pos
+}
+
+func skipString(raw []byte, pos int) int {
+	for pos++; pos < len(raw); pos++ {
+		switch raw[pos] {
+		case '\\':
+			pos++
+		case '"':
+			return pos + 1
+		}
+	}
+	return len(raw)
+}
+
+func skipLiteral(raw []byte, pos int) int {
+	for pos < len(raw) && bytes.IndexByte([]byte("{}[],:\" \t\r\n"), raw[pos]) < 0 {
+		pos++
+	}
+	return pos
+}
