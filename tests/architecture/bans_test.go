@@ -1,0 +1,205 @@
+package architecture
+
+import (
+	"go/ast"
+	"go/token"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// ban is something that may not be in the shipped sources: an import ("regexp"), a symbol of a package
+// ("fmt.Sscanf"; "fmt.Print*" stands for all that begin so) or a method. The packages in allowed are exempt.
+type ban struct {
+	what    string
+	reason  string
+	allowed []string
+}
+
+// bans: the reason stands beside each.
+var bans = []ban{
+	{"C", "cgo costs about a millisecond at each start, and there are two starts in a create", nil},
+	{"net", "brings a resolver and its init work; unix sockets go through x/sys/unix", nil},
+	{"net/http", "switches off the linker's pruning of methods", nil},
+	{"crypto/tls", "a megabyte, and init work at each start", nil},
+	{"text/template", "switches off the linker's pruning of methods", nil},
+	{"html/template", "switches off the linker's pruning of methods", nil},
+	{"os/user", "reads the host's users, where the container's are meant; without cgo it is half of itself", nil},
+	{"plugin", "needs a dynamic binary", nil},
+	{"regexp", "compiled at each start, slow at each use; the formats here are simple enough to parse by hand", nil},
+	{"log", "log/slog is the one way to log, and its lines have the shape that engines parse", nil},
+	{"io/ioutil", "deprecated", nil},
+	{"math/rand", "nothing here is random for fun; names come from crypto/rand or the kernel", nil},
+	{"reflect", "only the codec between parent and init, and the check of config.json, walk types; elsewhere it hides what is done", []string{"libcontainer/wire", "specconv"}},
+
+	{"fmt.Sscan*", "slow, and takes more than it should: \"12abc\" is 12", nil},
+	{"fmt.Print*", "only main prints: stdout belongs to the container and to what engines parse", []string{"main"}},
+	{"os.Stdout", "only main prints: stdout belongs to the container and to what engines parse", []string{"main"}},
+	{"os.Exit", "skips the deferred undo of what was begun; only main and init decide that a process ends", []string{"main", "libcontainer/initproc"}},
+	{"os.Setenv", "the environment of a child is built, not inherited from a changed one", []string{"main"}},
+	{"os.Chdir", "a process-wide fact that other goroutines rely on; hold a directory's descriptor", nil},
+	{"path/filepath.EvalSymlinks", "resolves in the host's view what the container may change meanwhile; openat2 with RESOLVE_IN_ROOT", nil},
+	{"github.com/cyphar/filepath-securejoin.SecureJoin", "returns a path, which can be swapped before it is used; hold a descriptor", nil},
+	{"time.After", "a timer that isn't stopped outlives the select; context or time.NewTimer", nil},
+	{"golang.org/x/sys/unix.Mount", "resolves its paths by itself, in a tree that a container may change; fsopen, open_tree and move_mount act on descriptors", nil},
+	{"golang.org/x/sys/unix.Chroot", "leaves the old root within reach; pivot_root", nil},
+	{"syscall.ForkExec", "one place forks: spawn", nil},
+	{"syscall.RawSyscall*", "one place makes raw system calls between fork and exec: spawn", []string{"libcontainer/spawn"}},
+}
+
+func TestBans(t *testing.T) {
+	for _, s := range shipped(t) {
+		imported := s.imported()
+		for _, target := range imported {
+			if b, found := banned(target, s.pkg); found {
+				t.Errorf("%s: imports %q: %s", s.path, target, b.reason)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if pkg, ok := selector.X.(*ast.Ident); ok && imported[pkg.Name] != "" {
+				if b, found := banned(imported[pkg.Name]+"."+selector.Sel.Name, s.pkg); found {
+					t.Errorf("%s: %s.%s: %s", s.at(n), pkg.Name, selector.Sel.Name, b.reason)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// banned finds the ban that forbids what to the package pkg.
+func banned(what, pkg string) (ban, bool) {
+	for _, b := range bans {
+		prefix, wild := strings.CutSuffix(b.what, "*")
+		if (b.what == what || wild && strings.HasPrefix(what, prefix)) && !slices.Contains(b.allowed, pkg) {
+			return b, true
+		}
+	}
+	return ban{}, false
+}
+
+// Work at package level is paid by each command, and twice by create.
+func TestNoInitFunctions(t *testing.T) {
+	for _, s := range shipped(t) {
+		for _, decl := range s.file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%s: init() is paid by each command; call it where it is needed", s.at(f))
+			}
+		}
+	}
+}
+
+// The linker's back doors stay in the two packages whose subject they are.
+func TestLinknames(t *testing.T) {
+	for _, s := range shipped(t) {
+		for _, group := range s.file.Comments {
+			for _, c := range group.List {
+				if strings.HasPrefix(c.Text, "//go:linkname ") && s.pkg != "libcontainer/spawn" {
+					t.Errorf("%s: go:linkname is for the raw fork in libcontainer/spawn only", s.at(c))
+				}
+			}
+		}
+	}
+}
+
+// wordings are how an error doesn't begin: it says what was done to what, and the cause says that it didn't work.
+var wordings = []string{"failed to ", "unable to ", "error while ", "could not ", "couldn't "}
+
+// contractual texts hold such a wording all the same, because engines look for it.
+var contractual = []struct{ text, reason string }{}
+
+func TestErrorsSayWhatHappened(t *testing.T) {
+	for _, s := range shipped(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			literal, ok := n.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING {
+				return true
+			}
+			text, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				return true
+			}
+			for _, exempt := range contractual {
+				text = strings.ReplaceAll(text, exempt.text, "")
+			}
+			for _, wording := range wordings {
+				if strings.Contains(strings.ToLower(text), wording) {
+					t.Errorf("%s: %q: an error is operation, quoted object, cause; not %q", s.at(n), text, strings.TrimSpace(wording))
+				}
+			}
+			return true
+		})
+	}
+}
+
+// errorArgument is where the text of an error is, for the functions that make one.
+var errorArgument = map[string]int{"fmt.Errorf": 0, "errors.New": 0, "oci-run/specconv.Fieldf": 1}
+
+// Errors are chained: "create \"x\": mount \"y\": operation not permitted". A capital or a full stop reads wrong there.
+func TestErrorsCanBeChained(t *testing.T) {
+	for _, s := range shipped(t) {
+		imported := s.imported()
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			selector, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := selector.X.(*ast.Ident)
+			if !ok {
+				return true
+			}
+			index, known := errorArgument[imported[pkg.Name]+"."+selector.Sel.Name]
+			if !known || len(call.Args) <= index {
+				return true
+			}
+			literal, ok := call.Args[index].(*ast.BasicLit)
+			if !ok {
+				return true
+			}
+			text, _ := strconv.Unquote(literal.Value)
+			if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "!") {
+				t.Errorf("%s: %q ends like a sentence, but more may follow", s.at(n), text)
+			}
+			return true
+		})
+	}
+}
+
+// == misses an error that something wrapped, and what package os returns is always wrapped.
+func TestSentinelsAreComparedWithIs(t *testing.T) {
+	sentinels := []string{"os.ErrNotExist", "os.ErrExist", "os.ErrPermission", "io/fs.Err*", "os/exec.ErrNotFound", "context.Canceled", "context.DeadlineExceeded"}
+	matches := func(what string) bool {
+		return slices.ContainsFunc(sentinels, func(pattern string) bool {
+			ok, _ := path.Match(pattern, what)
+			return ok
+		})
+	}
+	for _, s := range shipped(t) {
+		imported := s.imported()
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			comparison, ok := n.(*ast.BinaryExpr)
+			if !ok || comparison.Op != token.EQL && comparison.Op != token.NEQ {
+				return true
+			}
+			for _, side := range []ast.Expr{comparison.X, comparison.Y} {
+				selector, ok := side.(*ast.SelectorExpr)
+				if !ok {
+					continue
+				}
+				if pkg, ok := selector.X.(*ast.Ident); ok && matches(imported[pkg.Name]+"."+selector.Sel.Name) {
+					t.Errorf("%s: compare with errors.Is: the error may be wrapped", s.at(n))
+				}
+			}
+			return true
+		})
+	}
+}

@@ -1,0 +1,199 @@
+package architecture
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"debug/elf"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What a binary may weigh. Its bytes are latency: they are copied into a sealed file at each create, and paged in at
+// each start. Its initialisation runs before main does, in each command and again in init.
+const (
+	largestBinary = 6 << 20 // bytes
+	mostInitBytes = 20_000
+	mostInits     = 200 // allocations
+)
+
+// kept out of the binary, however deep in some module.
+var forbiddenPackages = []struct{ name, reason string }{
+	{"runtime/cgo", "cgo: about a millisecond at each start"},
+	{"text/template", "calls methods by name: the linker keeps every exported method"},
+	{"html/template", "calls methods by name: the linker keeps every exported method"},
+	{"net/http", "calls methods by name, and brings crypto/tls"},
+	{"crypto/tls", "a megabyte, and init work at each start"},
+	{"os/user", "reads the host's users; without cgo it is half of itself"},
+	{"github.com/cilium/ebpf", "0.4 ms at each start; its asm package, which the cgroups module uses, is exempt"},
+	{"google.golang.org/protobuf", "init work at each start"},
+	{"gopkg.in/yaml.v3", "nothing here is YAML"},
+}
+
+// build makes the binary as the Makefile does, with more variables for make if given.
+func build(t *testing.T, dir, output string, variables ...string) string {
+	t.Helper()
+	if !exists("main.go") {
+		t.Skip("the tree has no main package yet")
+	}
+	cmd := exec.Command("make", append([]string{"--no-print-directory", "--silent", "-C", dir, "build", "BIN=" + output, "COMMIT=0"}, variables...)...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "MAKEFLAGS=") || strings.HasPrefix(v, "MFLAGS=") || strings.HasPrefix(v, "MAKELEVEL=")
+	})
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make build: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+func TestBinaryIsSmallStaticAndStripped(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "oci-run")
+	build(t, root, binary)
+
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.2f MB", float64(info.Size())/(1<<20))
+	if info.Size() > largestBinary {
+		t.Errorf("the binary has %d bytes, more than %d", info.Size(), largestBinary)
+	}
+
+	file, err := elf.Open(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if file.Type != elf.ET_EXEC {
+		t.Errorf("the binary is %v: position-independent, which costs 0.4 ms at each start", file.Type)
+	}
+	for _, segment := range file.Progs {
+		if segment.Type == elf.PT_INTERP || segment.Type == elf.PT_DYNAMIC {
+			t.Errorf("the binary has a %v segment: it isn't static", segment.Type)
+		}
+	}
+	if section := file.Section(".symtab"); section != nil {
+		t.Error("the binary has a symbol table: it isn't stripped")
+	}
+}
+
+func TestBinaryInitialisesLittle(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "oci-run")
+	build(t, root, binary)
+
+	cmd := exec.Command(binary, "--version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var trace bytes.Buffer
+	cmd.Stderr = &trace
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s --version: %v\n%s", binary, err, trace.Bytes())
+	}
+	// init internal/godebug @0.12 ms, 0.003 ms clock, 1024 bytes, 12 allocs
+	line := regexp.MustCompile(`(?m)^init (\S+) @.* (\d+) bytes, (\d+) allocs$`)
+	var total, allocs int
+	for _, match := range line.FindAllStringSubmatch(trace.String(), -1) {
+		var size, count int
+		fmt.Sscan(match[2], &size)
+		fmt.Sscan(match[3], &count)
+		total += size
+		allocs += count
+	}
+	t.Logf("%d bytes in %d allocations", total, allocs)
+	if total > mostInitBytes || allocs > mostInits {
+		t.Errorf("package initialisation allocates %d bytes in %d pieces, more than %d or %d:\n%s", total, allocs, mostInitBytes, mostInits, trace.String())
+	}
+}
+
+func TestBinaryHoldsNoForbiddenPackage(t *testing.T) {
+	if !exists("main.go") {
+		t.Skip("the tree has no main package yet")
+	}
+	cmd := exec.Command("go", "list", "-deps", "-tags=urfave_cli_no_template", ".")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list -deps: %v\n%s", err, stderr.Bytes())
+	}
+	linked := strings.Fields(string(out))
+	for _, forbidden := range forbiddenPackages {
+		if slices.Contains(linked, forbidden.name) {
+			t.Errorf("the binary holds %s (%s); find why with: go list -deps -f '{{.ImportPath}}: {{.Imports}}' . | grep %s", forbidden.name, forbidden.reason, forbidden.name)
+		}
+	}
+}
+
+// When a method is looked up by a name that the linker can't know, it keeps each exported method of each type that is
+// reachable: a third more binary. The linker itself says who does that.
+func TestBinaryCallsNoMethodByName(t *testing.T) {
+	edges := build(t, root, filepath.Join(t.TempDir(), "oci-run"), "LDFLAGS=-dumpdep")
+	if !strings.Contains(edges, "main.main -> ") && !strings.Contains(edges, "main.main <") {
+		t.Fatal("the linker's -dumpdep says nothing about main.main any more: look for another way to ask it")
+	}
+	reported := map[string]bool{}
+	for line := range strings.Lines(edges) {
+		caller, _, _ := strings.Cut(line, " -> ")
+		if name, is := strings.CutSuffix(caller, " <ReflectMethod>"); is && !reported[name] {
+			reported[name] = true
+			t.Errorf("%s looks up methods by name: the linker keeps every exported method", name)
+		}
+	}
+}
+
+// The same sources give the same bytes, wherever they lie: so a release can be checked by whoever builds it again.
+func TestBuildIsReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds twice")
+	}
+	dir := t.TempDir()
+	elsewhere := filepath.Join(dir, "elsewhere")
+	for _, s := range shipped(t) {
+		copyFile(t, elsewhere, s.path)
+	}
+	for _, name := range []string{"go.mod", "go.sum", "Makefile", "VERSION"} {
+		copyFile(t, elsewhere, name)
+	}
+	embedded, _ := filepath.Glob(filepath.Join(root, "*", "*.s")) // assembler files, if there ever are any
+	for _, name := range embedded {
+		rel, _ := filepath.Rel(root, name)
+		copyFile(t, elsewhere, rel)
+	}
+	build(t, root, filepath.Join(dir, "here"))
+	build(t, elsewhere, filepath.Join(dir, "there"))
+	here, there := digest(t, filepath.Join(dir, "here")), digest(t, filepath.Join(dir, "there"))
+	if here != there {
+		t.Errorf("two builds differ: %x and %x", here, there)
+	}
+}
+
+func copyFile(t *testing.T, to, name string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(to, name)
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(target, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func digest(t *testing.T, name string) [sha256.Size]byte {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sha256.Sum256(text)
+}

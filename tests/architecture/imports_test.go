@@ -1,0 +1,95 @@
+package architecture
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers is the order in which imports go: a package may import what stands in a later line, never a sibling in its own
+// line or what stands above it.
+var layers = [][]string{
+	{"main"},
+	{"libcontainer"},
+	{"libcontainer/initproc", "libcontainer/criu"},
+	{"libcontainer/spawn", "libcontainer/syncpipe"},
+	{
+		"libcontainer/rootfs", "libcontainer/cgroups", "libcontainer/seccomp", "libcontainer/process",
+		"libcontainer/capabilities", "libcontainer/lsm", "libcontainer/console", "libcontainer/netdev",
+		"libcontainer/rdt", "libcontainer/sdnotify", "libcontainer/sysctl",
+	},
+	{"libcontainer/state", "libcontainer/selfexe", "libcontainer/idmap", "libcontainer/namespaces", "libcontainer/wire"},
+	{"specconv", "hooks", "libcontainer/linux"},
+}
+
+// confined names the packages that alone may import a module, so that the rest doesn't grow around it.
+var confined = []struct {
+	module string
+	to     []string
+	reason string
+}{
+	{"github.com/opencontainers/cgroups", []string{"libcontainer/cgroups"}, "its types are no config of ours, and its weight is paid in one place"},
+	{"github.com/coreos/go-systemd", []string{"libcontainer/cgroups"}, "only the systemd cgroup driver talks to D-Bus"},
+	{"github.com/godbus/dbus", []string{"libcontainer/cgroups"}, "only the systemd cgroup driver talks to D-Bus"},
+	{"github.com/sirupsen/logrus", []string{"libcontainer/cgroups", "main"}, "the project logs through log/slog; logrus is only what a module brings along"},
+	{"github.com/urfave/cli", []string{"main"}, "building the command tree costs time that init must not pay"},
+	{"github.com/vishvananda/netlink", []string{"libcontainer/netdev"}, "28,000 lines for one subject"},
+	{"github.com/opencontainers/selinux", []string{"libcontainer/lsm"}, "labels are one package's subject"},
+	{"github.com/moby/sys/capability", []string{"libcontainer/capabilities"}, "capabilities are one package's subject"},
+	{"github.com/containerd/console", []string{"libcontainer/console"}, "terminals are one package's subject"},
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	rank := map[string]int{}
+	for i, layer := range layers {
+		for _, pkg := range layer {
+			rank[pkg] = i
+		}
+	}
+	for _, s := range shipped(t) {
+		from, known := rank[s.pkg]
+		if !known {
+			t.Errorf("%s: package %q has no place in the order of imports (tests/architecture/imports_test.go)", s.path, s.pkg)
+			continue
+		}
+		for _, spec := range s.file.Imports {
+			target, _ := strconv.Unquote(spec.Path.Value)
+			ours, ok := strings.CutPrefix(target, module+"/")
+			if !ok {
+				continue
+			}
+			if to, known := rank[ours]; !known || to <= from {
+				t.Errorf("%s: %s may not import %s: imports go down the order of layers", s.at(spec), s.pkg, ours)
+			}
+		}
+	}
+}
+
+func TestModulesAreConfined(t *testing.T) {
+	for _, s := range shipped(t) {
+		for _, spec := range s.file.Imports {
+			target, _ := strconv.Unquote(spec.Path.Value)
+			for _, rule := range confined {
+				if strings.HasPrefix(target, rule.module) && !slices.Contains(rule.to, s.pkg) {
+					t.Errorf("%s: %s may not import %s, only %s may: %s", s.at(spec), s.pkg, target, strings.Join(rule.to, ", "), rule.reason)
+				}
+			}
+		}
+	}
+}
+
+// The benchmark and the demo are run on machines that have nothing, and measure nothing of ours from inside.
+func TestBenchAndDemoNeedNoModule(t *testing.T) {
+	for _, s := range tree(t) {
+		if !strings.HasPrefix(s.path, "bench/") && !strings.HasPrefix(s.path, "tests/demo/") {
+			continue
+		}
+		for _, spec := range s.file.Imports {
+			target, _ := strconv.Unquote(spec.Path.Value)
+			if first, _, _ := strings.Cut(target, "/"); strings.Contains(first, ".") && !strings.HasPrefix(target, "golang.org/x/sys/") {
+				t.Errorf("%s: imports %s: only the standard library and x/sys", s.at(spec), target)
+			}
+		}
+	}
+}
