@@ -1,0 +1,130 @@
+// Package hooks runs the hooks of a container: programs that engines and administrators put into config.json for the
+// points of a container's life (config.md, POSIX-platform Hooks).
+//
+// A hook gets the container's state on its standard input, and nothing else of ours: its environment is hooks[].env
+// alone (empty if that is), its standard output and error are pipes whose last bytes end up in the error message, its
+// working directory is the bundle, it is the leader of a process group of its own, and every other descriptor has to be
+// close-on-exec. A hook may leave processes behind; nobody waits for these.
+package hooks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// The names of the six lists.
+const (
+	Prestart        = "prestart"
+	CreateRuntime   = "createRuntime"
+	CreateContainer = "createContainer"
+	StartContainer  = "startContainer"
+	Poststart       = "poststart"
+	Poststop        = "poststop"
+)
+
+// Names lists them in the order in which they run, which is what `features` prints.
+func Names() []string {
+	return []string{Prestart, CreateRuntime, CreateContainer, StartContainer, Poststart, Poststop}
+}
+
+// List gives the hooks of a name, nil if there are none.
+func List(h *specs.Hooks, name string) []specs.Hook {
+	if h == nil {
+		return nil
+	}
+	switch name {
+	case Prestart:
+		return h.Prestart //nolint:staticcheck // deprecated, but Docker up to 26 needs it
+	case CreateRuntime:
+		return h.CreateRuntime
+	case CreateContainer:
+		return h.CreateContainer
+	case StartContainer:
+		return h.StartContainer
+	case Poststart:
+		return h.Poststart
+	case Poststop:
+		return h.Poststop
+	}
+	return nil
+}
+
+// Run runs the hooks of one list in order, until one fails. They run in the namespaces of the calling thread: a caller
+// that has changed these has to be locked to its thread. A failure is a *HookError.
+//
+// startContainer hooks run inside the container, where the bundle's path means something else or nothing: they get the
+// caller's working directory.
+func Run(name string, list []specs.Hook, state *specs.State) error {
+	if len(list) == 0 {
+		return nil
+	}
+	input, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("encode state for %s hooks: %w", name, err)
+	}
+	for i := range list {
+		if err := run(&list[i], input, workDir(name, state)); err != nil {
+			return &HookError{Name: name, Index: i, Path: list[i].Path, Err: err}
+		}
+	}
+	return nil
+}
+
+// RunAll runs every hook of a list, whatever becomes of the others, and logs failures as warnings. The specification
+// wants this for poststop: "If any poststop hook fails, the runtime MUST log a warning, but the remaining hooks and
+// lifecycle continue as if the hook had succeeded" (runtime.md, Lifecycle).
+func RunAll(name string, list []specs.Hook, state *specs.State) {
+	for i := range list {
+		if err := Run(name, list[i:i+1], state); err != nil {
+			if he := (*HookError)(nil); errors.As(err, &he) {
+				he.Index = i
+			}
+			slog.Warn(err.Error())
+		}
+	}
+}
+
+// WithEnv gives a copy of list in which hooks that name no environment have env: startContainer hooks inherit the
+// environment of the container's process, as users have come to expect.
+func WithEnv(list []specs.Hook, env []string) []specs.Hook {
+	out := make([]specs.Hook, len(list))
+	for i, h := range list {
+		if h.Env == nil {
+			h.Env = env
+		}
+		out[i] = h
+	}
+	return out
+}
+
+// HookError is the failure of one hook.
+type HookError struct {
+	// Name is the list's name, Index the hook's place in it, from 0.
+	Name  string
+	Index int
+	// Path is the hook's program.
+	Path string
+	// Err holds a *TimeoutError, an *ExitError, or what kept the hook from starting.
+	Err error
+}
+
+// Error gives `error running createRuntime hook #1: "/bin/false": exit status 1`.
+func (e *HookError) Error() string {
+	return fmt.Sprintf("error running %s hook #%d: %s", e.Name, e.Index, e.Err)
+}
+
+// Unwrap gives the reason.
+func (e *HookError) Unwrap() error { return e.Err }
+
+// timeout converts hooks[].timeout, seconds; none is 0.
+func timeout(h *specs.Hook) time.Duration {
+	if h.Timeout == nil {
+		return 0
+	}
+	return time.Duration(*h.Timeout) * time.Second
+}
