@@ -351,4 +351,3 @@ func (c *child) tell(step, value uint32) {
 	c.report[0], c.report[1] = step, value
 	syscall.RawSyscall6(unix.SYS_WRITE, c.stage, uintptr(unsafe.Pointer(&c.report[0])), 8, 0, 0, 0)
 }
-

@@ -143,7 +143,7 @@ func (p *Process) next() (value uint32, err error) {
 	var b [8]byte
 	if _, err := io.ReadFull(p.stage, b[:]); err != nil {
 		if errors.Is(err, io.EOF) {
-			return 0, fmt.Errorf("the cloned child ended early%s", p.end())
+			return 0, errors.New("the cloned child ended early")
 		}
 		return 0, err
 	}
@@ -174,17 +174,32 @@ func (p *Process) Failure() error {
 	return p.failed(binary.NativeEndian.Uint32(b[:4]), binary.NativeEndian.Uint32(b[4:]))
 }
 
-// end reaps the child and says how it ended, for an error text.
-func (p *Process) end() string {
+// Wait waits for the end of the process, reaps it and says how it ended: "exit status 1",
+// "SIGKILL". It is empty if somebody else has reaped it.
+func (p *Process) Wait() string {
 	var status unix.WaitStatus
-	if pid, err := unix.Wait4(p.PID, &status, 0, nil); err != nil || pid != p.PID {
-		return ""
+	for {
+		pid, err := unix.Wait4(p.PID, &status, 0, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || pid != p.PID {
+			return ""
+		}
+		break
 	}
-	p.PID = 0
 	if status.Signaled() {
-		return ": " + unix.SignalName(status.Signal())
+		return unix.SignalName(status.Signal())
 	}
-	return fmt.Sprintf(": exit status %d", status.ExitStatus())
+	return "exit status " + strconv.Itoa(status.ExitStatus())
+}
+
+// Close releases what is held of the process; it runs on.
+func (p *Process) Close() {
+	p.stage.Close()
+	if p.PidFD != nil {
+		p.PidFD.Close()
+	}
 }
 
 // abandon kills and reaps a child that can't be used.
@@ -192,6 +207,6 @@ func (p *Process) abandon() {
 	p.stage.Close()
 	if p.PID > 0 {
 		_ = unix.Kill(p.PID, unix.SIGKILL)
-		p.end()
+		p.Wait()
 	}
 }

@@ -59,8 +59,10 @@ type Record struct {
 	Creator     Process           `json:"creator"` // the create or run command
 	Init        Process           `json:"init"`    // the container's process; pid 0 while there is none
 	Cgroup      json.RawMessage   `json:"cgroup,omitempty"`
-	IntelRdt    string            `json:"intel_rdt,omitempty"` // resctrl group made by us
-	Poststop    bool              `json:"poststop,omitempty"`  // config.json has poststop hooks
+	IntelRdt    string            `json:"intel_rdt,omitempty"`  // resctrl group made by us
+	SharedPID   bool              `json:"shared_pid,omitempty"` // no pid namespace of its own
+	Poststart   bool              `json:"poststart,omitempty"`  // config.json has poststart hooks
+	Poststop    bool              `json:"poststop,omitempty"`   // config.json has poststop hooks
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 

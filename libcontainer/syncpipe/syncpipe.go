@@ -12,6 +12,14 @@
 //	  Committed                --->                      the record is on disk
 //	  (close)                        waits for start
 //
+// and later, on the start channel, with the start command as the parent:
+//
+//	Starting                 --->         from here on it is started or dies
+//	Start                    --->
+//	                         <---  Listener(fd)        only with SCMP_ACT_NOTIFY
+//	ListenerDone             --->
+//	                         <---  Failed(error), or the end-of-file of a successful execve
+//
 // The channel is a SOCK_SEQPACKET socket pair: a message is one packet, fds ride along as
 // SCM_RIGHTS. When one end dies, the other reads end-of-file; init then ends too, so
 // that a killed create leaves no process. A message out of order is an error that names
@@ -37,9 +45,15 @@ const (
 	ready
 	failed
 	committed
+	starting
+	start
+	listener
 )
 
-var kindNames = [...]string{config: "Config", mountFD: "MountFD", hooks: "Hooks", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed"}
+var kindNames = [...]string{
+	config: "Config", mountFD: "MountFD", hooks: "Hooks", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed",
+	starting: "Starting", start: "Start", listener: "Listener",
+}
 
 func (k kind) String() string {
 	if int(k) < len(kindNames) && kindNames[k] != "" {

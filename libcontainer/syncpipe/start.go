@@ -1,0 +1,94 @@
+package syncpipe
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/wire"
+)
+
+// Starter is the start command's end of the start channel.
+type Starter struct{ end }
+
+// NewStarter takes over a connection to the start channel.
+func NewStarter(conn *os.File) *Starter { return &Starter{end{conn}} }
+
+// Announce tells init that the start is about to become irrevocable: if the start command
+// dies after this, init dies too.
+func (s *Starter) Announce() error { return s.send(starting, nil) }
+
+// Start has init go on and returns nil when it has executed its program: its end of the
+// channel is close-on-exec. agent gets the listener of a seccomp filter with
+// SCMP_ACT_NOTIFY. It returns a *Failure if init could not do what was asked.
+func (s *Starter) Start(agent func(listener *os.File) error) error {
+	if err := s.send(start, nil); err != nil {
+		return err
+	}
+	for {
+		m, err := s.receive()
+		switch {
+		case errors.Is(err, ErrClosed):
+			return nil
+		case err != nil:
+			return err
+		case m.kind == failed:
+			f := &Failure{}
+			if err := wire.Unmarshal(m.payload, f); err != nil {
+				return fmt.Errorf("receive Failed: %w", err)
+			}
+			return f
+		case m.kind == listener && len(m.files) == 1:
+			err = agent(m.files[0])
+			m.files[0].Close()
+			if err == nil {
+				err = s.send(listener, nil)
+			}
+		default:
+			closeAll(m.files)
+			err = fmt.Errorf("receive: %v from init", m.kind)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Waiter is init's end of the start channel.
+type Waiter struct{ end }
+
+// AwaitStart waits on the listening socket until a start command says go. A connection
+// that ends without a word is a start that was killed in time: the container can still be
+// started. One that ends after its announcement is an error, for which init has to end.
+func AwaitStart(channel *os.File) (*Waiter, error) {
+	for {
+		fd, _, err := unix.Accept4(int(channel.Fd()), unix.SOCK_CLOEXEC)
+		if err == unix.EINTR || err == unix.ECONNABORTED {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("wait for start: %w", err)
+		}
+		w := &Waiter{end{os.NewFile(uintptr(fd), "start")}}
+		if _, err := w.expect(starting); err != nil {
+			w.Close()
+			continue
+		}
+		_, err = w.expect(start)
+		return w, err
+	}
+}
+
+// Listener hands over the listener of a seccomp filter and waits until the agent has it.
+func (w *Waiter) Listener(f *os.File) error {
+	if err := w.send(listener, nil, f); err != nil {
+		return err
+	}
+	_, err := w.expect(listener)
+	return err
+}
+
+// Failed reports the error that init ends with.
+func (w *Waiter) Failed(f *Failure) error { return w.send(failed, wire.Marshal(f)) }
