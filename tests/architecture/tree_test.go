@@ -25,7 +25,7 @@ const (
 type source struct {
 	path string // from the root of the tree: "libcontainer/rootfs/plan.go"
 	pkg  string // the directory: "libcontainer/rootfs"; "main" at the top
-	test bool   // it is a _test.go file or lies in tests/ or bench/: not in the binary
+	test bool   // a _test.go file, in tests/, or of a program of its own: not in the binary
 	file *ast.File
 	set  *token.FileSet
 }
@@ -78,7 +78,8 @@ func tree(t *testing.T) []source {
 		if pkg == "." {
 			pkg = "main"
 		}
-		test := strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "tests/") || strings.HasPrefix(rel, "bench/")
+		tool := file.Name.Name == "main" && pkg != "main" // a generator, say
+		test := tool || strings.HasSuffix(rel, "_test.go") || strings.HasPrefix(rel, "tests/")
 		all = append(all, source{rel, pkg, test, file, set})
 		return nil
 	})

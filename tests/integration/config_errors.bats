@@ -1,0 +1,144 @@
+#!/usr/bin/env bats
+# A configuration that is wrong: the error says where, and nothing has happened.
+
+load lib
+
+# refused TEXT...: create fails with exit status 1 and says each text, and there is nothing of the container.
+refused() {
+	run -1 create "$id"
+	for text; do output_has "$text"; done
+	[[ ! -e $state/$id ]]
+}
+
+# line_of TEXT: the number of the line in config.json that has it.
+line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
+
+@test "no config.json" {
+	rm config.json
+	refused config.json 'no such file or directory'
+}
+
+@test "an empty config.json" {
+	: >config.json
+	refused config.json
+}
+
+@test "config.json is no JSON" {
+	printf '{\n  "ociVersion": "1.2.0",\n  "process": oops\n}\n' >config.json
+	refused config.json:3:14
+}
+
+@test "config.json ends too early" {
+	head -c 200 config.json >cut && mv cut config.json
+	refused config.json:
+}
+
+@test "a value of the wrong type" {
+	config '.process.cwd = 17'
+	refused "config.json:$(line_of '"cwd": 17'):" /process/cwd
+}
+
+@test "a number that doesn't fit" {
+	config '.process.user.uid = -1'
+	refused "config.json:$(line_of '"uid": -1'):" /process/user/uid
+}
+
+@test "the place is the value's, in line and column" {
+	config '.linux.namespaces[1].type = "nonsense"'
+	line=$(line_of '"nonsense"')
+	column=$(sed -n "${line}p" config.json | sed 's/"nonsense".*//' | wc -c)
+	refused "config.json:$line:$column: " /linux/namespaces/1/type
+}
+
+@test "no program" {
+	config '.process.args = []'
+	refused /process/args
+}
+
+@test "no process" {
+	config 'del(.process)'
+	refused process
+}
+
+@test "a relative working directory" {
+	config '.process.cwd = "relative"'
+	refused /process/cwd
+}
+
+@test "no root" {
+	config 'del(.root)'
+	refused root
+}
+
+@test "a root that isn't there" {
+	config '.root.path = "nowhere"'
+	refused nowhere 'no such file or directory'
+}
+
+@test "a version of the specification that isn't known" {
+	config '.ociVersion = "2.0.0"'
+	refused /ociVersion 2.0.0
+	config '.ociVersion = "nonsense"'
+	refused /ociVersion
+}
+
+@test "a namespace twice" {
+	config '.linux.namespaces += [{"type": "pid"}]'
+	refused /linux/namespaces pid
+}
+
+@test "a hostname without a namespace for it" {
+	config 'del(.linux.namespaces[] | select(.type == "uts")) | .hostname = "box"'
+	refused /hostname uts
+}
+
+@test "mappings without a user namespace" {
+	config 'del(.linux.namespaces[] | select(.type == "user"))
+		| .linux.uidMappings = [{"containerID": 0, "hostID": 1000, "size": 1}]'
+	refused /linux user
+}
+
+@test "an unknown rlimit" {
+	config '.process.rlimits = [{"type": "RLIMIT_NONSENSE", "soft": 1, "hard": 1}]'
+	refused /process/rlimits/0/type RLIMIT_NONSENSE
+}
+
+@test "a soft limit above the hard one" {
+	config '.process.rlimits = [{"type": "RLIMIT_NOFILE", "soft": 2, "hard": 1}]'
+	refused /process/rlimits/0
+}
+
+@test "an unknown seccomp action" {
+	config '.linux.seccomp = {"defaultAction": "SCMP_ACT_NONSENSE"}'
+	refused /linux/seccomp/defaultAction SCMP_ACT_NONSENSE
+}
+
+@test "a hook with a relative path" {
+	config '.hooks.createRuntime = [{"path": "hook"}]'
+	refused /hooks/createRuntime/0/path
+}
+
+@test "a sysctl that isn't the container's own" {
+	config '.linux.sysctl = {"kernel.panic": "1"}'
+	refused /linux/sysctl kernel.panic
+}
+
+@test "a mount whose source isn't there names the mount" {
+	config '.mounts += [{"destination": "/mnt", "type": "bind", "source": "/no/such/source", "options": ["bind"]}]'
+	refused /no/such/source 'no such file or directory'
+}
+
+@test "an unknown capability is a warning only" {
+	config '.process.capabilities.bounding += ["CAP_NONSENSE"]'
+	program echo hello
+	run -0 oci-run run "$id"
+	output_has CAP_NONSENSE
+	output_has hello
+}
+
+@test "what the specification doesn't know is ignored" {
+	config '.nonsense = {"a": 1} | .process.nonsense = true'
+	program echo hello
+	run -0 oci-run run "$id"
+	output_is hello
+}

@@ -1,0 +1,132 @@
+# What the sessions in this directory share. Each session gets, in a temporary directory of its own:
+#
+#   $bundle   a bundle, the working directory: config.json as `oci-run spec` writes it, without a terminal, and
+#             rootfs/ with a static busybox
+#   $state    where oci-run keeps its state (--root)
+#   $id       a container's name that no other session has
+#
+# and is checked at its end: no container, process, cgroup or mount may be left of it.
+# shellcheck shell=bash disable=SC2034,SC2154 # variables for the sessions; $status, $output and $stderr are from bats
+
+bats_require_minimum_version 1.5.0
+
+OCI_RUN=$(realpath "${OCI_RUN:-$BATS_TEST_DIRNAME/../../bin/oci-run}")
+
+oci-run() { "$OCI_RUN" --root "$state" "$@" 3>&-; }
+
+setup() {
+	session=$(mktemp -d "${BATS_TMPDIR:-/tmp}/session.XXXXXX")
+	chmod 755 "$session"
+	state=$session/state bundle=$session/bundle id=${session##*.}
+	export OCI_RUN_SESSION=$session # marks each process that comes of it
+	mounts_before=$(mounts)
+	make_rootfs "$bundle/rootfs"
+	cd "$bundle" || return
+	make_config
+}
+
+teardown() {
+	# Bats shows what is printed here if the session failed.
+	local container
+	for container in $(oci-run list -q 2>/dev/null); do
+		oci-run delete --force "$container" || true
+	done
+	cd / || return
+	nothing_is_left
+	rm -rf "$session"
+}
+
+# make_rootfs DIRECTORY: busybox, a link for each of its applets, and the few files that a session looks at.
+make_rootfs() {
+	local applet busybox
+	busybox=$(command -v busybox) || skip 'no busybox here (Debian: apt-get install busybox-static)'
+	mkdir -p "$1"/{bin,dev,etc,proc,root,sys,tmp}
+	cp "$busybox" "$1/bin/busybox"
+	for applet in $(busybox --list); do
+		ln -s busybox "$1/bin/$applet" 2>/dev/null || true
+	done
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"
+	echo 'root:x:0:' >"$1/etc/group"
+}
+
+# make_config: what `oci-run spec` writes, changed so that sessions can run at the same time and read the output.
+make_config() {
+	if ((EUID == 0)); then
+		oci-run spec
+		config ".linux.cgroupsPath = \"/oci-run-tests/$id\""
+	else
+		oci-run spec --rootless
+	fi
+	config ".process.terminal = false | .process.env += [\"OCI_RUN_SESSION=$session\"]"
+}
+
+# config [JQ-OPTION...] FILTER: edit config.json.
+config() {
+	jq "$@" config.json >config.json.new && mv config.json.new config.json
+}
+
+# program ARG...: what the container is to run.
+program() {
+	config '.process.args = $ARGS.positional' --args -- "$@"
+}
+
+# create [FLAG...] ID: oci-run create, with the container's output in the files out and err. (It keeps both open, so
+# that they can't be the ones of `run`, which waits for their end.)
+create() {
+	oci-run create "$@" </dev/null >out 2>err || { local code=$?; cat err; return "$code"; }
+}
+
+# detached [FLAG...] ID: the same for oci-run run --detach.
+detached() {
+	oci-run run --detach "$@" </dev/null >out 2>err || { local code=$?; cat err; return "$code"; }
+}
+
+status_of() { oci-run state "$1" | jq -r .status; }
+pid_of() { oci-run state "$1" | jq -r .pid; }
+
+# eventually COMMAND...: it has to succeed within five seconds.
+eventually() {
+	local tries
+	for ((tries = 0; tries < 100; tries++)); do
+		if "$@" >/dev/null 2>&1; then return 0; fi
+		sleep 0.05
+	done
+	echo "not within 5 s: $*"
+	return 1
+}
+
+is() { [[ $(status_of "$2") == "$1" ]]; }         # is STATUS ID
+says() { grep -qF -- "$1" out; }                  # says TEXT: the container has written it
+gone() { ! kill -0 "$1" 2>/dev/null; }            # gone PID
+output_has() { [[ $output == *"$1"* ]] || { printf 'no %q in the output:\n%s\n' "$1" "$output"; return 1; }; }
+output_is() { [[ $output == "$1" ]] || { printf 'the output is not %q but:\n%s\n' "$1" "$output"; return 1; }; }
+
+needs_root() { ((EUID == 0)) || skip 'needs root'; }
+
+mounts() { cut -d' ' -f5 /proc/self/mountinfo | sort; }
+
+# processes: the pids of all that this session started, except for its own shell.
+processes() {
+	grep -lzxF "OCI_RUN_SESSION=$session" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | grep -vxF -e "$$" -e "$BASHPID" |
+		while read -r pid; do
+			[[ $(readlink "/proc/$pid/exe") == */bash || $(readlink "/proc/$pid/exe") == '' ]] || echo "$pid"
+		done
+}
+
+nothing_is_left() {
+	local left=0 found
+	found=$(ls -A "$state" 2>/dev/null) && [[ -n $found ]] && left=1 && echo "left in $state: $found"
+	no_processes || { left=1; echo 'left processes:'; processes | xargs -r ps -o pid,ppid,args -p; }
+	found=$(find /sys/fs/cgroup -name "$id" 2>/dev/null) && [[ -n $found ]] && left=1 && echo "left cgroups: $found"
+	found=$(diff <(echo "$mounts_before") <(mounts)) || { left=1; echo "mounts differ: $found"; }
+	return "$left"
+}
+
+no_processes() {
+	local tries
+	for ((tries = 0; tries < 20; tries++)); do
+		[[ -n $(processes) ]] || return 0
+		sleep 0.05 # a killed process may still be on its way
+	done
+	return 1
+}

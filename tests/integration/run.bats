@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# run: create, start, wait and delete in one.
+
+load lib
+
+@test "run shows the output, and deletes the container" {
+	program echo hello
+	run -0 oci-run run "$id"
+	output_is hello
+	run ! oci-run state "$id"
+}
+
+@test "run exits as the program did" {
+	program sh -c 'exit 42'
+	run -42 oci-run run "$id"
+}
+
+@test "run exits with 128 + n after signal n" {
+	program sh -c 'kill -9 $$'
+	config 'del(.linux.namespaces[] | select(.type == "pid"))' # the first of a pid namespace is immune to itself
+	((EUID == 0)) || skip 'a shared pid namespace has no proc of its own without root'
+	run -137 oci-run run "$id"
+}
+
+@test "standard input reaches the program" {
+	program cat
+	run -0 oci-run run "$id" < <(echo from outside)
+	output_is 'from outside'
+}
+
+@test "standard output and standard error stay apart" {
+	program sh -c 'echo one; echo two >&2'
+	run -0 --separate-stderr oci-run run "$id"
+	output_is one
+	[[ $stderr == two ]]
+}
+
+@test "run passes signals on" {
+	program sh -c "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done"
+	"$OCI_RUN" --root "$state" run "$id" >out 2>err 3>&- &
+	eventually says ready
+	kill -TERM $!
+	run -3 wait $!
+	says bye
+}
+
+@test "run --detach returns while the container runs" {
+	program sleep 1000
+	detached --pid-file pid "$id"
+	is running "$id"
+	[[ $(cat pid) == "$(pid_of "$id")" ]]
+}
+
+@test "run --keep leaves the container stopped" {
+	program true
+	run -0 oci-run run --keep "$id"
+	is stopped "$id"
+	oci-run delete "$id"
+}
+
+@test "run deletes the container when it fails" {
+	program /no/such/program
+	run -1 oci-run run "$id"
+	run ! oci-run state "$id"
+}
+
+@test "--preserve-fds hands descriptors on, and only those" {
+	program sh -c 'cat <&3; echo /proc/self/fd/*'
+	echo preserved >file
+	run -0 bash -c '"$0" --root "$1" run --preserve-fds 1 "$2" 3<file 4<file' "$OCI_RUN" "$state" "$id"
+	output_is $'preserved\n/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3'
+}
+
+@test "no descriptor of the caller reaches the container" {
+	program sh -c 'echo /proc/self/fd/*'
+	run -0 bash -c 'exec 5</ 17</etc/passwd; "$0" --root "$1" run "$2"' "$OCI_RUN" "$state" "$id"
+	output_is '/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2'
+}
+
+@test "the environment is the configuration's, and HOME is found in /etc/passwd" {
+	config '.process.env = ["PATH=/bin", "COLOUR=red", "COLOUR=blue"]'
+	program env
+	run -0 env SECRET=caller "$OCI_RUN" --root "$state" run "$id"
+	[[ $(sort <<<"$output") == $'COLOUR=blue\nHOME=/root\nPATH=/bin' ]]
+}
+
+@test "the working directory is made if it is missing" {
+	config '.root.readonly = false | .process.cwd = "/made/for/this"'
+	program pwd
+	run -0 oci-run run "$id"
+	output_is /made/for/this
+}
+
+@test "hostname and domainname are set" {
+	config '.hostname = "box" | .domainname = "example.org"'
+	program sh -c 'hostname; cat /proc/sys/kernel/domainname'
+	run -0 oci-run run "$id"
+	output_is $'box\nexample.org'
+}
+
+@test "the init process is not called oci-run" {
+	program cat /proc/1/cmdline
+	run -0 oci-run run "$id"
+	output_is $'cat/proc/1/cmdline'
+}
