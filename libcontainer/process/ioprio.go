@@ -1,0 +1,52 @@
+package process
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/specconv"
+)
+
+// ioPriorityClasses holds each class's name at its number (include/uapi/linux/ioprio.h); 0 is no class.
+var ioPriorityClasses = [...]string{
+	1: string(specs.IOPRIO_CLASS_RT),
+	2: string(specs.IOPRIO_CLASS_BE),
+	3: string(specs.IOPRIO_CLASS_IDLE),
+}
+
+const (
+	ioprioClassShift = 13
+	ioprioWhoProcess = 1
+)
+
+// IOPriorityClasses lists the classes that process.ioPriority may name.
+func IOPriorityClasses() []string { return ioPriorityClasses[1:] }
+
+func planIOPriority(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
+	if p.IOPriority == nil {
+		return nil
+	}
+	class := index(ioPriorityClasses[:], string(p.IOPriority.Class))
+	if class < 0 {
+		return specconv.Fieldf(at+"/ioPriority/class", "invalid ioPriority class %q", p.IOPriority.Class)
+	}
+	if v := p.IOPriority.Priority; v < 0 || v > 7 {
+		return specconv.Fieldf(at+"/ioPriority/priority", "invalid ioPriority priority %d: it is not between 0 and 7", v)
+	}
+	plan.IOPriority = uint32(class<<ioprioClassShift | p.IOPriority.Priority)
+	return nil
+}
+
+// SetIOPriority sets the calling thread's I/O priority.
+func (p *Plan) SetIOPriority() error {
+	if p.IOPriority == 0 {
+		return nil
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, uintptr(p.IOPriority)); errno != 0 {
+		return fmt.Errorf("set I/O priority %s %d: %w",
+			ioPriorityClasses[p.IOPriority>>ioprioClassShift], p.IOPriority&(1<<ioprioClassShift-1), errno)
+	}
+	return nil
+}

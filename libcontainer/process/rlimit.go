@@ -1,0 +1,99 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/specconv"
+)
+
+// Rlimit is one resource limit. Resource is an index of rlimitNames; Soft and Hard are as for prlimit(2), all bits set is infinity.
+type Rlimit struct {
+	Resource   int
+	Soft, Hard uint64
+}
+
+// rlimitNames holds each resource's name at its number (getrlimit(2)).
+var rlimitNames = [...]string{
+	unix.RLIMIT_CPU:        "RLIMIT_CPU",
+	unix.RLIMIT_FSIZE:      "RLIMIT_FSIZE",
+	unix.RLIMIT_DATA:       "RLIMIT_DATA",
+	unix.RLIMIT_STACK:      "RLIMIT_STACK",
+	unix.RLIMIT_CORE:       "RLIMIT_CORE",
+	unix.RLIMIT_RSS:        "RLIMIT_RSS",
+	unix.RLIMIT_NPROC:      "RLIMIT_NPROC",
+	unix.RLIMIT_NOFILE:     "RLIMIT_NOFILE",
+	unix.RLIMIT_MEMLOCK:    "RLIMIT_MEMLOCK",
+	unix.RLIMIT_AS:         "RLIMIT_AS",
+	unix.RLIMIT_LOCKS:      "RLIMIT_LOCKS",
+	unix.RLIMIT_SIGPENDING: "RLIMIT_SIGPENDING",
+	unix.RLIMIT_MSGQUEUE:   "RLIMIT_MSGQUEUE",
+	unix.RLIMIT_NICE:       "RLIMIT_NICE",
+	unix.RLIMIT_RTPRIO:     "RLIMIT_RTPRIO",
+	unix.RLIMIT_RTTIME:     "RLIMIT_RTTIME",
+}
+
+// RlimitNames lists the resources that process.rlimits may limit.
+func RlimitNames() []string { return rlimitNames[:] }
+
+func planRlimits(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
+	for i, limit := range p.Rlimits {
+		n := index(rlimitNames[:], limit.Type)
+		if n < 0 {
+			return specconv.Fieldf(at+specconv.Pointer("rlimits", i, "type"), "invalid rlimit type %q", limit.Type)
+		}
+		plan.Rlimits = append(plan.Rlimits, Rlimit{Resource: n, Soft: limit.Soft, Hard: limit.Hard})
+	}
+	return nil
+}
+
+// SetRlimits sets the limits of process pid, or of the calling process if pid is 0. The parent must do it for a process in
+// another user namespace: raising a hard limit asks for CAP_SYS_RESOURCE in the initial one (prlimit(2)).
+func (p *Plan) SetRlimits(pid int) error {
+	for _, limit := range p.Rlimits {
+		var old unix.Rlimit
+		err := unix.Prlimit(pid, limit.Resource, &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}, nil)
+		if err == nil {
+			continue
+		}
+		hint := ""
+		if errors.Is(err, unix.EPERM) && unix.Prlimit(pid, limit.Resource, nil, &old) == nil && limit.Hard > old.Max {
+			hint = fmt.Sprintf(" (the hard limit is %s, only CAP_SYS_RESOURCE can raise it)", limitString(old.Max))
+		}
+		return fmt.Errorf("set %s to soft %s, hard %s: %w%s",
+			rlimitNames[limit.Resource], limitString(limit.Soft), limitString(limit.Hard), err, hint)
+	}
+	return nil
+}
+
+func limitString(v uint64) string {
+	if v == unix.RLIM_INFINITY {
+		return "unlimited"
+	}
+	return fmt.Sprint(v)
+}
+
+// RestoreNofile undoes what the Go runtime did to this process before main: it raised the soft RLIMIT_NOFILE to the hard one
+// (go.dev/issue/46279). Go gives the original back only to programs that it starts itself, by os/exec or syscall.Exec, and has
+// no way to ask for it. So this asks for an exec that can't succeed, of an empty path (ENOENT): syscall.Exec restores the limit
+// before that, for good.
+//
+// The parent calls it before it spawns init, which then inherits the caller's limit, and init calls it at its own start, before
+// SetRlimits.
+func RestoreNofile() {
+	_ = syscall.Exec("", []string{""}, nil)
+}
+
+// index returns where name stands in table, or -1.
+func index(table []string, name string) int {
+	for i := range table {
+		if table[i] == name && name != "" {
+			return i
+		}
+	}
+	return -1
+}

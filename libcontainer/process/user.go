@@ -1,0 +1,136 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/specconv"
+)
+
+// defaultUmask is what a process gets when the config is silent; the spec leaves it open, runc and crun use this one.
+const defaultUmask = 0o022
+
+// invalidID is (uid_t) -1, which set*id(2) takes for "leave as it is".
+const invalidID = math.MaxUint32
+
+func planUser(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
+	user := &p.User
+	if user.UID == invalidID {
+		return specconv.Fieldf(at+"/user/uid", "%d is not a user id", user.UID)
+	}
+	if user.GID == invalidID {
+		return specconv.Fieldf(at+"/user/gid", "%d is not a group id", user.GID)
+	}
+	for i, gid := range user.AdditionalGids {
+		if gid == invalidID {
+			return specconv.Fieldf(at+specconv.Pointer("user", "additionalGids", i), "%d is not a group id", gid)
+		}
+	}
+	plan.Umask = defaultUmask
+	if user.Umask != nil {
+		if *user.Umask > 0o777 {
+			return specconv.Fieldf(at+"/user/umask", "umask %#o is beyond 0777", *user.Umask)
+		}
+		plan.Umask = *user.Umask
+	}
+	plan.UID, plan.GID, plan.Groups = user.UID, user.GID, user.AdditionalGids
+	return nil
+}
+
+// SetUmask sets the umask of the calling process.
+func (p *Plan) SetUmask() { unix.Umask(int(p.Umask)) }
+
+// SetUser makes the calling thread the container's user: supplementary groups, gid, uid, in this order since the last takes the
+// right to change the others. proc is a directory fd of procfs. Inside a user namespace that denies setgroups(2), as one made
+// without privileges does, the inherited groups stay; asking for groups there is an error.
+func (p *Plan) SetUser(proc int) error {
+	if err := p.setGroups(proc); err != nil {
+		return err
+	}
+	gid := uintptr(p.GID)
+	if _, _, errno := unix.RawSyscall(sysSetresgid, gid, gid, gid); errno != 0 {
+		return fmt.Errorf("set gid %d: %w%s", p.GID, errno, unmapped(errno))
+	}
+	uid := uintptr(p.UID)
+	if _, _, errno := unix.RawSyscall(sysSetresuid, uid, uid, uid); errno != 0 {
+		return fmt.Errorf("set uid %d: %w%s", p.UID, errno, unmapped(errno))
+	}
+	return nil
+}
+
+func (p *Plan) setGroups(proc int) error {
+	_, _, errno := unix.RawSyscall(sysSetgroups, uintptr(len(p.Groups)), sliceAddr(p.Groups), 0)
+	if errno == 0 {
+		return nil
+	}
+	hint := unmapped(errno)
+	if errno == unix.EPERM {
+		state, err := readFile(proc, "self/setgroups")
+		if denied := err == nil && state == "deny\n"; denied && len(p.Groups) == 0 {
+			return nil
+		} else if denied {
+			hint = " (the user namespace was made without the right to set groups: /proc/self/setgroups says deny)"
+		}
+	}
+	return fmt.Errorf("set groups %v: %w%s", p.Groups, errno, hint)
+}
+
+func unmapped(errno unix.Errno) string {
+	if errno == unix.EINVAL {
+		return " (an id that has no mapping in the user namespace)"
+	}
+	return ""
+}
+
+// sliceAddr returns the address of a slice's elements, as an argument of a raw system call in the same expression only.
+func sliceAddr[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
+
+// readFile returns the first 4 KiB of a file below the directory fd dir, without following magic links or crossing mounts.
+func readFile(dir int, name string) (string, error) {
+	fd, err := unix.Openat2(dir, name, &unix.OpenHow{
+		Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
+	})
+	if err != nil {
+		return "", fmt.Errorf("open %q: %w", name, err)
+	}
+	defer unix.Close(fd)
+	var buf [4096]byte
+	n, err := unix.Read(fd, buf[:])
+	if err != nil {
+		return "", fmt.Errorf("read %q: %w", name, err)
+	}
+	return string(buf[:n]), nil
+}
+
+// SetNoNewPrivs sets no_new_privs of the calling thread if the config asks for it (prctl(2)); it can't be taken back.
+func (p *Plan) SetNoNewPrivs() error {
+	if !p.NoNewPrivs {
+		return nil
+	}
+	return prctl("PR_SET_NO_NEW_PRIVS", unix.PR_SET_NO_NEW_PRIVS, 1)
+}
+
+// SetDumpable makes the calling process one that others of its user may inspect or trace, or not: a process that has joined a
+// container but is still the runtime must not be. A successful execve makes it dumpable again.
+func SetDumpable(on bool) error {
+	value := uintptr(0)
+	if on {
+		value = 1
+	}
+	return prctl("PR_SET_DUMPABLE", unix.PR_SET_DUMPABLE, value)
+}
+
+func prctl(name string, option, value uintptr) error {
+	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, option, value, 0, 0, 0, 0); errno != 0 {
+		return fmt.Errorf("prctl %s: %w", name, errno)
+	}
+	return nil
+}
+
+// isPermission tells whether err is EACCES or EPERM.
+func isPermission(err error) bool { return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) }
