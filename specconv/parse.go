@@ -31,17 +31,35 @@ func Decode(raw []byte, value any) error {
 	if err == nil {
 		return nil
 	}
+	return decodeError(raw, err)
+}
+
+// decodeError finds the field and the place that an error of encoding/json is about.
+func decodeError(raw []byte, err error) error {
 	fe := &FieldError{Err: err}
 	offset := 0
 	if te := (*json.UnmarshalTypeError)(nil); errors.As(err, &te) {
-		offset = int(te.Offset)
 		fe.Err = typeError(te)
+		fe.Pointer, offset = pointerTo(raw, int(te.Offset)-behind())
 	} else if se := (*json.SyntaxError)(nil); errors.As(err, &se) {
 		offset = int(se.Offset)
+		if se.Error() != "unexpected end of JSON input" {
+			offset -= behind()
+		}
+		fe.Pointer, _ = pointerTo(raw, offset)
 	}
-	fe.Pointer = pointerTo(raw, offset)
 	fe.Line, fe.Column = lineColumn(raw, offset)
 	return fe
+}
+
+// behind tells by how much the offsets of encoding/json's errors are past what they are about: by nothing on the v2
+// engine, by a byte at least on the first one.
+func behind() int {
+	var te *json.UnmarshalTypeError
+	if errors.As(json.Unmarshal([]byte("[]"), &struct{}{}), &te) && te.Offset > 0 {
+		return 1
+	}
+	return 0
 }
 
 // typeError says what is there and what belongs there, in the words of JSON instead of Go's.
