@@ -1,0 +1,85 @@
+package idmap
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// maxExtents and maxBytes are what the kernel takes in the one write that a map file allows (user_namespaces(7); the limit of
+// bytes is a page, and 4 KiB the smallest page there is).
+const (
+	maxExtents = 340
+	maxBytes   = 4095
+)
+
+// Parse reads the text of a uid_map or gid_map file: lines of container id, host id and size.
+func Parse(text string) ([]Mapping, error) {
+	var maps []Mapping
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			return nil, fmt.Errorf("id map line %q does not have three fields", line)
+		}
+		var n [3]uint32
+		for i, field := range fields {
+			v, err := strconv.ParseUint(field, 10, 32)
+			if err != nil {
+				return nil, fmt.Errorf("id map line %q: %q is not an id", line, field)
+			}
+			n[i] = uint32(v)
+		}
+		maps = append(maps, Mapping{ContainerID: n[0], HostID: n[1], Size: n[2]})
+	}
+	return maps, nil
+}
+
+// Format gives the text that the kernel takes for maps, in as few extents as possible. It fails if that is still more than the
+// kernel takes: 340 extents, or a page of text.
+func Format(maps []Mapping) ([]byte, error) {
+	few := Compact(maps)
+	if len(few) > maxExtents {
+		return nil, fmt.Errorf("%d id mappings: the kernel takes at most %d", len(few), maxExtents)
+	}
+	var b []byte
+	for _, m := range few {
+		for i, n := range [...]uint32{m.ContainerID, m.HostID, m.Size} {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = strconv.AppendUint(b, uint64(n), 10)
+		}
+		b = append(b, '\n')
+	}
+	if len(b) > maxBytes {
+		return nil, fmt.Errorf("%d id mappings are %d bytes of text: the kernel takes at most %d", len(few), len(b), maxBytes)
+	}
+	return b, nil
+}
+
+// Read returns the mappings of the user namespace of process pid, as seen from the caller's.
+func Read(pid int) (uids, gids []Mapping, err error) {
+	if uids, err = readMap(pid, "uid_map"); err != nil {
+		return nil, nil, err
+	}
+	if gids, err = readMap(pid, "gid_map"); err != nil {
+		return nil, nil, err
+	}
+	return uids, gids, nil
+}
+
+func readMap(pid int, name string) ([]Mapping, error) {
+	path := procPath(pid, name)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	maps, err := Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", path, err)
+	}
+	return maps, nil
+}
+
+func procPath(pid int, name string) string { return "/proc/" + strconv.Itoa(pid) + "/" + name }
