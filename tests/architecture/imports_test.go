@@ -13,13 +13,16 @@ var layers = [][]string{
 	{"main"},
 	{"libcontainer"},
 	{"libcontainer/initproc", "libcontainer/criu"},
-	{"libcontainer/spawn", "libcontainer/syncpipe"},
+	{"libcontainer/spawn", "libcontainer/syncpipe", "libcontainer/foreground"},
 	{
 		"libcontainer/rootfs", "libcontainer/cgroups", "libcontainer/seccomp", "libcontainer/process",
 		"libcontainer/capabilities", "libcontainer/lsm", "libcontainer/console", "libcontainer/netdev",
 		"libcontainer/rdt", "libcontainer/sdnotify", "libcontainer/sysctl",
 	},
-	{"libcontainer/state", "libcontainer/selfexe", "libcontainer/idmap", "libcontainer/namespaces", "libcontainer/wire"},
+	{
+		"libcontainer/state", "libcontainer/selfexe", "libcontainer/idmap", "libcontainer/namespaces", "libcontainer/wire",
+		"libcontainer/fdsocket", "libcontainer/cgroups/devices",
+	},
 	{"specconv", "hooks", "libcontainer/linux"},
 }
 
