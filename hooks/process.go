@@ -47,13 +47,13 @@ type process struct {
 }
 
 // start forks and executes a hook.
-func start(h *specs.Hook, input []byte, dir string) (p *process, err error) {
+func start(h *specs.Hook, input []byte, dir string) (_ *process, err error) {
 	stdin, err := inputFile(input)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(stdin)
-	p = &process{pidfd: -1, stdout: stream{fd: -1}, stderr: stream{fd: -1}}
+	p := &process{pidfd: -1, stdout: stream{fd: -1}, stderr: stream{fd: -1}}
 	defer func() {
 		if err != nil {
 			p.close()
