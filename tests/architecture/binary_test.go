@@ -2,9 +2,11 @@ package architecture
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"debug/elf"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,22 +157,31 @@ func TestBuildIsReproducible(t *testing.T) {
 	}
 	dir := t.TempDir()
 	elsewhere := filepath.Join(dir, "elsewhere")
-	for _, s := range shipped(t) {
-		copyFile(t, elsewhere, s.path)
-	}
-	for _, name := range []string{"go.mod", "go.sum", "Makefile", "VERSION"} {
-		copyFile(t, elsewhere, name)
-	}
-	embedded, _ := filepath.Glob(filepath.Join(root, "*", "*.s")) // assembler files, if there ever are any
-	for _, name := range embedded {
-		rel, _ := filepath.Rel(root, name)
-		copyFile(t, elsewhere, rel)
-	}
+	copySources(t, elsewhere)
 	build(t, root, filepath.Join(dir, "here"))
 	build(t, elsewhere, filepath.Join(dir, "there"))
 	here, there := digest(t, filepath.Join(dir, "here")), digest(t, filepath.Join(dir, "there"))
 	if here != there {
 		t.Errorf("two builds differ: %x and %x", here, there)
+	}
+}
+
+// copySources copies what a build reads.
+func copySources(t *testing.T, to string) {
+	t.Helper()
+	read := []string{".go", ".s", ".mod", ".sum"}
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && entry.Name() != ".." && strings.HasPrefix(entry.Name(), ".") {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		rel, _ := filepath.Rel(root, name)
+		if slices.Contains(read, filepath.Ext(rel)) || rel == "Makefile" || rel == "VERSION" {
+			copyFile(t, to, rel)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

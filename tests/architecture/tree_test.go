@@ -64,7 +64,7 @@ func tree(t *testing.T) []source {
 			return err
 		}
 		rel, _ := filepath.Rel(root, name)
-		if entry.IsDir() && (rel == "bin" || rel != "." && strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+		if entry.IsDir() && skipped(rel) {
 			return filepath.SkipDir
 		}
 		if entry.IsDir() || !strings.HasSuffix(rel, ".go") {
@@ -87,6 +87,13 @@ func tree(t *testing.T) []source {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// skipped tells of a directory that its Go files, if any, aren't the tree's: what was built, what tests read, what begins
+// with a dot, and a module of its own, which stands for one of somebody else's.
+func skipped(dir string) bool {
+	name := path.Base(dir)
+	return dir != "." && (dir == "bin" || name == "testdata" || strings.HasPrefix(name, ".") || exists(path.Join(dir, "go.mod")))
 }
 
 // shipped is the part of the tree that is in the binary.
