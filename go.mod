@@ -24,3 +24,5 @@ require (
 	golang.org/x/text v0.14.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
+
+replace github.com/coreos/go-systemd/v22 => ./libcontainer/cgroups/gosystemd

@@ -1,0 +1,134 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	lib "github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/fs"
+	"github.com/opencontainers/cgroups/fs2"
+
+	"oci-run/libcontainer/cgroups/devices"
+)
+
+// Configure gives the new cgroups of the container the device rules and every limit that init can live with: all but
+// those of memory and processes. It is for the time between Create and Join, or while init works.
+func (m *Manager) Configure() error {
+	if m.plan == nil || m.record.Driver == DriverDisabled {
+		return nil
+	}
+	if err := m.setDevices(&m.plan.devices); err != nil {
+		return err
+	}
+	return m.write(&m.plan.early)
+}
+
+// Limit gives the container its limits of memory and processes. It comes when init has done its work and waits, for
+// init's threads are more than many a container's pids.limit.
+func (m *Manager) Limit() error {
+	if m.plan == nil || m.record.Driver == DriverDisabled {
+		return nil
+	}
+	return m.write(&m.plan.late)
+}
+
+// write puts limits into force.
+func (m *Manager) write(l *limits) error {
+	if l.empty() {
+		return nil
+	}
+	r := l.Resources
+	var err error
+	if m.mode == V2 {
+		err = m.write2(&r, l.unified)
+	} else {
+		err = m.write1(&r)
+	}
+	return plainError(err)
+}
+
+func (m *Manager) write1(r *lib.Resources) error {
+	paths := make(map[string]string, len(m.record.Hierarchies)+1)
+	for i := range m.record.Hierarchies {
+		h := &m.record.Hierarchies[i]
+		for _, c := range h.Controllers {
+			paths[c] = h.Dir()
+		}
+	}
+	manager, err := fs.NewManager(&lib.Cgroup{Resources: &lib.Resources{}, Rootless: m.record.Rootless}, paths)
+	if err != nil {
+		return err
+	}
+	return manager.Set(r)
+}
+
+func (m *Manager) write2(r *lib.Resources, unified []setting) error {
+	dir := m.Path("")
+	if dir == "" {
+		return errors.New("rootless needs no limits + no cgrouppath when no permission is granted for cgroups")
+	}
+	manager, err := fs2.NewManager(&lib.Cgroup{Rootless: m.record.Rootless}, dir)
+	if err != nil {
+		return err
+	}
+	if err := manager.Set(r); err != nil {
+		return err
+	}
+	// One by one: the order is then known, and the error names the file.
+	for _, s := range unified {
+		if err := manager.Set(&lib.Resources{Unified: map[string]string{s.file: s.value}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plainError says which file refused which value. The library has both, in a chain of sentences.
+func plainError(err error) error {
+	var pe *os.PathError
+	if !errors.As(err, &pe) {
+		return err
+	}
+	text := err.Error()
+	if _, rest, ok := strings.Cut(text, `failed to write "`); ok {
+		if value, _, ok := strings.Cut(rest, `": `); ok {
+			fe := &FileError{Op: "write", Path: pe.Path, Value: value, Err: pe.Err}
+			if head, _, _ := strings.Cut(text, `failed to write "`); strings.Contains(head, "unified") {
+				return fmt.Errorf("set %s: %w", unifiedOf(pe.Path), fe)
+			}
+			return fe
+		}
+	}
+	return err
+}
+
+func unifiedOf(path string) string {
+	return fmt.Sprintf("unified resource %q", path[strings.LastIndexByte(path, '/')+1:])
+}
+
+// setDevices puts device rules into force. A caller without the right to set them, in a user namespace, has none to
+// give away either: there, and for rootless callers, refusal is no error.
+func (m *Manager) setDevices(p *devices.Policy) error {
+	var err error
+	if m.mode == V2 {
+		if dir := m.Path(""); dir != "" && !p.AllowsAll() {
+			err = p.SetV2(dir)
+		}
+	} else if h := m.hierarchy("devices"); h != nil {
+		err = p.SetV1(h.Dir())
+	} else if !m.record.Rootless && !inUserNamespace() {
+		err = errors.New("the devices cgroup controller is not mounted: access to devices can't be restricted")
+	}
+	if err != nil && denied(err) && (m.record.Rootless || inUserNamespace()) {
+		return nil
+	}
+	return err
+}
+
+// inUserNamespace tells whether the caller's user ids are not the host's.
+func inUserNamespace() bool {
+	raw, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(raw)), " ") != "0 0 4294967295"
+}

@@ -1,0 +1,59 @@
+package cgroups
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// fillCpuset gives a v1 cpuset its CPUs and memory nodes. It refuses processes before it has both, and a new one has
+// none (unless its parent says cgroup.clone_children): what the container doesn't ask for is its parent's.
+func (m *Manager) fillCpuset(h *Hierarchy) error {
+	cpus, mems := "", ""
+	if m.plan != nil {
+		cpus, mems = m.plan.cpus, m.plan.mems
+	}
+	if err := fillCpusetFile(h.Dir(), h.Mount, "cpus", cpus); err != nil {
+		return err
+	}
+	return fillCpusetFile(h.Dir(), h.Mount, "mems", mems)
+}
+
+// fillCpusetFile sets one of the two in dir, to value or else to what dir's parent has, which gets it in the same way.
+func fillCpusetFile(dir, mount, name, value string) error {
+	if value == "" && dir != mount {
+		var err error
+		if value, err = cpusetValue(filepath.Dir(dir), mount, name); err != nil {
+			return err
+		}
+	}
+	if dir == mount {
+		return nil
+	}
+	return writeCpuset(dir, name, value)
+}
+
+// cpusetValue reads a directory's value. An empty one is filled first.
+func cpusetValue(dir, mount, name string) (string, error) {
+	file := dir + "/cpuset." + name
+	value, err := readFile(file)
+	if gone(err) { // mounted with the option noprefix
+		file = dir + "/" + name
+		value, err = readFile(file)
+	}
+	if err != nil || value != "" || dir == mount {
+		return value, err
+	}
+	if value, err = cpusetValue(filepath.Dir(dir), mount, name); err != nil {
+		return "", err
+	}
+	return value, writeFile(file, value)
+}
+
+func writeCpuset(dir, name, value string) error {
+	err := writeFile(dir+"/cpuset."+name, value)
+	if gone(err) && unix.Access(dir+"/"+name, unix.F_OK) == nil {
+		err = writeFile(dir+"/"+name, value)
+	}
+	return err
+}

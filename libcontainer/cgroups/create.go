@@ -1,0 +1,169 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// The texts of runc for a cgroup that can't be taken over; tests and users know them.
+var (
+	errNotEmpty = errors.New("container's cgroup is not empty")
+	errFrozen   = errors.New("container's cgroup unexpectedly frozen")
+)
+
+// Create makes the container's cgroup in each hierarchy and brings it into a state in which a process can join: the
+// controllers enabled (v2), the CPUs and memory nodes set (cpuset). A cgroup that exists already is taken if nobody is in it
+// and it isn't frozen. After an error, nothing is left of what was made.
+func (m *Manager) Create() error {
+	if m.record.Driver == DriverSystemd {
+		return nil // the unit starts with its first process, in Join
+	}
+	err := m.create()
+	if err == nil {
+		return nil
+	}
+	m.undo()
+	if m.optional && denied(err) {
+		err = fmt.Errorf("rootless needs no limits + no cgrouppath when no permission is granted for cgroups: %w", err)
+	}
+	return fmt.Errorf("unable to apply cgroup configuration: %w", err)
+}
+
+func (m *Manager) create() error {
+	for _, h := range slices.Clone(m.record.Hierarchies) {
+		h := m.hierarchyAt(h.Mount)
+		err := m.makeDir(h)
+		if err == nil {
+			err = m.prepare(h)
+		}
+		switch {
+		case err == nil:
+		case m.optional && denied(err) && !m.needs(h):
+			m.drop(h)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Manager) hierarchyAt(mount string) *Hierarchy {
+	for i := range m.record.Hierarchies {
+		if h := &m.record.Hierarchies[i]; h.Mount == mount {
+			return h
+		}
+	}
+	return nil
+}
+
+// prepare does what a cgroup needs before it can have processes.
+func (m *Manager) prepare(h *Hierarchy) error {
+	switch {
+	case h.has("cpuset"):
+		return m.fillCpuset(h)
+	case h.unified() && m.mode == V2:
+		return m.enableControllers(h)
+	}
+	return nil
+}
+
+// makeDir makes the cgroup's directory, and those above it that are missing.
+func (m *Manager) makeDir(h *Hierarchy) error {
+	dir := h.Dir()
+	switch err := mkdir(dir); {
+	case err == nil:
+		m.made = append(m.made, dir)
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		return m.takeOver(h)
+	case !errors.Is(err, unix.ENOENT) || h.Path == "/":
+		return err
+	}
+	parent := &Hierarchy{h.Controllers, h.Mount, filepath.Dir(h.Path)}
+	if err := m.makeParent(parent); err != nil {
+		return err
+	}
+	if err := mkdir(dir); err != nil {
+		return err
+	}
+	m.made = append(m.made, dir)
+	return nil
+}
+
+func (m *Manager) makeParent(h *Hierarchy) error {
+	dir := h.Dir()
+	err := mkdir(dir)
+	if errors.Is(err, unix.ENOENT) && h.Path != "/" {
+		if err := m.makeParent(&Hierarchy{h.Controllers, h.Mount, filepath.Dir(h.Path)}); err != nil {
+			return err
+		}
+		err = mkdir(dir)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil // made by somebody else meanwhile
+	}
+	if err == nil {
+		m.made = append(m.made, dir)
+	}
+	return err
+}
+
+func mkdir(dir string) error {
+	for {
+		err := unix.Mkdir(dir, 0o755)
+		if err == nil {
+			return nil
+		}
+		if err != unix.EINTR {
+			return &FileError{Op: "mkdir", Path: dir, Err: err}
+		}
+	}
+}
+
+// takeOver checks that an existing cgroup may become the container's.
+func (m *Manager) takeOver(h *Hierarchy) error {
+	if h.has("freezer") || h.unified() {
+		frozen, err := frozenItself(h)
+		if err != nil && !gone(err) {
+			return err
+		}
+		if frozen {
+			return errFrozen
+		}
+	}
+	pids, err := pidsBelow(h.Dir())
+	if err != nil && !gone(err) {
+		return err
+	}
+	if len(pids) > 0 {
+		return fmt.Errorf("%w: %d process(es) found in %q", errNotEmpty, len(pids), h.Dir())
+	}
+	return nil
+}
+
+// undo removes what Create made.
+func (m *Manager) undo() {
+	for _, dir := range slices.Backward(m.made) {
+		_ = unix.Rmdir(dir)
+	}
+	m.made = nil
+}
+
+// DirFD opens the container's cgroup for clone3(CLONE_INTO_CGROUP), after Create. It returns nil, nil unless the container is in the
+// unified hierarchy alone, for then there is more to join than one flag can do. The caller closes it.
+func (m *Manager) DirFD() (*os.File, error) {
+	if m.mode != V2 || m.record.Driver != DriverCgroupfs || len(m.record.Hierarchies) == 0 {
+		return nil, nil
+	}
+	dir := m.record.Hierarchies[0].Dir()
+	fd, err := openFile(unix.AT_FDCWD, dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), dir), nil
+}

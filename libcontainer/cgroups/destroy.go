@@ -1,0 +1,69 @@
+package cgroups
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// destroyDeadline is how long Destroy waits for dying processes to leave.
+const destroyDeadline = 5 * time.Second
+
+func populated(events string) bool { return strings.Contains(events, "populated 1") }
+
+// Destroy removes the container's cgroups and the ones that it made below. It waits for a short time for processes that
+// are just dying, and kills nothing. What doesn't exist is no error.
+func (m *Manager) Destroy() error {
+	var err error
+	if m.record.Driver == DriverSystemd {
+		err = m.stopUnit()
+	}
+	deadline := time.Now().Add(destroyDeadline)
+	for i := range m.record.Hierarchies {
+		h := &m.record.Hierarchies[i]
+		if h.Path == "/" {
+			continue
+		}
+		if rerr := remove(h.Dir(), deadline); rerr != nil && !(m.record.Rootless && denied(rerr)) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	return err
+}
+
+// remove removes a cgroup with all below it.
+func remove(dir string, deadline time.Time) error {
+	for wait := 50 * time.Microsecond; ; wait = min(2*wait, 10*time.Millisecond) {
+		err := unix.Rmdir(dir)
+		switch err {
+		case nil, unix.ENOENT:
+			return nil
+		case unix.EINTR:
+			continue
+		case unix.EBUSY, unix.ENOTEMPTY:
+		default:
+			if unix.Access(dir, unix.F_OK) == unix.ENOENT { // e.g. EROFS comes before ENOENT
+				return nil
+			}
+			return &FileError{Op: "rmdir", Path: dir, Err: err}
+		}
+		below, lerr := children(dir)
+		if lerr != nil && !gone(lerr) {
+			return lerr
+		}
+		for _, child := range below {
+			if err := remove(child, deadline); err != nil {
+				return err
+			}
+		}
+		if len(below) > 0 {
+			continue
+		}
+		if time.Now().After(deadline) {
+			return &FileError{Op: "rmdir", Path: dir, Err: err}
+		}
+		time.Sleep(wait)
+	}
+}

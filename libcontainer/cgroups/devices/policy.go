@@ -1,0 +1,204 @@
+// Package devices decides which device nodes a cgroup's processes may use: the rules of linux.resources.devices as the
+// kernel's v1 controller understands them, its v1 files, and the same as an eBPF program for v2.
+package devices
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/specconv"
+)
+
+// Any is a major or minor number that stands for all.
+const Any = -1
+
+// access is a set of the three things one can do with a device. The bits are BPF_DEVCG_ACC_* of linux/bpf.h.
+type access uint8
+
+const (
+	mknod access = 1 << iota
+	read
+	write
+	everything = mknod | read | write
+)
+
+// exception is a device, or a range of them, for which the opposite of the default holds.
+type exception struct {
+	kind         byte // 'b' or 'c'
+	major, minor int64
+	access       access
+}
+
+// Policy is the outcome of a list of rules: a default and its exceptions. The zero Policy forbids everything.
+type Policy struct {
+	allow      bool // the default
+	exceptions []exception
+}
+
+// defaultRules are allowed to every container after what its configuration says, those with a path unless linux.devices has a
+// device of its own there. The first two only let nodes be made; net/tun is for VPNs. The list is runc's.
+var defaultRules = [...]struct {
+	path string
+	exception
+}{
+	{"", exception{'c', Any, Any, mknod}},
+	{"", exception{'b', Any, Any, mknod}},
+	{"/dev/null", exception{'c', 1, 3, everything}},
+	{"/dev/random", exception{'c', 1, 8, everything}},
+	{"/dev/full", exception{'c', 1, 7, everything}},
+	{"/dev/tty", exception{'c', 5, 0, everything}},
+	{"/dev/zero", exception{'c', 1, 5, everything}},
+	{"/dev/urandom", exception{'c', 1, 9, everything}},
+	{"", exception{'c', 136, Any, everything}}, // /dev/pts/N
+	{"", exception{'c', 5, 2, everything}},     // /dev/ptmx
+	{"", exception{'c', 10, 200, everything}},  // /dev/net/tun
+}
+
+// NewPolicy applies the rules in their order, to a cgroup that forbids everything, and then the defaults that every
+// container has. nodes is linux.devices. The error is a *specconv.FieldError.
+func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Policy, error) {
+	var p Policy
+	for i := range rules {
+		if err := p.addRule(&rules[i]); err != nil {
+			return Policy{}, specconv.Field("/linux/resources/devices/"+strconv.Itoa(i), err)
+		}
+	}
+	for _, d := range &defaultRules {
+		if d.path != "" && slices.ContainsFunc(nodes, func(n specs.LinuxDevice) bool { return n.Path == d.path }) {
+			continue
+		}
+		if err := p.set(d.exception, true); err != nil {
+			return Policy{}, specconv.Field("/linux/resources/devices", err)
+		}
+	}
+	slices.SortFunc(p.exceptions, func(a, b exception) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.major, b.major), cmp.Compare(a.minor, b.minor))
+	})
+	return p, nil
+}
+
+// addRule applies one rule of the configuration. A rule for all devices with full access sets the default and forgets
+// what was before it. One for type "a" with numbers or less access means block and character devices; the kernel, which would take
+// it for all devices, never sees it.
+func (p *Policy) addRule(r *specs.LinuxDeviceCgroup) error {
+	e := exception{major: Any, minor: Any}
+	var err error
+	if e.access, err = parseAccess(r.Access); err != nil {
+		return err
+	}
+	if r.Major != nil {
+		e.major = *r.Major
+	}
+	if r.Minor != nil {
+		e.minor = *r.Minor
+	}
+	if e.major < Any || e.minor < Any || e.major > maxNumber || e.minor > maxNumber {
+		return fmt.Errorf("device number %d:%d is out of range", e.major, e.minor)
+	}
+	switch r.Type {
+	case "b", "c":
+		e.kind = r.Type[0]
+		return p.set(e, r.Allow)
+	case "", "a":
+	default:
+		return fmt.Errorf("invalid cgroup device type %q", r.Type)
+	}
+	if e.major == Any && e.minor == Any && e.access == everything {
+		*p = Policy{allow: r.Allow}
+		return nil
+	}
+	block, char := e, e
+	block.kind, char.kind = 'b', 'c'
+	if err := p.set(block, r.Allow); err != nil {
+		return err
+	}
+	return p.set(char, r.Allow)
+}
+
+const maxNumber = 1<<32 - 1
+
+func parseAccess(s string) (a access, err error) {
+	for _, c := range s {
+		switch c {
+		case 'r':
+			a |= read
+		case 'w':
+			a |= write
+		case 'm':
+			a |= mknod
+		default:
+			return 0, fmt.Errorf("device access %q has letters other than r, w and m", s)
+		}
+	}
+	if a == 0 {
+		return 0, fmt.Errorf("device access field cannot be empty")
+	}
+	return a, nil
+}
+
+func (a access) String() string {
+	var b []byte
+	for i, c := range [...]byte{'m', 'r', 'w'} {
+		if a&(1<<i) != 0 {
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
+
+// set allows or forbids e.access to a device. What agrees with the default takes away from the exceptions.
+func (p *Policy) set(e exception, allow bool) error {
+	at := slices.IndexFunc(p.exceptions, e.sameDevice)
+	switch {
+	case allow != p.allow && at < 0:
+		p.exceptions = append(p.exceptions, e)
+	case allow != p.allow:
+		p.exceptions[at].access |= e.access
+	default:
+		return p.withdraw(e, at)
+	}
+	return nil
+}
+
+// withdraw takes access out of the exception at index at, if there is one. Where a wider exception goes on to hold for a part of
+// it, that is impossible: v1 ignores such a rule silently, so it has to be an error.
+func (p *Policy) withdraw(e exception, at int) error {
+	for i, w := range p.exceptions {
+		if i != at && w.covers(&e) && w.access&e.access != 0 {
+			return fmt.Errorf("rule for %v can't make a hole in the earlier rule for %v", &e, &w)
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	if p.exceptions[at].access &^= e.access; p.exceptions[at].access == 0 {
+		p.exceptions = slices.Delete(p.exceptions, at, at+1)
+	}
+	return nil
+}
+
+func (e exception) sameDevice(o exception) bool {
+	return e.kind == o.kind && e.major == o.major && e.minor == o.minor
+}
+
+func (e *exception) covers(o *exception) bool {
+	return e.kind == o.kind && (e.major == Any || e.major == o.major) && (e.minor == Any || e.minor == o.minor)
+}
+
+// String gives the form of the v1 files: "c 1:* rwm".
+func (e *exception) String() string {
+	number := func(n int64) string {
+		if n == Any {
+			return "*"
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	return string(e.kind) + " " + number(e.major) + ":" + number(e.minor) + " " + e.access.String()
+}
+
+// AllowsAll tells whether p forbids nothing.
+func (p *Policy) AllowsAll() bool { return p.allow && len(p.exceptions) == 0 }

@@ -1,0 +1,154 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// freezeDeadline is how long a cgroup may take to freeze. A process in an uninterruptible wait can make it impossible.
+const freezeDeadline = 10 * time.Second
+
+var errNoFreezer = errors.New("the container has no freezer cgroup")
+
+// freezer is the hierarchy that freezes the container: v1's freezer controller, else the unified one.
+func (m *Manager) freezer() *Hierarchy {
+	if h := m.hierarchy("freezer"); h != nil {
+		return h
+	}
+	return m.hierarchy("")
+}
+
+// Freeze stops every process of the container, and returns when all of them stand still. If that can't be reached, the
+// cgroup is thawed again.
+func (m *Manager) Freeze() error {
+	h := m.freezer()
+	if h == nil {
+		return errNoFreezer
+	}
+	var err error
+	if h.unified() {
+		err = freeze2(h.Dir())
+	} else {
+		err = freeze1(h.Dir())
+	}
+	if err != nil {
+		_ = m.Thaw()
+	}
+	return err
+}
+
+// Thaw lets the processes of the container go on. Thawing what isn't frozen is no error, nor is it if the container has
+// no cgroup any more.
+func (m *Manager) Thaw() error {
+	h := m.freezer()
+	if h == nil {
+		return nil
+	}
+	return thawDir(h)
+}
+
+func thawDir(h *Hierarchy) error {
+	file, value := "/freezer.state", "THAWED"
+	if h.unified() {
+		file, value = "/cgroup.freeze", "0"
+	}
+	if err := writeFile(h.Dir()+file, value); err != nil && !gone(err) {
+		return err
+	}
+	return nil
+}
+
+// Frozen tells whether the container's cgroup was told to freeze, itself and not only through a cgroup above. It is true
+// already while the freezing goes on, so that a pause that was interrupted shows, and can be undone.
+func (m *Manager) Frozen() (bool, error) {
+	h := m.freezer()
+	if h == nil {
+		return false, nil
+	}
+	frozen, err := frozenItself(h)
+	if err != nil && gone(err) {
+		return false, nil
+	}
+	return frozen, err
+}
+
+func frozenItself(h *Hierarchy) (bool, error) {
+	file := "/freezer.self_freezing"
+	if h.unified() {
+		file = "/cgroup.freeze"
+	}
+	value, err := readFile(h.Dir() + file)
+	return value == "1", err
+}
+
+// freeze1 freezes a v1 cgroup. The kernel doesn't promise to come from FREEZING to FROZEN while processes are being
+// born; writing the state again makes it look at the new ones, thawing for a moment lets stuck ones pass.
+func freeze1(dir string) error {
+	file := dir + "/freezer.state"
+	deadline := time.Now().Add(freezeDeadline)
+	for try := 1; ; try++ {
+		if err := writeFile(file, "FROZEN"); err != nil {
+			return err
+		}
+		state, err := readFile(file)
+		if err != nil {
+			return err
+		}
+		if state == "FROZEN" {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("freeze %q: still in state %s after %v", dir, state, freezeDeadline)
+		}
+		if try%50 == 0 {
+			_ = writeFile(file, "THAWED")
+			time.Sleep(5 * time.Millisecond)
+		} else if try > 5 {
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
+}
+
+// freeze2 freezes a v2 cgroup and waits for the kernel's notice in cgroup.events.
+func freeze2(dir string) error {
+	events := dir + "/cgroup.events"
+	fd, err := openFile(unix.AT_FDCWD, events, unix.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := writeFile(dir+"/cgroup.freeze", "1"); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(freezeDeadline)
+	for {
+		text, err := readFrom(fd, events)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(text, "frozen 1") {
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return fmt.Errorf("freeze %q: not frozen after %v", dir, freezeDeadline)
+		}
+		// A modified kernfs file signals POLLPRI. The short timeout is for a notice that came before the poll.
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, int(min(left, 100*time.Millisecond).Milliseconds())+1)
+		if err != nil && err != unix.EINTR {
+			return &FileError{Op: "poll", Path: events, Err: err}
+		}
+	}
+}
+
+// readFrom reads an open cgroup file from its beginning.
+func readFrom(fd int, path string) (string, error) {
+	if _, err := unix.Seek(fd, 0, 0); err != nil {
+		return "", &FileError{Op: "seek", Path: path, Err: err}
+	}
+	return readFD(fd, path)
+}
