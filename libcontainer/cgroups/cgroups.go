@@ -51,7 +51,7 @@ type Manager struct {
 	// optional says that a cgroup without permission is left out instead of being an error.
 	optional bool
 	made     []string // directories made by Create, for undo
-	undoable bool
+	born     bool     // the process was given DirFD to be born in
 	plan     *plan // nil if opened from a record
 }
 

@@ -154,8 +154,9 @@ func (m *Manager) undo() {
 	m.made = nil
 }
 
-// DirFD opens the container's cgroup for clone3(CLONE_INTO_CGROUP), after Create. It returns nil, nil unless the container is in the
-// unified hierarchy alone, for then there is more to join than one flag can do. The caller closes it.
+// DirFD opens the container's cgroup for clone3(CLONE_INTO_CGROUP), after Create. It returns nil, nil unless the
+// container is in the unified hierarchy alone, for then there is more to join than one flag can do. Once it has given an
+// fd, Join has nothing left to do. The caller closes it.
 func (m *Manager) DirFD() (*os.File, error) {
 	if m.mode != V2 || m.record.Driver != DriverCgroupfs || len(m.record.Hierarchies) == 0 {
 		return nil, nil
@@ -165,5 +166,6 @@ func (m *Manager) DirFD() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.born = true
 	return os.NewFile(uintptr(fd), dir), nil
 }
