@@ -138,20 +138,13 @@ func checkValue(value string) error {
 
 var errKey = errors.New("is not the name of a parameter")
 
-// pathOf converts a key to a path below /proc/sys. As in sysctl(8), the first separator decides: in "net.ipv4.conf.eno2/1.mtu"
-// dots separate and a slash stands for a dot within a name; in "net/ipv4/conf/eno2.1/mtu" it is a path already.
+// pathOf converts a key to a path below /proc/sys. As in sysctl(8), the first separator decides: in
+// "net.ipv4.conf.eno2/1.mtu" dots separate and a slash stands for a dot within a name; "net/ipv4/conf/eno2.1/mtu" is a
+// path already.
 func pathOf(key string) (string, error) {
 	path := key
 	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '.' {
-		path = strings.Map(func(r rune) rune {
-			switch r {
-			case '.':
-				return '/'
-			case '/':
-				return '.'
-			}
-			return r
-		}, key)
+		path = swapSeparators(key)
 	}
 	for name := range strings.SplitSeq(path, "/") {
 		// An empty name covers a leading, a trailing and a double separator.
@@ -160,6 +153,20 @@ func pathOf(key string) (string, error) {
 		}
 	}
 	return path, nil
+}
+
+// swapSeparators goes byte by byte: a name need not be UTF-8.
+func swapSeparators(key string) string {
+	path := []byte(key)
+	for i, c := range path {
+		switch c {
+		case '.':
+			path[i] = '/'
+		case '/':
+			path[i] = '.'
+		}
+	}
+	return string(path)
 }
 
 // Apply writes the parameters in the order of their names. proc is the root of a procfs that nothing can be mounted
