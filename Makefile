@@ -102,9 +102,16 @@ cross: check-go ## build for every architecture in CROSS, into bin/cross
 	for arch in $(CROSS); do GOARCH=$$arch $(BUILD) -o bin/cross/oci-run.$$arch .; done
 	cd bin/cross && sha256sum oci-run.* | tee SHA256SUMS
 
+.PHONY: man
+man: build ## write the manual pages into bin/man
+	go run ./man $(BIN) bin/man
+
 .PHONY: install
-install: build ## install the binary, man pages and bash completion (PREFIX, DESTDIR)
+install: man ## install the binary, man pages and bash completion (PREFIX, DESTDIR)
 	install -D -m 0755 $(BIN) $(DESTDIR)$(SBINDIR)/oci-run
+	install -d -m 0755 $(DESTDIR)$(MANDIR)/man8
+	install -m 0644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -D -m 0644 contrib/completions/oci-run.bash $(DESTDIR)$(COMPLETIONDIR)/oci-run
 
 .PHONY: clean
 clean: ## remove what was built

@@ -79,4 +79,3 @@ func quantile(sorted []float64, q float64) float64 {
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
