@@ -67,6 +67,16 @@ func Send(socket *os.File, name string, f *os.File) error {
 	return nil
 }
 
+// SendTo connects to the socket at path and hands over f.
+func SendTo(path string, f *os.File) error {
+	socket, err := Dial(path)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	return Send(socket, f.Name(), f)
+}
+
 // ErrClosed says that the other end closed the socket without sending anything.
 var ErrClosed = errors.New("the other end closed the socket")
 

@@ -59,6 +59,15 @@ func (i *Init) Hooks() error {
 	return err
 }
 
+// Limits has the parent set our resource limits.
+func (i *Init) Limits() error {
+	if err := i.send(limits, nil); err != nil {
+		return err
+	}
+	_, err := i.expect(limits)
+	return err
+}
+
 // Log hands a message to the parent.
 func (i *Init) Log(level int, text string) {
 	// A parent that is gone is noticed at the next message with an answer.

@@ -17,6 +17,8 @@ type Handler interface {
 	MountFD(index int) (*os.File, error)
 	// Hooks runs the prestart and createRuntime hooks.
 	Hooks() error
+	// Limits sets init's resource limits.
+	Limits() error
 	// Log records a message of init; level is that of log/slog.
 	Log(level int, text string)
 }
@@ -46,6 +48,11 @@ func (p *Parent) Serve(h Handler) error {
 			err = h.Hooks()
 			if err == nil {
 				err = p.send(hooks, nil)
+			}
+		case limits:
+			err = h.Limits()
+			if err == nil {
+				err = p.send(limits, nil)
 			}
 		case logged:
 			err = serveLog(h, m.payload)

@@ -7,6 +7,8 @@
 //	  MountFD(fd | error)      --->
 //	                           <---  Hooks               namespaces and mounts ready, before pivot_root
 //	  HooksDone(error)         --->
+//	                           <---  Limits              resource limits that only the parent may raise
+//	  LimitsDone               --->
 //	                           <---  Log(level, text)    at any time, no answer
 //	                           <---  Ready | Failed(error)
 //	  Committed                --->                      the record is on disk
@@ -41,6 +43,7 @@ const (
 	config kind = iota + 1
 	mountFD
 	hooks
+	limits
 	logged
 	ready
 	failed
@@ -51,7 +54,7 @@ const (
 )
 
 var kindNames = [...]string{
-	config: "Config", mountFD: "MountFD", hooks: "Hooks", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed",
+	config: "Config", mountFD: "MountFD", hooks: "Hooks", limits: "Limits", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed",
 	starting: "Starting", start: "Start", listener: "Listener",
 }
 

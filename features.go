@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+	"github.com/urfave/cli/v3"
+
+	"oci-run/hooks"
+	"oci-run/libcontainer/capabilities"
+	"oci-run/libcontainer/namespaces"
+	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/seccomp"
+)
+
+func featuresCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "features",
+		Usage:       "print what this oci-run can do",
+		Description: "Prints the features of oci-run in JSON, as runtime-spec (features.md) defines it.",
+		Action:      printFeatures,
+	}
+}
+
+func printFeatures(_ context.Context, c *cli.Command) error {
+	if c.NArg() != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Root().Name, c.Name, c.NArg())
+	}
+	return printJSON(c.Root().Writer, supported())
+}
+
+// supported is made of the very tables by which configs are applied.
+func supported() *features.Features {
+	yes, no := true, false
+	return &features.Features{
+		OCIVersionMin: "1.0.0",
+		OCIVersionMax: specs.Version,
+		Hooks:         hooks.Names(),
+		MountOptions:  rootfs.MountOptionNames(),
+		Linux: &features.Linux{
+			Namespaces:   namespaces.Names(),
+			Capabilities: capabilities.Names(),
+			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes, Rdma: &yes},
+			Seccomp: &features.Seccomp{
+				Enabled: &yes, Actions: seccomp.Actions(), Operators: seccomp.Operators(), Archs: seccomp.Archs(),
+				KnownFlags: seccomp.KnownFlags(), SupportedFlags: seccomp.SupportedFlags(),
+			},
+			Apparmor:        &features.Apparmor{Enabled: &yes},
+			Selinux:         &features.Selinux{Enabled: &yes},
+			IntelRdt:        &features.IntelRdt{Enabled: &no},
+			MemoryPolicy:    &features.MemoryPolicy{Modes: process.MemoryPolicyModes(), Flags: process.MemoryPolicyFlags()},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
+			NetDevices:      &features.NetDevices{Enabled: &no},
+		},
+		Annotations: map[string]string{
+			"io.github.oci-run.version": version,
+			"io.github.oci-run.commit":  commit,
+		},
+		PotentiallyUnsafeConfigAnnotations: []string{"org.systemd.property."},
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sys/unix"
+)
+
+func killCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "kill",
+		Usage:       "send a signal to a container",
+		ArgsUsage:   "ID [SIGNAL]",
+		Description: "Sends SIGNAL (a number or a name, with or without SIG; default SIGTERM) to the container's process.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send the signal to every process of the container"},
+		},
+		Action: kill,
+	}
+}
+
+func kill(_ context.Context, c *cli.Command) error {
+	if c.NArg() > 2 {
+		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.Root().Name, c.Name, c.NArg())
+	}
+	name := c.Args().Get(1)
+	if name == "" {
+		name = "TERM"
+	}
+	signal, err := parseSignal(name)
+	if err != nil {
+		return err
+	}
+	container, err := load(c)
+	if err != nil {
+		return err
+	}
+	return container.Kill(signal, c.Bool("all"))
+}
+
+// The real-time signals, signal(7), as libc counts them: the kernel's 32 and 33 are used
+// by thread libraries.
+const (
+	sigRTMin = 34
+	sigRTMax = 64
+)
+
+// parseSignal understands 9, KILL, SIGKILL, sigkill, RTMIN, RTMIN+3 and RTMAX-1.
+func parseSignal(text string) (syscall.Signal, error) {
+	if n, err := strconv.Atoi(text); err == nil {
+		if n < 0 || n > sigRTMax {
+			return 0, fmt.Errorf("unknown signal %q: numbers go from 0 to %d", text, sigRTMax)
+		}
+		return syscall.Signal(n), nil
+	}
+	name := "SIG" + strings.TrimPrefix(strings.ToUpper(text), "SIG")
+	if s := unix.SignalNum(name); s != 0 {
+		return s, nil
+	}
+	for _, base := range []struct {
+		name   string
+		number int
+	}{{"SIGRTMIN", sigRTMin}, {"SIGRTMAX", sigRTMax}} {
+		rest, ok := strings.CutPrefix(name, base.name)
+		if !ok {
+			continue
+		}
+		offset, err := strconv.Atoi(rest)
+		if rest == "" {
+			offset, err = 0, nil
+		}
+		if n := base.number + offset; err == nil && n >= sigRTMin && n <= sigRTMax {
+			return syscall.Signal(n), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown signal %q", text)
+}

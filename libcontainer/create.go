@@ -1,0 +1,314 @@
+package libcontainer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/hooks"
+	"oci-run/libcontainer/fdsocket"
+	"oci-run/libcontainer/idmap"
+	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/selfexe"
+	"oci-run/libcontainer/spawn"
+	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/syncpipe"
+	"oci-run/libcontainer/wire"
+	"oci-run/specconv"
+)
+
+// CreateOptions is what `create` and `run` ask for beyond the bundle.
+type CreateOptions struct {
+	PIDFile       string   // gets init's pid, written atomically once the container stands
+	ConsoleSocket *os.File // socket that gets the terminal's master; nil without a terminal
+	PidfdSocket   string   // path of the socket that gets init's pidfd
+	PreserveFDs   int      // so many fds from 3 on are handed to the container's process
+	NoPivot       bool     // change the root with MS_MOVE and chroot
+	NoNewKeyring  bool     // stay in the caller's session keyring
+	Foreground    bool     // the terminal's master goes to a relay of ours, not to an engine
+	Env           []string // variables added to process.env, such as LISTEN_FDS
+}
+
+// Created is what create leaves with its caller beside the container: init is a child of
+// this process, until it exits.
+type Created struct {
+	*Container
+	PID   int
+	PidFD *os.File
+}
+
+// creation is a create on its way. What it did is undone if it does not succeed.
+type creation struct {
+	factory *Factory
+	bundle  *specconv.Bundle
+	options *CreateOptions
+	plan    *plan
+	dir     *state.Dir
+	record  *state.Record
+	init    *spawn.Process
+	sync    *syncpipe.Parent
+}
+
+// Create makes a container from a bundle, up to the point where its program waits to be
+// started. If it fails, nothing of the container is left.
+func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Created, error) {
+	if err := state.CheckID(id); err != nil {
+		return nil, err
+	}
+	p, err := f.newPlan(id, b, o)
+	if err != nil {
+		return nil, specconv.Locate(b.Raw, err)
+	}
+	defer p.close()
+	c := &creation{factory: f, bundle: b, options: o, plan: p}
+	if c.dir, err = state.Reserve(f.Root, id); err != nil {
+		return nil, err
+	}
+	defer c.dir.Close()
+	if err := c.make(id); err != nil {
+		if undo := c.undo(); undo != nil {
+			slog.Warn(undo.Error())
+		}
+		return nil, specconv.Locate(b.Raw, err)
+	}
+	return &Created{&Container{f.Root, c.record}, c.init.PID, c.init.PidFD}, nil
+}
+
+// make is the order of a create: first the record of what will be done, then the doing.
+func (c *creation) make(id string) error {
+	crashPoint("reserved")
+	if err := c.recordIntent(id); err != nil {
+		return err
+	}
+	crashPoint("intent")
+	if err := c.plan.cgroup.Create(); err != nil {
+		return err
+	}
+	crashPoint("cgroup")
+	start, err := c.dir.ListenStart()
+	if err != nil {
+		return err
+	}
+	defer start.Close()
+	if err := c.spawn(); err != nil {
+		return err
+	}
+	defer c.sync.Close()
+	crashPoint("spawned")
+	if err := c.confine(); err != nil {
+		return err
+	}
+	crashPoint("confined")
+	if err := c.serve(start); err != nil {
+		return err
+	}
+	crashPoint("ready")
+	return c.commit()
+}
+
+// recordIntent writes down what the following steps will make.
+func (c *creation) recordIntent(id string) error {
+	self, err := state.Self()
+	if err != nil {
+		return err
+	}
+	cgroup, err := json.Marshal(c.plan.cgroup.Record())
+	if err != nil {
+		return fmt.Errorf("encode the cgroup record: %w", err)
+	}
+	spec := c.bundle.Spec
+	c.record = &state.Record{
+		ID: id, Phase: state.Creating, OCIVersion: spec.Version, Bundle: c.bundle.Dir, Rootfs: spec.Root.Path,
+		Created: time.Now().UTC(), Creator: self, Cgroup: cgroup, Annotations: spec.Annotations,
+		SharedPID: c.plan.sharedPID,
+	}
+	if spec.Hooks != nil {
+		c.record.Poststart = len(spec.Hooks.Poststart) > 0
+		c.record.Poststop = len(spec.Hooks.Poststop) > 0
+	}
+	if err := c.dir.SaveConfig(c.bundle.Raw); err != nil {
+		return err
+	}
+	return c.dir.Save(c.record)
+}
+
+// spawn starts init. It inherits the lock, so that as long as it has not heard that we
+// committed, nobody takes the container for an abandoned one while init still runs.
+func (c *creation) spawn() error {
+	exe, err := selfexe.Open()
+	if err != nil {
+		return err
+	}
+	defer exe.Close()
+	parent, child, err := syncpipe.Pair()
+	if err != nil {
+		return err
+	}
+	defer child.Close()
+	c.sync = parent
+	request := c.plan.spawn
+	request.Exe = exe
+	request.Args = initproc.Args(child, c.dir.File())
+	request.Env = initproc.Env()
+	request.Inherit = 3 + c.options.PreserveFDs
+	request.Pass = []*os.File{child, c.dir.File()}
+	if request.Cgroup, err = c.plan.cgroup.DirFD(); err != nil {
+		return err
+	}
+	if request.Cgroup != nil {
+		defer request.Cgroup.Close()
+	}
+	process.RestoreNofile()
+	c.init, err = spawn.Start(&request)
+	if err != nil {
+		parent.Close()
+		return err
+	}
+	if c.record.Init, err = state.Identify(c.init.PID); err != nil {
+		return err
+	}
+	return c.dir.Save(c.record)
+}
+
+// confine puts init, which waits for its plan, into its cgroup and limits.
+func (c *creation) confine() error {
+	if err := c.plan.cgroup.Join(c.init.PID); err != nil {
+		return err
+	}
+	crashPoint("joined")
+	spec := c.bundle.Spec
+	if err := c.plan.cgroup.Set(spec.Linux.Resources); err != nil {
+		return err
+	}
+	if c.plan.init.Process.OOMScoreAdj == nil {
+		return nil
+	}
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	return c.plan.init.Process.SetOOMScore(int(proc.Fd()), c.init.PID)
+}
+
+// serve sends init its plan and does what it asks until it is ready.
+func (c *creation) serve(start *os.File) error {
+	files := []*os.File{start}
+	if c.options.ConsoleSocket != nil {
+		files = append(files, c.options.ConsoleSocket)
+	}
+	err := c.sync.Config(wire.Marshal(&c.plan.init), files...)
+	if err == nil {
+		err = c.sync.Serve(c)
+	}
+	if errors.Is(err, syncpipe.ErrClosed) {
+		return c.explainEnd()
+	}
+	return err
+}
+
+// explainEnd says why init is gone without a word.
+func (c *creation) explainEnd() error {
+	if err := c.init.Failure(); err != nil {
+		return err
+	}
+	return fmt.Errorf("init ended before the container was ready: %s", c.init.Wait())
+}
+
+// MountFD implements syncpipe.Handler.
+func (c *creation) MountFD(index int) (*os.File, error) {
+	mounts, err := c.namespace("mnt")
+	if err != nil {
+		return nil, err
+	}
+	defer mounts.Close()
+	ids, err := c.mapping(index)
+	if err != nil {
+		return nil, err
+	}
+	if ids != nil {
+		defer ids.Close()
+	}
+	return rootfs.SourceFD(&c.plan.init.Root, index, mounts, ids)
+}
+
+// mapping returns the user namespace whose mapping an idmapped mount gets: that of the
+// container, or one made for the mount. It is nil for a mount without mapping.
+func (c *creation) mapping(index int) (*os.File, error) {
+	m := c.plan.init.Root.Mounts[index].IDMap
+	switch {
+	case m == nil:
+		return nil, nil //nolint:nilnil // no mapping is not an error
+	case len(m.UID) == 0:
+		return c.namespace("user")
+	}
+	return spawn.UserNamespace(func(pid int) error { return idmap.Write(pid, m.UID, m.GID) })
+}
+
+// namespace opens a namespace of init.
+func (c *creation) namespace(name string) (*os.File, error) {
+	return os.Open("/proc/" + strconv.Itoa(c.init.PID) + "/ns/" + name)
+}
+
+// Limits implements syncpipe.Handler.
+func (c *creation) Limits() error { return c.plan.init.Process.SetRlimits(c.init.PID) }
+
+// Hooks implements syncpipe.Handler: the namespaces exist, the root is not changed yet.
+func (c *creation) Hooks() error {
+	h := c.bundle.Spec.Hooks
+	s := hookState(c.record, specs.StateCreating, c.init.PID)
+	if err := hooks.Run("prestart", h.Prestart, s); err != nil { //nolint:staticcheck // deprecated, and used by Docker before 28
+		return err
+	}
+	return hooks.Run("createRuntime", h.CreateRuntime, s)
+}
+
+// Log implements syncpipe.Handler.
+func (c *creation) Log(level int, text string) {
+	slog.Log(context.Background(), slog.Level(level), text)
+}
+
+// commit makes the container stand on its own.
+func (c *creation) commit() error {
+	if path := c.options.PidfdSocket; path != "" {
+		if err := fdsocket.SendTo(path, c.init.PidFD); err != nil {
+			return err
+		}
+	}
+	if c.options.PIDFile != "" {
+		if err := writePIDFile(c.options.PIDFile, c.init.PID); err != nil {
+			return err
+		}
+	}
+	c.record.Phase = state.Created
+	if err := c.dir.Save(c.record); err != nil {
+		return err
+	}
+	crashPoint("committed")
+	return c.sync.Committed()
+}
+
+// undo removes what a create that failed has made.
+func (c *creation) undo() error {
+	if c.sync != nil {
+		c.sync.Close()
+	}
+	if c.record == nil {
+		return c.dir.Remove()
+	}
+	if c.init != nil {
+		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
+		c.init.Wait()
+	}
+	return (&Container{c.factory.Root, c.record}).destroy(c.dir)
+}

@@ -1,0 +1,106 @@
+// Package libcontainer holds the lifecycle of a container, as its commands see it: a
+// Factory makes containers from bundles and finds existing ones, a Container is started,
+// signalled, asked for its state and deleted. It is the parent's side of everything; what
+// happens inside the container is package initproc.
+//
+// Every method that changes a container takes its lock, does one thing, and leaves a
+// record with which the next command can go on, however this one ends.
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/state"
+)
+
+// Factory makes and finds the containers below one root directory.
+type Factory struct {
+	// Root holds a directory per container.
+	Root string
+	// CgroupDriver is one of the drivers of package cgroups.
+	CgroupDriver string
+	// Rootless tolerates what an ordinary user may not do and nobody asked for.
+	Rootless bool
+}
+
+// Container is an existing container, as its record stood when it was loaded.
+type Container struct {
+	root   string
+	record *state.Record
+}
+
+// Load finds a container. It returns state.ErrNotExist if there is none with this ID.
+func (f *Factory) Load(id string) (*Container, error) {
+	dir, err := state.Open(f.Root, id)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	record, err := dir.Record()
+	if err != nil {
+		return nil, fmt.Errorf("container %q: %w", id, err)
+	}
+	return &Container{f.Root, record}, nil
+}
+
+// List finds all containers, sorted by ID. One that is deleted meanwhile is left out, one
+// whose record can't be read is an error beside the others.
+func (f *Factory) List() ([]*Container, error) {
+	ids, err := state.List(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	var found []*Container
+	var broken []error
+	for _, id := range ids {
+		c, err := f.Load(id)
+		switch {
+		case err == nil:
+			found = append(found, c)
+		case !errors.Is(err, state.ErrNotExist) && !errors.Is(err, fs.ErrNotExist):
+			broken = append(broken, err)
+		}
+	}
+	return found, errors.Join(broken...)
+}
+
+// ID is the container's name.
+func (c *Container) ID() string { return c.record.ID }
+
+// lock opens the container's directory under its lock and reads the record again, which
+// may have changed since the container was loaded.
+func (c *Container) lock() (*state.Dir, error) {
+	dir, err := state.Lock(c.root, c.record.ID)
+	if err != nil {
+		return nil, err
+	}
+	record, err := dir.Record()
+	if err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	c.record = record
+	return dir, nil
+}
+
+// dir opens the container's directory without its lock.
+func (c *Container) dir() (*state.Dir, error) { return state.Open(c.root, c.record.ID) }
+
+// cgroup opens what the record says about the container's cgroup. It is nil for a
+// container that has none.
+func (c *Container) cgroup() (*cgroups.Manager, error) {
+	if len(c.record.Cgroup) == 0 {
+		return nil, nil //nolint:nilnil // no cgroup is not an error
+	}
+	var r cgroups.Record
+	if err := json.Unmarshal(c.record.Cgroup, &r); err != nil {
+		return nil, fmt.Errorf("container %q: parse its cgroup record: %w", c.record.ID, err)
+	}
+	return cgroups.Open(r)
+}

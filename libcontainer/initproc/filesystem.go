@@ -1,0 +1,67 @@
+package initproc
+
+import (
+	"os"
+
+	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/lsm"
+	"oci-run/libcontainer/rootfs"
+)
+
+// mounts opens the root and mounts what the plan lists.
+func (c *container) mounts() error {
+	var err error
+	if c.root, err = rootfs.Open(&c.plan.Root, c.sync.MountFD); err != nil {
+		return err
+	}
+	return c.root.Mounts()
+}
+
+func (c *container) devices() error { return c.root.Devices() }
+
+// changeRoot makes the container's root "/". A procfs of our own for the later steps has
+// to be opened before: in a user namespace the kernel wants to see the host's for it.
+func (c *container) changeRoot() error {
+	var err error
+	sysctls := len(c.plan.Sysctl) > 0
+	if sysctls || c.plan.UserNamespace || c.plan.Labels != (lsm.Plan{}) {
+		if c.proc, err = c.root.OpenProc(sysctls); err != nil {
+			return err
+		}
+	}
+	if err := c.root.Pivot(); err != nil {
+		return err
+	}
+	c.rootDir, err = os.Open("/")
+	return err
+}
+
+// console makes the terminal, sends its master away and puts init on it. Without a
+// terminal, stdio that is /dev/null becomes the container's own.
+func (c *container) console() error {
+	if c.plan.Terminal == nil {
+		return c.root.StdioNull()
+	}
+	t, err := console.Open(c.rootDir, c.plan.Terminal)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if err := c.root.Console(t.Peer); err != nil {
+		return err
+	}
+	if err := t.Send(c.socket); err != nil {
+		return err
+	}
+	c.socket.Close()
+	return t.Attach()
+}
+
+// masks hides and protects paths. It comes after the sysctls, whose files it would make
+// read-only.
+func (c *container) masks() error {
+	if err := c.root.Readonly(); err != nil {
+		return err
+	}
+	return c.root.ProtectPaths()
+}

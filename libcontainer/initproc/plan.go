@@ -1,0 +1,40 @@
+package initproc
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/capabilities"
+	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/lsm"
+	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/seccomp"
+)
+
+// Plan is all that init applies, worked out by the parent. It is plain data, see package
+// wire. The fds that go with it are, in this order: the start channel, and the console
+// socket if there is one.
+type Plan struct {
+	ID string
+
+	Root         rootfs.Plan
+	Process      process.Plan
+	Capabilities capabilities.Plan
+	Labels       lsm.Plan
+	Seccomp      *seccomp.Filter
+	Terminal     *console.Plan // nil without a terminal
+
+	UserNamespace   bool // init is in a user namespace of the container
+	CgroupNamespace bool // to be unshared once init is in its cgroup
+	Loopback        bool // a new network namespace, whose lo is to be set up
+	Keyring         bool // a session keyring of its own
+	PreserveFDs     int  // so many fds from 3 on are the program's
+
+	Hostname   string
+	Domainname string
+	Sysctl     map[string]string
+
+	RuntimeHooks bool // the parent has prestart or createRuntime hooks to run
+	Hooks        specs.Hooks
+	State        specs.State // what createContainer and startContainer hooks read, but for pid and status
+}

@@ -1,0 +1,151 @@
+package initproc
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/process"
+)
+
+// process applies what the process asks for and what does not depend on its user.
+func (c *container) process() error {
+	p := &c.plan.Process
+	if err := c.rlimits(); err != nil {
+		return err
+	}
+	for _, set := range []func() error{
+		func() error { return process.ResetAffinity(0) },
+		p.SetScheduler, p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality,
+	} {
+		if err := set(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rlimits are set by the parent if we are in a user namespace: raising one takes a
+// privilege outside of it.
+func (c *container) rlimits() error {
+	switch {
+	case len(c.plan.Process.Rlimits) == 0:
+		return nil
+	case c.plan.UserNamespace:
+		return c.sync.Limits()
+	}
+	return c.plan.Process.SetRlimits(0)
+}
+
+// user goes to the working directory and becomes the container's user, with the
+// capabilities that the plan leaves it.
+func (c *container) user() error {
+	p, caps := &c.plan.Process, &c.plan.Capabilities
+	rootFD := int(c.rootDir.Fd())
+	p.ResolveHome(rootFD)
+	if err := p.CreateCwd(rootFD); err != nil {
+		return err
+	}
+	retry, err := p.EnterCwd(rootFD, false)
+	if err != nil {
+		return err
+	}
+	if err := caps.BeforeUser(p.UID, c.keepSysAdmin()); err != nil {
+		return err
+	}
+	if err := p.SetUser(c.procFD()); err != nil {
+		return err
+	}
+	warnings, err := caps.AfterUser(c.keepSysAdmin())
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	if retry {
+		if _, err := p.EnterCwd(rootFD, true); err != nil {
+			return err
+		}
+	}
+	p.SetUmask()
+	return p.SetNoNewPrivs()
+}
+
+// keepSysAdmin tells whether the seccomp filter, which is loaded last of all, needs a
+// capability for that: with no_new_privs it does not, seccomp(2).
+func (c *container) keepSysAdmin() bool {
+	return c.plan.Seccomp != nil && !c.plan.Process.NoNewPrivs
+}
+
+// procFD is a procfs for questions about ourselves, which only a user namespace raises.
+func (c *container) procFD() int {
+	if c.proc == nil {
+		return -1
+	}
+	return int(c.proc.Dir().Fd())
+}
+
+// labels has the execve change the security label. Asking for one that the kernel refuses
+// is an error.
+func (c *container) labels() error {
+	if err := c.plan.Labels.LabelExec(c.procFD()); err != nil {
+		return err
+	}
+	return c.plan.Labels.ProfileExec(c.procFD())
+}
+
+// program finds the program and lays out its arguments, so that create fails if it can't
+// be found, and so that execve has nothing left to prepare.
+func (c *container) program() error {
+	p := &c.plan.Process
+	path, err := p.Lookup(int(c.rootDir.Fd()))
+	if err != nil {
+		return err
+	}
+	c.path = path
+	c.image, err = process.Prepare(path, p.Args, p.Env)
+	return err
+}
+
+// exec loads the seccomp filter and becomes the container's program.
+func (c *container) exec() error {
+	if err := c.closeInherited(); err != nil {
+		return err
+	}
+	if c.plan.Seccomp != nil {
+		if err := c.confine(); err != nil {
+			return err
+		}
+	}
+	errno := c.image.Exec()
+	hint := ""
+	if c.plan.Seccomp == nil { // looking closer takes system calls that a filter may not allow
+		hint = c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno)
+	}
+	return &process.ExecError{Prefix: "exec " + c.path + ": ", Err: errno, Hint: hint}
+}
+
+// closeInherited marks every fd that the program must not have. Those that it shall have
+// were left open across our own exec; everything that we opened is close-on-exec.
+func (c *container) closeInherited() error {
+	first := uint(3 + c.plan.PreserveFDs)
+	if err := unix.CloseRange(first, ^uint(0)>>33, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("mark fds from %d on close-on-exec: %w", first, err)
+	}
+	return nil
+}
+
+// confine loads the seccomp filter.
+func (c *container) confine() error {
+	listener, err := c.plan.Seccomp.Install()
+	if err != nil {
+		return fmt.Errorf("load the seccomp filter: %w", err)
+	}
+	if listener < 0 {
+		return nil
+	}
+	return c.start.Listener(os.NewFile(uintptr(listener), "seccomp"))
+}

@@ -1,0 +1,135 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/state"
+)
+
+// ErrNotRunning is what kill returns for a container without a process. Engines look for
+// these words.
+var ErrNotRunning = errors.New("container not running")
+
+// killTimeout bounds the wait for a killed process. One that takes longer hangs in the
+// kernel.
+const killTimeout = 10 * time.Second
+
+// Kill sends a signal to the container's init process; with all, or if SIGKILL goes to a
+// container without a pid namespace of its own (where the end of init ends nothing else),
+// to every process of the container. With all, a container that has stopped is no error.
+func (c *Container) Kill(signal syscall.Signal, all bool) error {
+	status, err := c.Status()
+	if err != nil {
+		return err
+	}
+	alone := c.record.SharedPID
+	switch {
+	case status == specs.StateStopped && (all || alone && signal == unix.SIGKILL):
+		return c.signalAll(signal)
+	case status == specs.StateStopped:
+		return fmt.Errorf("%w: %q", ErrNotRunning, c.record.ID)
+	case all || alone && signal == unix.SIGKILL:
+		return c.signalAll(signal)
+	}
+	if err := signalProcess(c.record.Init, signal); err != nil {
+		return err
+	}
+	if signal == unix.SIGKILL && status == Paused {
+		return c.thaw()
+	}
+	return nil
+}
+
+// thaw lets a killed but frozen container die: cgroup v1 holds even SIGKILL back.
+func (c *Container) thaw() error {
+	cgroup, err := c.cgroup()
+	if err != nil || cgroup == nil {
+		return err
+	}
+	return cgroup.Thaw()
+}
+
+// signalAll reaches every process in the container's cgroup.
+func (c *Container) signalAll(signal syscall.Signal) error {
+	cgroup, err := c.cgroup()
+	if err != nil {
+		return err
+	}
+	if cgroup == nil {
+		return signalProcess(c.record.Init, signal)
+	}
+	if signal == unix.SIGKILL {
+		return cgroup.Kill()
+	}
+	return cgroup.Signal(signal)
+}
+
+// signalProcess signals exactly this process: the pidfd holds on to it, so that the start
+// time that is compared after opening belongs to what gets the signal.
+func signalProcess(p state.Process, signal syscall.Signal) error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		if !p.Alive() {
+			err = unix.ESRCH
+		} else {
+			err = unix.PidfdSendSignal(fd, signal, nil, 0)
+		}
+	}
+	if errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("%w: %w", ErrNotRunning, os.ErrProcessDone)
+	}
+	if err != nil {
+		return fmt.Errorf("signal process %d: %w", p.PID, err)
+	}
+	return nil
+}
+
+// end kills a process and waits until it is gone, or a zombie that its parent has to
+// reap. A process that is gone already is no error.
+func end(p state.Process) error {
+	if p.PID <= 0 {
+		return nil
+	}
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pidfd_open %d: %w", p.PID, err)
+	}
+	defer unix.Close(fd)
+	if !p.Alive() {
+		return nil
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill process %d: %w", p.PID, err)
+	}
+	return awaitEnd(fd, p.PID)
+}
+
+// awaitEnd waits until the process of a pidfd has ended.
+func awaitEnd(fd, pid int) error {
+	deadline := time.Now().Add(killTimeout)
+	for {
+		left := time.Until(deadline)
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(poll, max(0, int(left.Milliseconds())))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return fmt.Errorf("wait for the end of process %d: %w", pid, err)
+		case n == 0:
+			return fmt.Errorf("process %d did not end within %v of SIGKILL", pid, killTimeout)
+		default:
+			return nil
+		}
+	}
+}

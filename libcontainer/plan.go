@@ -1,0 +1,194 @@
+package libcontainer
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/capabilities"
+	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/idmap"
+	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/lsm"
+	"oci-run/libcontainer/namespaces"
+	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/seccomp"
+	"oci-run/libcontainer/spawn"
+	"oci-run/libcontainer/sysctl"
+	"oci-run/specconv"
+)
+
+// plan is all that can be known about a container before it exists. Making it has no
+// side effect; what is wrong with a config shows here.
+type plan struct {
+	init      initproc.Plan
+	cgroup    *cgroups.Manager
+	spawn     spawn.Request // without what only exists later
+	joined    []namespaces.Joined
+	sharedPID bool
+}
+
+func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *plan, err error) {
+	for _, w := range b.Warnings {
+		slog.Warn(w)
+	}
+	p = &plan{}
+	spec := b.Spec
+	p.init.ID = id
+	subjects := []func() error{
+		func() error { return p.planNamespaces(spec) },
+		func() error { return p.planRoot(f, b, o) },
+		func() error { return p.planProcess(spec, o) },
+		func() error { return p.planConfinement(spec) },
+		func() error { return p.planCgroup(f, id, spec) },
+		func() error { return p.planHooks(id, b) },
+	}
+	for _, subject := range subjects {
+		if err := subject(); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	p.init.PreserveFDs = o.PreserveFDs
+	p.init.Keyring = !o.NoNewKeyring
+	return p, nil
+}
+
+// close releases the namespaces that were opened to be joined.
+func (p *plan) close() { namespaces.Close(p.joined) }
+
+func (p *plan) planNamespaces(spec *specs.Spec) error {
+	list := spec.Linux.Namespaces
+	if err := namespaces.Check(list); err != nil {
+		return err
+	}
+	var err error
+	if p.joined, err = namespaces.Open(list); err != nil {
+		return err
+	}
+	for _, j := range p.joined {
+		p.spawn.Join = append(p.spawn.Join, spawn.Join{File: j.File, Flag: j.Kind.Flag, Name: string(j.Kind.Type)})
+	}
+	flags := namespaces.CloneFlags(list)
+	p.init.CgroupNamespace = flags&unix.CLONE_NEWCGROUP != 0
+	p.spawn.New = flags &^ unix.CLONE_NEWCGROUP
+	p.init.Loopback = flags&unix.CLONE_NEWNET != 0
+	_, p.init.UserNamespace = namespaces.Find(list, specs.UserNamespace)
+	_, hasPID := namespaces.Find(list, specs.PIDNamespace)
+	p.sharedPID = !hasPID
+	p.spawn.WriteMaps = func(pid int) error { return idmap.Write(pid, spec.Linux.UIDMappings, spec.Linux.GIDMappings) }
+	p.spawn.TimeOffsets = timeOffsets(spec.Linux.TimeOffsets)
+	return nil
+}
+
+// timeOffsets formats linux.timeOffsets for /proc/PID/timens_offsets, time_namespaces(7).
+func timeOffsets(offsets map[string]specs.LinuxTimeOffset) string {
+	var text strings.Builder
+	for clock, o := range offsets {
+		fmt.Fprintf(&text, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
+	}
+	return text.String()
+}
+
+func (p *plan) planRoot(f *Factory, b *specconv.Bundle, o *CreateOptions) error {
+	root, err := rootfs.NewPlan(b.Spec, rootfs.Options{Bundle: b.Dir, NoPivot: o.NoPivot, Rootless: f.Rootless})
+	if err != nil {
+		return err
+	}
+	p.init.Root = *root
+	p.init.Hostname, p.init.Domainname = b.Spec.Hostname, b.Spec.Domainname
+	p.init.Sysctl = b.Spec.Linux.Sysctl
+	return sysctl.Check(b.Spec)
+}
+
+func (p *plan) planProcess(spec *specs.Spec, o *CreateOptions) error {
+	spec.Process.Env = append(spec.Process.Env, o.Env...)
+	proc, err := process.NewPlan(spec.Process, spec, "/process")
+	if err != nil {
+		return err
+	}
+	p.init.Process = *proc
+	if p.init.Terminal, err = console.NewPlan(spec.Process, o.Foreground); err != nil {
+		return err
+	}
+	if (p.init.Terminal != nil) != (o.ConsoleSocket != nil) {
+		return consoleMismatch(p.init.Terminal != nil)
+	}
+	return preserved(o.PreserveFDs)
+}
+
+func consoleMismatch(terminal bool) error {
+	if terminal {
+		return specconv.Fieldf("/process/terminal", "cannot allocate tty if runc will detach without setting console socket")
+	}
+	return specconv.Fieldf("/process/terminal", "cannot use console socket if runc will not detach or allocate tty")
+}
+
+// preserved checks that the fds which the program shall get are open.
+func preserved(n int) error {
+	if n < 0 {
+		return fmt.Errorf("--preserve-fds %d: must not be negative", n)
+	}
+	for fd := 3; fd < 3+n; fd++ {
+		if _, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err != nil {
+			return fmt.Errorf("--preserve-fds %d: fd %d is not open", n, fd)
+		}
+	}
+	return nil
+}
+
+func (p *plan) planConfinement(spec *specs.Spec) error {
+	available, err := capabilities.Permitted(p.init.UserNamespace)
+	if err != nil {
+		return err
+	}
+	caps, warnings := capabilities.NewPlan(spec.Process.Capabilities, available)
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	p.init.Capabilities = *caps
+	labels, err := lsm.NewPlan(spec.Process, spec.Linux.MountLabel, "/process")
+	if err != nil {
+		return err
+	}
+	p.init.Labels = *labels
+	if spec.Linux.Seccomp == nil {
+		return nil
+	}
+	p.init.Seccomp, warnings, err = seccomp.Compile(spec.Linux.Seccomp)
+	for _, w := range warnings {
+		slog.Debug(w)
+	}
+	return err
+}
+
+func (p *plan) planCgroup(f *Factory, id string, spec *specs.Spec) error {
+	var err error
+	if p.cgroup, err = cgroups.New(spec, cgroups.Options{ID: id, Driver: f.CgroupDriver, Rootless: f.Rootless}); err != nil {
+		return err
+	}
+	for _, h := range p.cgroup.Hierarchies() {
+		p.init.Root.Cgroups = append(p.init.Root.Cgroups, rootfs.Hierarchy{
+			V2: len(h.Controllers) == 0, Name: h.Name(), Options: h.Controllers, Mount: h.Mount, Path: h.Dir(),
+		})
+	}
+	return nil
+}
+
+func (p *plan) planHooks(id string, b *specconv.Bundle) error {
+	p.init.State = specs.State{Version: b.Spec.Version, ID: id, Bundle: b.Dir, Annotations: b.Spec.Annotations}
+	h := b.Spec.Hooks
+	if h == nil {
+		return nil
+	}
+	p.init.RuntimeHooks = len(h.Prestart)+len(h.CreateRuntime) > 0 //nolint:staticcheck // deprecated, and used by Docker before 28
+	p.init.Hooks = specs.Hooks{CreateContainer: h.CreateContainer, StartContainer: h.StartContainer}
+	return nil
+}

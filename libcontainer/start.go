@@ -1,0 +1,94 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/hooks"
+	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/syncpipe"
+	"oci-run/specconv"
+)
+
+// Start has a created container execute its program, and returns when it does, or with
+// the reason why it does not. The poststart hooks run after that; if one fails the
+// container is killed, runtime.md (Lifecycle, step 8).
+func (c *Container) Start() error {
+	dir, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	status, err := c.status(dir)
+	if err != nil {
+		return err
+	}
+	if status != specs.StateCreated {
+		return startRefused(c.record.ID, status)
+	}
+	conn, err := dir.DialStart()
+	if err != nil {
+		return fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	starter := syncpipe.NewStarter(conn)
+	defer starter.Close()
+	if err := starter.Announce(); err != nil {
+		return err
+	}
+	// From here on the container is started or dead, never again created.
+	if err := dir.CloseStart(); err != nil {
+		return fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	if err := starter.Start(c.seccompAgent); err != nil {
+		return err
+	}
+	return c.poststart(dir)
+}
+
+func startRefused(id string, status specs.ContainerState) error {
+	switch status {
+	case specs.StateStopped:
+		return fmt.Errorf("cannot start a container that has stopped: %q", id)
+	case specs.StateRunning, Paused:
+		return fmt.Errorf("cannot start an already running container: %q", id)
+	}
+	return fmt.Errorf("cannot start a container in the state %s: %q", status, id)
+}
+
+// poststart runs the poststart hooks.
+func (c *Container) poststart(dir *state.Dir) error {
+	if !c.record.Poststart {
+		return nil
+	}
+	spec, err := c.spec(dir)
+	if err != nil {
+		return err
+	}
+	if spec.Hooks == nil {
+		return nil
+	}
+	err = hooks.Run("poststart", spec.Hooks.Poststart, hookState(c.record, specs.StateRunning, c.record.Init.PID))
+	if err != nil {
+		return errors.Join(err, c.signalAll(unix.SIGKILL))
+	}
+	return nil
+}
+
+// spec parses the config.json that the container was created with.
+func (c *Container) spec(dir *state.Dir) (*specs.Spec, error) {
+	raw, err := dir.Config()
+	if err != nil {
+		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	return specconv.Parse(raw)
+}
+
+// seccompAgent hands the listener of a filter with SCMP_ACT_NOTIFY to the agent that
+// config.json names.
+func (c *Container) seccompAgent(*os.File) error {
+	return errors.New("seccomp: SCMP_ACT_NOTIFY without an agent")
+}

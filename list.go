@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"oci-run/libcontainer"
+	"oci-run/libcontainer/state"
+)
+
+func listCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "list",
+		Usage:       "list the containers below --root",
+		Description: "Lists the containers that oci-run made with this --root.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only IDs"},
+		},
+		Action: list,
+	}
+}
+
+func list(_ context.Context, c *cli.Command) error {
+	if c.NArg() != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Root().Name, c.Name, c.NArg())
+	}
+	states, err := states(c)
+	if err != nil {
+		return err
+	}
+	w := c.Root().Writer
+	switch format := c.String("format"); {
+	case c.Bool("quiet"):
+		for _, s := range states {
+			fmt.Fprintln(w, s.ID)
+		}
+		return nil
+	case format == "table":
+		return printTable(w, states)
+	case format == "json":
+		text, err := json.Marshal(states)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(text, '\n'))
+		return err
+	default:
+		return fmt.Errorf("--format %q: must be table or json", format)
+	}
+}
+
+// states collects what list prints. The default root need not exist, one that was asked
+// for does; a container that can't be read is a warning, and one that is deleted
+// meanwhile is nothing at all.
+func states(c *cli.Command) ([]*libcontainer.State, error) {
+	f, err := newFactory(c)
+	if err != nil {
+		return nil, err
+	}
+	containers, err := f.List()
+	if errors.Is(err, fs.ErrNotExist) && !c.IsSet("root") {
+		return nil, nil
+	}
+	if err != nil && containers == nil {
+		return nil, err
+	}
+	if err != nil {
+		slog.Warn(err.Error())
+	}
+	var states []*libcontainer.State
+	for _, container := range containers {
+		s, err := container.State()
+		switch {
+		case err == nil:
+			states = append(states, s)
+		case !errors.Is(err, state.ErrNotExist):
+			slog.Warn(err.Error())
+		}
+	}
+	return states, nil
+}
+
+func printTable(w io.Writer, states []*libcontainer.State) error {
+	t := tabwriter.NewWriter(w, 12, 1, 3, ' ', 0)
+	fmt.Fprint(t, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n")
+	for _, s := range states {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
+	}
+	return t.Flush()
+}

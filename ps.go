@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+func psCommand() *cli.Command {
+	stop := 1
+	return &cli.Command{
+		Name:      "ps",
+		Usage:     "list the processes of a container",
+		ArgsUsage: "ID [PS OPTION...]",
+		Description: "Lists the processes of the container ID, with pids of the caller's pid namespace: as a table made by ps(1)\n" +
+			"with the given options (default: -ef), or as a JSON array of pids.",
+		StopOnNthArg: &stop, // what follows the ID is for ps
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
+		},
+		Action: ps,
+	}
+}
+
+func ps(ctx context.Context, c *cli.Command) error {
+	format := c.String("format")
+	if format != "table" && format != "json" {
+		return fmt.Errorf("--format %q: must be table or json", format)
+	}
+	container, err := load(c)
+	if err != nil {
+		return err
+	}
+	pids, err := container.Pids()
+	if err != nil {
+		return err
+	}
+	w := c.Root().Writer
+	if format == "json" {
+		return json.NewEncoder(w).Encode(pids)
+	}
+	options := c.Args().Tail()
+	if len(options) == 0 {
+		options = []string{"-ef"}
+	}
+	table, err := exec.CommandContext(ctx, "ps", options...).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return fmt.Errorf("ps %s: %w: %s", strings.Join(options, " "), err, bytes.TrimSpace(exit.Stderr))
+	}
+	if err != nil {
+		return fmt.Errorf("ps: %w", err)
+	}
+	return filterTable(w, table, pids)
+}
+
+// filterTable prints the head of a table of ps and the lines with one of the pids.
+func filterTable(w io.Writer, table []byte, pids []int) error {
+	column := -1
+	for lines := bufio.NewScanner(bytes.NewReader(table)); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if column < 0 {
+			if column = slices.Index(fields, "PID"); column < 0 {
+				return errors.New("ps: its options give no column PID")
+			}
+			fmt.Fprintln(w, lines.Text())
+			continue
+		}
+		if column >= len(fields) {
+			continue
+		}
+		if pid, err := strconv.Atoi(fields[column]); err == nil && slices.Contains(pids, pid) {
+			fmt.Fprintln(w, lines.Text())
+		}
+	}
+	return nil
+}

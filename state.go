@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+
+	"github.com/urfave/cli/v3"
+)
+
+func stateCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "state",
+		Usage:       "print the state of a container",
+		ArgsUsage:   "ID",
+		Description: "Prints the state of the container ID in JSON, as runtime-spec defines it.",
+		Action:      printState,
+	}
+}
+
+func printState(_ context.Context, c *cli.Command) error {
+	if _, err := onlyID(c); err != nil {
+		return err
+	}
+	container, err := load(c)
+	if err != nil {
+		return err
+	}
+	s, err := container.State()
+	if err != nil {
+		return err
+	}
+	return printJSON(c.Root().Writer, s)
+}
+
+// printJSON prints a value for people and programs: indented, one line feed at the end.
+func printJSON(w io.Writer, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
