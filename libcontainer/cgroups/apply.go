@@ -41,7 +41,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	if r == nil || m.record.Driver == DriverDisabled {
 		return nil
 	}
-	if err := Check(r, m.mode); err != nil {
+	if err := Check(r, m.record.Mode); err != nil {
 		return err
 	}
 	if len(r.Devices) > 0 {
@@ -63,7 +63,7 @@ func (m *Manager) write(l *limits) error {
 	}
 	r := l.Resources
 	var err error
-	if m.mode == V2 {
+	if m.record.Mode == V2 {
 		err = m.write2(&r, l.unified)
 	} else {
 		err = m.write1(&r)
@@ -134,7 +134,7 @@ func unifiedOf(path string) string {
 // give away either: there, and for rootless callers, refusal is no error.
 func (m *Manager) setDevices(p *devices.Policy) error {
 	var err error
-	if m.mode == V2 {
+	if m.record.Mode == V2 {
 		if dir := m.Path(""); dir != "" && !p.AllowsAll() {
 			err = p.SetV2(dir)
 		}

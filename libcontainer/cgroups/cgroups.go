@@ -38,6 +38,7 @@ type Options struct {
 // Record is what has to be known to find a container's cgroups again. It is plain data for state.json.
 type Record struct {
 	Driver      string      `json:"driver"`
+	Mode        Mode        `json:"mode"`
 	Unit        string      `json:"unit,omitempty"`     // systemd: the scope's name
 	Slice       string      `json:"slice,omitempty"`    // systemd: the slice it is in
 	Rootless    bool        `json:"rootless,omitempty"` // see Options
@@ -47,12 +48,12 @@ type Record struct {
 // Manager stands for the cgroups of one container. It is not safe for concurrent use.
 type Manager struct {
 	record Record
-	mode   Mode
 	// optional says that a cgroup without permission is left out instead of being an error.
 	optional bool
 	made     []string // directories made by Create, for undo
 	born     bool     // the process was given DirFD to be born in
-	plan     *plan // nil if opened from a record
+	owner    int      // who gets the cgroup, or -1
+	plan     *plan    // nil if opened from a record
 }
 
 // New checks the resources of spec and plans the container's cgroups. It changes nothing. The error is a
@@ -65,12 +66,13 @@ func New(spec *specs.Spec, o Options) (*Manager, error) {
 	if linux == nil {
 		linux = &specs.Linux{}
 	}
+	mode := CurrentMode()
 	m := &Manager{
-		record:   Record{Driver: o.Driver, Rootless: o.Rootless},
-		mode:     CurrentMode(),
+		record:   Record{Driver: o.Driver, Mode: mode, Rootless: o.Rootless},
 		optional: o.Rootless && linux.CgroupsPath == "",
+		owner:    ownerOf(spec, mode),
 	}
-	if err := Check(linux.Resources, m.mode); err != nil {
+	if err := Check(linux.Resources, m.record.Mode); err != nil {
 		return nil, err
 	}
 	p, err := newPlan(spec)
@@ -80,7 +82,7 @@ func New(spec *specs.Spec, o Options) (*Manager, error) {
 	m.plan = p
 	switch o.Driver {
 	case DriverCgroupfs:
-		m.record.Hierarchies, err = planPaths(m.mode, linux.CgroupsPath, o.ID)
+		m.record.Hierarchies, err = planPaths(m.record.Mode, linux.CgroupsPath, o.ID)
 	case DriverDisabled:
 		if p.limits() {
 			slog.Warn("the cgroup manager is disabled: the container's limits are not applied")
@@ -104,14 +106,14 @@ func Open(r Record) (*Manager, error) {
 			return nil, fmt.Errorf("cgroup %q below %q is no pair of absolute paths", h.Path, h.Mount)
 		}
 	}
-	return &Manager{record: r, mode: modeOf(r.Hierarchies)}, nil
+	return &Manager{record: r, owner: -1}, nil
 }
 
 // Record gives the data from which [Open] makes a Manager again. It is complete before Create.
 func (m *Manager) Record() Record { return m.record }
 
 // Mode tells the layout of the hierarchies that the container is in.
-func (m *Manager) Mode() Mode { return m.mode }
+func (m *Manager) Mode() Mode { return m.record.Mode }
 
 // Hierarchies lists the container's cgroup in each hierarchy; empty if it has none.
 func (m *Manager) Hierarchies() []Hierarchy { return m.record.Hierarchies }
@@ -127,7 +129,7 @@ func (m *Manager) Path(controller string) string {
 
 func (m *Manager) hierarchy(controller string) *Hierarchy {
 	for i := range m.record.Hierarchies {
-		if h := &m.record.Hierarchies[i]; h.has(controller) || m.mode == V2 {
+		if h := &m.record.Hierarchies[i]; h.has(controller) || m.record.Mode == V2 {
 			return h
 		}
 	}

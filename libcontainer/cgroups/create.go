@@ -66,7 +66,7 @@ func (m *Manager) prepare(h *Hierarchy) error {
 	switch {
 	case h.has("cpuset"):
 		return m.fillCpuset(h)
-	case h.unified() && m.mode == V2:
+	case h.unified() && m.record.Mode == V2:
 		return m.enableControllers(h)
 	}
 	return nil
@@ -158,7 +158,7 @@ func (m *Manager) undo() {
 // container is in the unified hierarchy alone, for then there is more to join than one flag can do. Once it has given an
 // fd, Join has nothing left to do. The caller closes it.
 func (m *Manager) DirFD() (*os.File, error) {
-	if m.mode != V2 || m.record.Driver != DriverCgroupfs || len(m.record.Hierarchies) == 0 {
+	if m.record.Mode != V2 || m.record.Driver != DriverCgroupfs || len(m.record.Hierarchies) == 0 {
 		return nil, nil
 	}
 	dir := m.record.Hierarchies[0].Dir()

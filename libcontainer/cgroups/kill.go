@@ -18,14 +18,14 @@ func (m *Manager) Kill() error {
 	if h := m.hierarchy(""); h != nil {
 		// Kernel 5.14: kills all at once, and what they fork meanwhile.
 		if err := writeFile(h.Dir()+"/cgroup.kill", "1"); err == nil {
-			if m.mode == V2 {
+			if m.record.Mode == V2 {
 				return waitEmpty(h)
 			}
 			if err := m.Thaw(); err != nil { // a v1 freezer holds back the signal
 				return err
 			}
 			killed = true
-		} else if m.mode == V2 && !gone(err) {
+		} else if m.record.Mode == V2 && !gone(err) {
 			return err
 		}
 	}

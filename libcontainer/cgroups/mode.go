@@ -36,20 +36,3 @@ func isType(path string, magic int64) bool {
 		}
 	}
 }
-
-// modeOf is the layout of which a container uses hs.
-func modeOf(hs []Hierarchy) Mode {
-	unified := false
-	for i := range hs {
-		if hs[i].unified() {
-			unified = true
-		}
-	}
-	switch {
-	case unified && len(hs) == 1:
-		return V2
-	case unified:
-		return Hybrid
-	}
-	return V1
-}

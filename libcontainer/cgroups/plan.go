@@ -95,5 +95,5 @@ func (p *plan) needsDomain() bool {
 // needs tells whether the container can't do without a hierarchy of which the caller is kept out. What is asked of a v1
 // hierarchy that was left out shows when its files are written.
 func (m *Manager) needs(h *Hierarchy) bool {
-	return m.mode == V2 && h.unified() && m.plan != nil && m.plan.limits()
+	return m.record.Mode == V2 && h.unified() && m.plan != nil && m.plan.limits()
 }

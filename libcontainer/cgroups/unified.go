@@ -2,7 +2,6 @@ package cgroups
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -23,7 +22,10 @@ func (m *Manager) enableControllers(h *Hierarchy) error {
 			return err
 		}
 	}
-	return m.setCpuset2(h)
+	if err := m.setCpuset2(h); err != nil || m.owner < 0 {
+		return err
+	}
+	return handOver(h.Dir(), m.owner)
 }
 
 func (m *Manager) enableFromTop(h *Hierarchy, controllers []string) error {
@@ -88,6 +90,3 @@ func (m *Manager) setCpuset2(h *Hierarchy) error {
 	}
 	return nil
 }
-
-// parentOf gives the directory above a cgroup.
-func parentOf(dir string) string { return filepath.Dir(dir) }

@@ -1,0 +1,169 @@
+package devices
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func policy(t *testing.T, text string) (Policy, error) {
+	t.Helper()
+	var rules []specs.LinuxDeviceCgroup
+	if err := json.Unmarshal([]byte(text), &rules); err != nil {
+		t.Fatal(err)
+	}
+	return NewPolicy(rules, nil)
+}
+
+const denyAll = `{"allow":false,"access":"rwm"}`
+
+func TestPolicy(t *testing.T) {
+	for _, c := range []struct{ rules, want string }{ // want: what differs from the default rules
+		{`[]`, ""},
+		{`[` + denyAll + `]`, ""},
+		{`[` + denyAll + `,{"allow":true,"type":"c","major":10,"minor":229,"access":"rwm"}]`, "c 10:229 mrw"},
+		{`[{"allow":true,"type":"b","major":8,"access":"r"},{"allow":true,"type":"b","major":8,"access":"w"}]`, "b 8:* rw"},
+		{`[{"allow":true,"type":"b","major":8,"access":"rw"},{"allow":false,"type":"b","major":8,"access":"w"}]`, "b 8:* r"},
+		{`[{"allow":true,"type":"a","major":7,"minor":1,"access":"r"}]`, "b 7:1 r,c 7:1 r"},
+	} {
+		p, err := policy(t, c.rules)
+		if err != nil {
+			t.Errorf("%s: %v", c.rules, err)
+			continue
+		}
+		base, _ := NewPolicy(nil, nil)
+		known := map[string]bool{}
+		for i := range base.exceptions {
+			known[base.exceptions[i].String()] = true
+		}
+		var more []string
+		for i := range p.exceptions {
+			if s := p.exceptions[i].String(); !known[s] {
+				more = append(more, s)
+			}
+		}
+		if got := strings.Join(more, ","); got != c.want || p.allow {
+			t.Errorf("%s: %s (default %v), want %s", c.rules, got, p.allow, c.want)
+		}
+	}
+	all, err := policy(t, `[{"allow":true,"access":"rwm"}]`)
+	if err != nil || !all.AllowsAll() {
+		t.Errorf("allow all: %+v, %v", all, err)
+	}
+}
+
+func TestPolicyRefuses(t *testing.T) {
+	for _, c := range []struct{ rules, want string }{
+		{`[{"allow":true,"type":"c"}]`, "/linux/resources/devices/0: device access field cannot be empty"},
+		{`[{"allow":true,"type":"p","access":"r"}]`, "invalid cgroup device type"},
+		{`[{"allow":true,"type":"c","access":"x"}]`, "other than r, w and m"},
+		{`[{"allow":true,"type":"c","major":-5,"access":"r"}]`, "out of range"},
+		{`[{"allow":true,"type":"c","major":1,"access":"r"},{"allow":false,"type":"c","major":1,"minor":3,"access":"r"}]`, "/devices/1: rule for c 1:3 r can't make a hole"},
+	} {
+		if _, err := policy(t, c.rules); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.rules, err, c.want)
+		}
+	}
+}
+
+func TestOwnNodes(t *testing.T) {
+	p, err := NewPolicy(nil, []specs.LinuxDevice{{Path: "/dev/null"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.exceptions {
+		if p.exceptions[i].String() == "c 1:3 mrw" {
+			t.Error("a device at /dev/null in linux.devices leaves the default rule in force")
+		}
+	}
+}
+
+// run interprets a program for one access.
+func run(t *testing.T, program []byte, kindBits, maj, min uint32, a access) bool {
+	t.Helper()
+	ctx := map[int16]uint32{0: uint32(a)<<16 | kindBits, 4: maj, 8: min}
+	var reg [11]uint64
+	for pc, steps := 0, 0; ; steps++ {
+		if steps > 1000 || 8*pc >= len(program) {
+			t.Fatal("the program runs away")
+		}
+		in := program[8*pc : 8*pc+8]
+		dst, src := in[1]&15, in[1]>>4
+		off := int16(binary.NativeEndian.Uint16(in[2:]))
+		imm := binary.NativeEndian.Uint32(in[4:])
+		pc++
+		switch in[0] {
+		case loadWord:
+			reg[dst] = uint64(ctx[off])
+		case movImm:
+			reg[dst] = uint64(imm)
+		case movReg32:
+			reg[dst] = reg[src]
+		case andImm32:
+			reg[dst] &= uint64(imm)
+		case rshImm32:
+			reg[dst] = uint64(uint32(reg[dst]) >> imm)
+		case jumpNot32:
+			if uint32(reg[dst]) != imm {
+				pc += int(off)
+			}
+		case jumpSet32:
+			if uint32(reg[dst])&imm != 0 {
+				pc += int(off)
+			}
+		case jump:
+			pc += int(off)
+		case exit:
+			return reg[0] == 1
+		default:
+			t.Fatalf("opcode %#x", in[0])
+		}
+	}
+}
+
+// allowed is what the v1 controller would say.
+func (p *Policy) allowed(e exception) bool {
+	for i := range p.exceptions {
+		x := &p.exceptions[i]
+		if !x.covers(&e) {
+			continue
+		}
+		if p.allow && x.access&e.access != 0 {
+			return false
+		}
+		if !p.allow && e.access&^x.access == 0 {
+			return true
+		}
+	}
+	return p.allow
+}
+
+func TestProgram(t *testing.T) {
+	for _, rules := range []string{
+		`[]`,
+		`[{"allow":true,"access":"rwm"}]`,
+		`[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":10,"minor":229,"access":"w"},{"allow":false,"type":"b","major":8,"access":"rw"}]`,
+		`[` + denyAll + `,{"allow":true,"type":"b","major":8,"minor":1,"access":"r"},{"allow":true,"type":"c","major":4294967295,"minor":7,"access":"rwm"}]`,
+	} {
+		p, err := policy(t, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		program := p.Program()
+		for kindBits, k := range map[uint32]byte{1: 'b', 2: 'c'} {
+			for _, maj := range []int64{0, 1, 8, 10, 136, 1<<32 - 1} {
+				for _, min := range []int64{0, 1, 3, 7, 200, 229} {
+					for a := mknod; a <= everything; a++ {
+						want := p.allowed(exception{k, maj, min, a})
+						if got := run(t, program, kindBits, uint32(maj), uint32(min), a); got != want {
+							t.Errorf("%s: %c %d:%d %v: %v, want %v", rules, k, maj, min, a, got, want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
