@@ -27,9 +27,12 @@ func (c multiplexedCall) condition() condition {
 	return condition{0, maskedEqual, uint64(c), 0xffffffff}
 }
 
-// firstOfCall tells whether none of the keys is for the call.
+// firstOfCall tells whether none of the keys has a rule for the call.
 func firstOfCall(uses []use, keys []uint64, call multiplexedCall) bool {
-	return !slices.ContainsFunc(keys, func(key uint64) bool { return uses[uint32(key)].call == call })
+	return !slices.ContainsFunc(keys, func(key uint64) bool {
+		u := uses[uint32(key)]
+		return u.call == call && u.rule >= 0
+	})
 }
 
 // appendMultiplexed adds the clause that all rules for a multiplexed call come to.
@@ -37,7 +40,7 @@ func (v *verdicts) appendMultiplexed(clauses []clause, keys []uint64, call multi
 	strictest := v.defaultRet
 	for _, key := range keys {
 		u := v.uses[uint32(key)]
-		if u.call != call {
+		if u.call != call || u.rule < 0 {
 			continue
 		}
 		r := &v.rules[u.rule]

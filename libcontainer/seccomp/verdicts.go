@@ -105,11 +105,8 @@ func (v *verdicts) collect() {
 		if number, exists := v.arch.number(int(m.syscall)); exists {
 			v.add(number, use{rule: m.rule})
 		}
-		if !multiplexes || m.rule < 0 {
-			continue
-		}
 		switch call := multiplexedCall(multiplexedCalls[m.syscall]); {
-		case call == 0:
+		case call == 0 || !multiplexes:
 		case call.isIpc():
 			v.add(ipc, use{m.rule, call})
 		default:
