@@ -69,7 +69,7 @@ func (p *Plan) cwdHint(root int, err error) string {
 	case errors.Is(err, unix.ELOOP) && strings.HasPrefix(p.Cwd, "/proc/"):
 		return " (it leads through a magic link, which could lead out of the container)"
 	case isPermission(err):
-		return parens(deniedBy(root, p.Cwd, p.who()))
+		return parens(deniedBy(root, p.Cwd+"/.", p.who()))
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,7 +51,9 @@ func (p *Plan) Hint(root int, path string, errno unix.Errno) string {
 		return fmt.Sprintf("arguments and environment together have %d bytes", size(p.Args)+size(p.Env))
 	case unix.ETXTBSY:
 		return "the file is open for writing"
-	case unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.ELIBBAD, unix.EINVAL, unix.ELOOP:
+	case unix.ELOOP:
+		return tooDeep(root, path)
+	case unix.ENOENT, unix.EACCES, unix.ENOEXEC, unix.ELIBBAD, unix.EINVAL:
 		return p.inspect(root, path, errno, 0)
 	}
 	return ""
@@ -63,11 +66,18 @@ func size(list []string) (n int) {
 	return n
 }
 
+// tooDeep tells a script that leads to too many others from a path with too many symbolic links.
+func tooDeep(root int, path string) string {
+	file, err := openProgram(root, path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	return "its #! lines lead from script to script too often"
+}
+
 // inspect looks at the file at path and, for a script or a dynamically linked program, at its interpreter.
 func (p *Plan) inspect(root int, path string, errno unix.Errno, depth int) string {
-	if depth > maxInterpreters {
-		return "its #! lines lead from script to script too often"
-	}
 	file, err := openProgram(root, path)
 	if err != nil {
 		if errno == unix.EACCES && isPermission(err) {
@@ -85,27 +95,29 @@ func (p *Plan) inspect(root int, path string, errno unix.Errno, depth int) strin
 		return reason
 	}
 	interpreter, kind := file.interpreter()
-	if interpreter == "" {
+	if interpreter == "" || depth == maxInterpreters {
 		return ""
-	}
-	if strings.HasSuffix(interpreter, "\r") && errno == unix.ENOENT {
-		return fmt.Sprintf("its #! line ends in a carriage return, as on Windows, so that %q is sought", interpreter)
 	}
 	resolved := interpreter
 	if !filepath.IsAbs(resolved) {
 		resolved = filepath.Join(p.Cwd, resolved)
 	}
 	if errno == unix.ENOENT {
-		if fd, err := openInRoot(root, resolved, unix.O_PATH); err == nil {
-			unix.Close(fd)
-		} else if err == unix.ENOENT {
-			return fmt.Sprintf("its %s %q is missing in the container", kind, interpreter)
+		if _, err := statInRoot(root, resolved); err == unix.ENOENT {
+			return missing(interpreter, kind)
 		}
 	}
 	if reason := p.inspect(root, resolved, errno, depth+1); reason != "" {
 		return fmt.Sprintf("its %s %q: %s", kind, interpreter, reason)
 	}
 	return ""
+}
+
+func missing(interpreter, kind string) string {
+	if strings.HasSuffix(interpreter, "\r") {
+		return fmt.Sprintf("its #! line ends in a carriage return, as on Windows, so that %q is sought", interpreter)
+	}
+	return fmt.Sprintf("its %s %q is missing in the container", kind, interpreter)
 }
 
 // refuses tells what about the file itself denies execution.
@@ -154,28 +166,12 @@ func (f *program) malformed(errno unix.Errno) string {
 
 // deniedBy returns the first directory on the way to path that who, or the calling thread, may not search.
 func deniedBy(root int, path string, who user) string {
-	var st unix.Stat_t
-	for i := 1; i < len(path); i++ {
-		if path[i-1] != '/' || i > 1 && path[i-2] == '/' {
-			continue
-		}
-		dir := path[:i]
-		if i > 1 {
-			dir = path[:i-1]
-		}
-		fd, err := openInRoot(root, dir, unix.O_PATH)
+	for dir, child := range steps(path) {
+		st, err := statInRoot(root, dir)
 		if err != nil {
 			return ""
 		}
-		err = unix.Fstat(fd, &st)
-		unix.Close(fd)
-		if err != nil {
-			return ""
-		}
-		next, err := openInRoot(root, path[:i+component(path[i:])], unix.O_PATH)
-		if err == nil {
-			unix.Close(next)
-		}
+		_, err = statInRoot(root, child)
 		if isPermission(err) || st.Mode&unix.S_IFMT == unix.S_IFDIR && !who.mayExecute(&st) {
 			return fmt.Sprintf("directory %q, mode %04o, owner %d:%d, may not be searched by uid %d",
 				dir, st.Mode&0o7777, st.Uid, st.Gid, who.uid)
@@ -184,32 +180,40 @@ func deniedBy(root int, path string, who user) string {
 	return ""
 }
 
-// component returns the length of the first component of a relative path.
-func component(path string) int {
-	for i := range len(path) {
-		if path[i] == '/' {
-			return i
-		}
-	}
-	return len(path)
-}
-
 // notDirectory returns which component of path is a file where a directory should be.
 func notDirectory(root int, path string) string {
-	var st unix.Stat_t
-	for i := 1; i < len(path); i++ {
-		if path[i] != '/' {
-			continue
-		}
-		fd, err := openInRoot(root, path[:i], unix.O_PATH)
-		if err != nil {
-			return ""
-		}
-		err = unix.Fstat(fd, &st)
-		unix.Close(fd)
+	for dir := range steps(path) {
+		st, err := statInRoot(root, dir)
 		if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return fmt.Sprintf("%q is a file", path[:i])
+			return fmt.Sprintf("%q is a file", dir)
 		}
 	}
 	return ""
+}
+
+// steps gives each directory on the way to an absolute path, with the next component: "/", "/a" and "/a", "/a/b" for "/a/b".
+func steps(path string) iter.Seq2[string, string] {
+	return func(yield func(dir, child string) bool) {
+		dir := "/"
+		for name := range strings.SplitSeq(path, "/") {
+			if name == "" {
+				continue
+			}
+			child := strings.TrimSuffix(dir, "/") + "/" + name
+			if !yield(dir, child) {
+				return
+			}
+			dir = child
+		}
+	}
+}
+
+func statInRoot(root int, path string) (st unix.Stat_t, err error) {
+	fd, err := openInRoot(root, path, unix.O_PATH)
+	if err != nil {
+		return st, err
+	}
+	defer unix.Close(fd)
+	err = unix.Fstat(fd, &st)
+	return st, err
 }
