@@ -74,8 +74,8 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	if c.dir, err = state.Reserve(f.Root, id); err != nil {
 		return nil, err
 	}
-	defer c.dir.Close()
-	if err := c.make(id); err != nil {
+	defer c.close()
+	if err := c.make(); err != nil {
 		if undo := c.undo(); undo != nil {
 			slog.Warn(undo.Error())
 		}
@@ -84,40 +84,40 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	return &Created{&Container{f.Root, c.record}, c.init.PID, c.init.PidFD}, nil
 }
 
+// close lets go of the lock and of init, which notices if there was no commit.
+func (c *creation) close() {
+	if c.sync != nil {
+		c.sync.Close()
+	}
+	c.dir.Close()
+}
+
 // make is the order of a create: first the record of what will be done, then the doing.
-func (c *creation) make(id string) error {
+func (c *creation) make() error {
 	crashPoint("reserved")
-	if err := c.recordIntent(id); err != nil {
-		return err
+	for _, s := range [...]struct {
+		name string
+		run  func(*creation) error
+	}{
+		{"intent", (*creation).recordIntent},
+		{"cgroup", (*creation).makeCgroup},
+		{"spawn", (*creation).spawn},
+		{"confine", (*creation).confine},
+		{"serve", (*creation).serve},
+		{"commit", (*creation).commit},
+	} {
+		begin := time.Now()
+		if err := s.run(c); err != nil {
+			return err
+		}
+		slog.Debug("create: " + s.name + ": " + time.Since(begin).String())
+		crashPoint(s.name)
 	}
-	crashPoint("intent")
-	if err := c.plan.cgroup.Create(); err != nil {
-		return err
-	}
-	crashPoint("cgroup")
-	start, err := c.dir.ListenStart()
-	if err != nil {
-		return err
-	}
-	defer start.Close()
-	if err := c.spawn(); err != nil {
-		return err
-	}
-	defer c.sync.Close()
-	crashPoint("spawned")
-	if err := c.confine(); err != nil {
-		return err
-	}
-	crashPoint("confined")
-	if err := c.serve(start); err != nil {
-		return err
-	}
-	crashPoint("ready")
-	return c.commit()
+	return nil
 }
 
 // recordIntent writes down what the following steps will make.
-func (c *creation) recordIntent(id string) error {
+func (c *creation) recordIntent() error {
 	self, err := state.Self()
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (c *creation) recordIntent(id string) error {
 	}
 	spec := c.bundle.Spec
 	c.record = &state.Record{
-		ID: id, Phase: state.Creating, OCIVersion: spec.Version, Bundle: c.bundle.Dir, Rootfs: spec.Root.Path,
+		ID: c.dir.ID, Phase: state.Creating, OCIVersion: spec.Version, Bundle: c.bundle.Dir, Rootfs: spec.Root.Path,
 		Created: time.Now().UTC(), Creator: self, Cgroup: cgroup, Annotations: spec.Annotations,
 		SharedPID: c.plan.sharedPID,
 	}
@@ -141,6 +141,8 @@ func (c *creation) recordIntent(id string) error {
 	}
 	return c.dir.Save(c.record)
 }
+
+func (c *creation) makeCgroup() error { return c.plan.cgroup.Create() }
 
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we
 // committed, nobody takes the container for an abandoned one while init still runs.
@@ -162,18 +164,14 @@ func (c *creation) spawn() error {
 	request.Env = initproc.Env()
 	request.Inherit = 3 + c.options.PreserveFDs
 	request.Pass = []*os.File{child, c.dir.File()}
-	if request.Cgroup, err = c.plan.cgroup.DirFD(); err != nil {
-		return err
-	}
-	if request.Cgroup != nil {
-		defer request.Cgroup.Close()
-	}
+	birth := c.plan.cgroup.Birth()
+	defer birth.Close()
+	request.Cgroup, request.Tasks = birth.Unified, birth.Tasks
 	process.RestoreNofile()
-	c.init, err = spawn.Start(&request)
-	if err != nil {
-		parent.Close()
+	if c.init, err = spawn.Start(&request); err != nil {
 		return err
 	}
+	crashPoint("cloned")
 	if c.record.Init, err = state.Identify(c.init.PID); err != nil {
 		return err
 	}
@@ -202,12 +200,17 @@ func (c *creation) confine() error {
 }
 
 // serve sends init its plan and does what it asks until it is ready.
-func (c *creation) serve(start *os.File) error {
+func (c *creation) serve() error {
+	start, err := c.dir.ListenStart()
+	if err != nil {
+		return err
+	}
+	defer start.Close()
 	files := []*os.File{start}
 	if c.options.ConsoleSocket != nil {
 		files = append(files, c.options.ConsoleSocket)
 	}
-	err := c.sync.Config(wire.Marshal(&c.plan.init), files...)
+	err = c.sync.Config(wire.Marshal(&c.plan.init), files...)
 	if err == nil {
 		err = c.sync.Serve(c)
 	}
@@ -294,19 +297,16 @@ func (c *creation) commit() error {
 	if err := c.dir.Save(c.record); err != nil {
 		return err
 	}
-	crashPoint("committed")
 	return c.sync.Committed()
 }
 
 // undo removes what a create that failed has made.
 func (c *creation) undo() error {
-	if c.sync != nil {
-		c.sync.Close()
-	}
 	if c.record == nil {
 		return c.dir.Remove()
 	}
 	if c.init != nil {
+		c.sync.Close()
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
 		c.init.Wait()
 	}

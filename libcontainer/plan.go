@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -56,6 +57,7 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 			return nil, err
 		}
 	}
+	p.init.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
 	p.init.PreserveFDs = o.PreserveFDs
 	p.init.Keyring = !o.NoNewKeyring
 	return p, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	lib "github.com/opencontainers/cgroups"
@@ -135,8 +136,8 @@ func unifiedOf(path string) string {
 func (m *Manager) setDevices(p *devices.Policy) error {
 	var err error
 	if m.record.Mode == V2 {
-		if dir := m.Path(""); dir != "" && !p.AllowsAll() {
-			err = p.SetV2(dir)
+		if dir := m.Path(""); dir != "" {
+			err = setDevices2(dir, p, slices.Contains(m.made, dir))
 		}
 	} else if h := m.hierarchy("devices"); h != nil {
 		err = p.SetV1(h.Dir())
@@ -147,6 +148,13 @@ func (m *Manager) setDevices(p *devices.Policy) error {
 		return nil
 	}
 	return err
+}
+
+func setDevices2(dir string, p *devices.Policy, fresh bool) error {
+	if fresh && p.AllowsAll() {
+		return nil
+	}
+	return p.SetV2(dir, fresh)
 }
 
 // inUserNamespace tells whether the caller's user ids are not the host's.

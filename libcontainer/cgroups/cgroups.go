@@ -51,7 +51,7 @@ type Manager struct {
 	// optional says that a cgroup without permission is left out instead of being an error.
 	optional bool
 	made     []string // directories made by Create, for undo
-	born     bool     // the process was given DirFD to be born in
+	born     bool     // Birth has given the process all that it needs
 	owner    int      // who gets the cgroup, or -1
 	plan     *plan    // nil if opened from a record
 }

@@ -3,7 +3,6 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -152,20 +151,4 @@ func (m *Manager) undo() {
 		_ = unix.Rmdir(dir)
 	}
 	m.made = nil
-}
-
-// DirFD opens the container's cgroup for clone3(CLONE_INTO_CGROUP), after Create. It returns nil, nil unless the
-// container is in the unified hierarchy alone, for then there is more to join than one flag can do. Once it has given an
-// fd, Join has nothing left to do. The caller closes it.
-func (m *Manager) DirFD() (*os.File, error) {
-	if m.record.Mode != V2 || m.record.Driver != DriverCgroupfs || len(m.record.Hierarchies) == 0 {
-		return nil, nil
-	}
-	dir := m.record.Hierarchies[0].Dir()
-	fd, err := openFile(unix.AT_FDCWD, dir, unix.O_RDONLY|unix.O_DIRECTORY)
-	if err != nil {
-		return nil, err
-	}
-	m.born = true
-	return os.NewFile(uintptr(fd), dir), nil
 }

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
@@ -51,7 +52,7 @@ type container struct {
 	channel *os.File // the start channel
 	socket  *os.File // the console socket, or nil
 	root    *rootfs.FS
-	rootDir *os.File // "/" once the root has changed
+	rootDir *os.File       // "/" once the root has changed
 	proc    *rootfs.Procfs // one of our own, if a later step needs it
 	start   *syncpipe.Waiter
 	path    string // of the program
@@ -71,12 +72,23 @@ func Main() {
 		os.Exit(1) // there is nobody to tell: the parent is gone, or a person typed "init"
 	}
 	slog.SetDefault(slog.New(forward{c.sync}))
-	for _, s := range createSteps {
-		if err := s.run(c); err != nil {
-			c.fail(s.name, err)
+	for i := range createSteps {
+		if err := c.step(&createSteps[i]); err != nil {
+			c.fail(createSteps[i].name, err)
 		}
 	}
 	os.Exit(1)
+}
+
+// step runs a step and, if somebody wants to know, tells how long it took.
+func (c *container) step(s *step) error {
+	if !c.plan.Debug {
+		return s.run(c)
+	}
+	begin := time.Now()
+	err := s.run(c)
+	slog.Debug("init: " + s.name + ": " + time.Since(begin).String())
+	return err
 }
 
 // receive gets the plan from the parent.

@@ -28,6 +28,7 @@ type Plan struct {
 	CgroupNamespace bool // to be unshared once init is in its cgroup
 	Loopback        bool // a new network namespace, whose lo is to be set up
 	Keyring         bool // a session keyring of its own
+	Debug           bool // report each step
 	PreserveFDs     int  // so many fds from 3 on are the program's
 
 	Hostname   string

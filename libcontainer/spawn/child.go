@@ -28,11 +28,15 @@ func afterForkInChild()
 // maxPass bounds the fds that the new process gets beside the inherited ones.
 const maxPass = 4
 
+// maxTasks bounds the cgroup v1 hierarchies. A kernel has about 15 controllers.
+const maxTasks = 32
+
 // The steps of the child, for its reports. Those with a name in stepNames report errors;
 // stepAsk and stepPID are the two that don't.
 const (
 	stepAsk uint32 = iota // maps are wanted
 	stepPID               // value is the pid of the second clone
+	stepTasks
 	stepJoin
 	stepWait
 	stepGID
@@ -46,6 +50,7 @@ const (
 )
 
 var stepNames = [...]string{
+	stepTasks:   "join cgroup",
 	stepJoin:    "join namespace",
 	stepWait:    "wait for id mappings",
 	stepGID:     "set gid 0 in the user namespace",
@@ -72,6 +77,8 @@ type child struct {
 	second   uintptr
 	time     bool // unshare the time namespace
 	stage    uintptr
+	tasks    [maxTasks]uintptr
+	ntasks   int
 	joins    [8]struct{ fd, flag uintptr }
 	njoins   int
 	user     int // index of the user namespace among joins, or -1
@@ -91,12 +98,20 @@ type child struct {
 var (
 	offsetsPath = [...]byte{'/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 't', 'i', 'm', 'e', 'n', 's', '_', 'o', 'f', 'f', 's', 'e', 't', 's', 0}
 	emptyPath   [1]byte
+	zero        = [...]byte{'0'}
 )
 
 func prepare(r *Request, stage int) (*child, error) {
 	c := &child{
 		stage: uintptr(stage), exe: r.Exe.Fd(), inherit: uintptr(r.Inherit), user: -1,
 		offsets: []byte(r.TimeOffsets), affinity: r.Affinity, npass: len(r.Pass), njoins: len(r.Join),
+		ntasks: len(r.Tasks),
+	}
+	if len(r.Tasks) > maxTasks {
+		return nil, fmt.Errorf("spawn: %d cgroup hierarchies are too many", len(r.Tasks))
+	}
+	for i, f := range r.Tasks {
+		c.tasks[i] = f.Fd()
 	}
 	if len(r.Pass) > maxPass || len(r.Join) > len(c.joins) {
 		return nil, fmt.Errorf("spawn: %d fds and %d namespaces are too many", len(r.Pass), len(r.Join))
@@ -180,7 +195,7 @@ func (c *child) run() {
 		// Best effort: the mask may name no CPU that the cpuset allows.
 		syscall.RawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(c.affinity)), uintptr(unsafe.Pointer(&c.affinity[0])), 0, 0, 0)
 	}
-	if !c.join() || c.ask && !c.await() || c.root && !c.becomeRoot() || c.time && !c.newTime() {
+	if !c.enterCgroups() || !c.join() || c.ask && !c.await() || c.root && !c.becomeRoot() || c.time && !c.newTime() {
 		return
 	}
 	if c.twice {
@@ -195,6 +210,22 @@ func (c *child) run() {
 		}
 	}
 	c.exec()
+}
+
+// enterCgroups moves the child, which is its only thread, into the cgroups of v1
+// hierarchies: "0" stands for the writer.
+//
+//go:nosplit
+//go:norace
+func (c *child) enterCgroups() bool {
+	for i := 0; i < c.ntasks; i++ {
+		_, _, c.errno = syscall.RawSyscall6(unix.SYS_WRITE, c.tasks[i], uintptr(unsafe.Pointer(&zero[0])), 1, 0, 0, 0)
+		if c.errno != 0 {
+			c.tell(stepTasks, uint32(c.errno)|uint32(i)<<16)
+			return false
+		}
+	}
+	return true
 }
 
 // join enters the given namespaces: those that we may enter with the privileges that we

@@ -40,6 +40,8 @@ type Request struct {
 	New    uintptr  // CLONE_NEW* flags of the namespaces to create, without the cgroup namespace
 	Join   []Join   // namespaces to join
 	Cgroup *os.File // cgroup v2 directory to be born in (CLONE_INTO_CGROUP, Linux 5.7), or nil
+	// Tasks are the files named tasks of cgroup v1 directories that the child moves itself to.
+	Tasks []*os.File
 
 	// WriteMaps writes the id mappings of a new user namespace for the given process. It
 	// is called once, if New has CLONE_NEWUSER.
@@ -56,6 +58,7 @@ type Process struct {
 	PidFD *os.File
 	stage *os.File
 	join  []Join
+	tasks []*os.File
 }
 
 // Start clones the child and sees it through to its last step before the exec. An error
@@ -79,7 +82,7 @@ func Start(r *Request) (*Process, error) {
 		ours.Close()
 		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, explainClone(errno))
 	}
-	p := &Process{PID: pid, stage: ours, join: r.Join}
+	p := &Process{PID: pid, stage: ours, join: r.Join, tasks: r.Tasks}
 	if err := p.follow(r, c); err != nil {
 		p.abandon()
 		return nil, err
@@ -160,6 +163,8 @@ func (p *Process) failed(step, value uint32) error {
 	case step == stepJoin:
 		j := p.join[value>>16]
 		return fmt.Errorf("join %s namespace %q: %w", j.Name, j.File.Name(), syscall.Errno(value&0xffff))
+	case step == stepTasks:
+		return fmt.Errorf("write \"0\" to %q: %w", p.tasks[value>>16].Name(), syscall.Errno(value&0xffff))
 	}
 	return fmt.Errorf("%s: %w", stepNames[step], syscall.Errno(value))
 }

@@ -3,10 +3,12 @@ package devices
 import (
 	"encoding/binary"
 	"encoding/json"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 func policy(t *testing.T, text string) (Policy, error) {
@@ -99,15 +101,29 @@ func run(t *testing.T, program []byte, kindBits, maj, min uint32, a access) bool
 		case loadWord:
 			reg[dst] = uint64(ctx[off])
 		case movImm:
-			reg[dst] = uint64(imm)
-		case movReg32:
-			reg[dst] = reg[src]
+			reg[dst] = uint64(int64(int32(imm)))
+		case mov32:
+			reg[dst] = uint64(uint32(reg[src]))
+		case or32:
+			reg[dst] = uint64(uint32(reg[dst] | reg[src]))
 		case andImm32:
-			reg[dst] &= uint64(imm)
+			reg[dst] = uint64(uint32(reg[dst]) & imm)
+		case xorImm32:
+			reg[dst] = uint64(uint32(reg[dst]) ^ imm)
+		case lshImm32:
+			reg[dst] = uint64(uint32(reg[dst]) << imm)
 		case rshImm32:
 			reg[dst] = uint64(uint32(reg[dst]) >> imm)
-		case jumpNot32:
-			if uint32(reg[dst]) != imm {
+		case or64:
+			reg[dst] |= reg[src]
+		case subImm:
+			reg[dst] -= uint64(imm)
+		case xorImm:
+			reg[dst] ^= uint64(imm)
+		case rshImm:
+			reg[dst] >>= imm
+		case jumpEqual32:
+			if uint32(reg[dst]) == imm {
 				pc += int(off)
 			}
 		case jumpSet32:
@@ -146,7 +162,7 @@ func TestProgram(t *testing.T) {
 		`[]`,
 		`[{"allow":true,"access":"rwm"}]`,
 		`[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":10,"minor":229,"access":"w"},{"allow":false,"type":"b","major":8,"access":"rw"}]`,
-		`[` + denyAll + `,{"allow":true,"type":"b","major":8,"minor":1,"access":"r"},{"allow":true,"type":"c","major":4294967295,"minor":7,"access":"rwm"}]`,
+		`[` + denyAll + `,{"allow":true,"type":"b","major":8,"minor":1,"access":"r"},{"allow":true,"type":"c","major":4095,"minor":7,"access":"rwm"}]`,
 	} {
 		p, err := policy(t, rules)
 		if err != nil {
@@ -154,8 +170,8 @@ func TestProgram(t *testing.T) {
 		}
 		program := p.Program()
 		for kindBits, k := range map[uint32]byte{1: 'b', 2: 'c'} {
-			for _, maj := range []int64{0, 1, 8, 10, 136, 1<<32 - 1} {
-				for _, min := range []int64{0, 1, 3, 7, 200, 229} {
+			for _, maj := range []int64{0, 1, 8, 10, 136, 4095} {
+				for _, min := range []int64{0, 1, 3, 7, 200, 229, 1<<20 - 1} {
 					for a := mknod; a <= everything; a++ {
 						want := p.allowed(exception{k, maj, min, a})
 						if got := run(t, program, kindBits, uint32(maj), uint32(min), a); got != want {
@@ -164,6 +180,88 @@ func TestProgram(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func BenchmarkSetV2(b *testing.B) {
+	dir := b.TempDir()
+	if err := unix.Mount("cgroup2", dir, "cgroup2", 0, ""); err != nil {
+		b.Skip(err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	p, _ := NewPolicy(nil, nil)
+	for b.Loop() {
+		b.StopTimer()
+		if err := unix.Mkdir(dir+"/oci-run-test-b", 0o755); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := p.SetV2(dir + "/oci-run-test-b", true); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		unix.Rmdir(dir + "/oci-run-test-b")
+		b.StartTimer()
+	}
+}
+
+// TestReplace puts one program after another on a cgroup and asks the kernel what counts.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("cgroup2", dir, "cgroup2", 0, ""); err != nil {
+		t.Skipf("mount cgroup2: %v", err)
+	}
+	cgroup := dir + "/oci-run-test-devices"
+	t.Cleanup(func() {
+		if err := unix.Rmdir(cgroup); err != nil {
+			t.Error(err)
+		}
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Mkdir(cgroup, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	kmsg := func() error { // c 1:11, which no default rule allows
+		cmd := exec.Command("sh", "-c", "echo $$ >"+cgroup+"/cgroup.procs && exec head -c 0 /dev/kmsg")
+		out, err := cmd.CombinedOutput()
+		if err != nil && !strings.Contains(string(out), "not permitted") {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return err
+	}
+	for i, c := range []struct {
+		rules   string
+		allowed bool
+	}{
+		{`[]`, false},
+		{`[{"allow":true,"type":"c","major":1,"minor":11,"access":"rw"}]`, true},
+		{`[{"allow":true,"access":"rwm"}]`, true},
+		{`[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"access":"r"}]`, false},
+	} {
+		p, err := policy(t, c.rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.SetV2(cgroup, i == 0); err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Open(cgroup, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		progs, err := attached(fd)
+		if err != nil || len(progs) != 1 {
+			t.Errorf("%d programs, %v", len(progs), err)
+		}
+		for _, prog := range progs {
+			unix.Close(prog)
+		}
+		unix.Close(fd)
+		if err := kmsg(); (err == nil) != c.allowed {
+			t.Errorf("%s: /dev/kmsg: %v", c.rules, err)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package devices
 
-import "encoding/binary"
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
 
 // instruction is struct bpf_insn of linux/bpf.h.
 type instruction struct {
@@ -10,97 +14,146 @@ type instruction struct {
 	imm      int32
 }
 
-// The opcodes used; the names are those of linux/bpf_common.h and filter.h.
+// The opcodes used; the names are those of linux/bpf_common.h and filter.h. Those on 32 bits clear the upper half.
 const (
-	loadWord  = 0x61 // BPF_LDX | BPF_MEM | BPF_W
-	movImm    = 0xb7 // BPF_ALU64 | BPF_MOV | BPF_K
-	movReg32  = 0xbc // BPF_ALU | BPF_MOV | BPF_X
-	andImm32  = 0x54 // BPF_ALU | BPF_AND | BPF_K
-	rshImm32  = 0x74 // BPF_ALU | BPF_RSH | BPF_K
-	jumpNot32 = 0x56 // BPF_JMP32 | BPF_JNE | BPF_K
-	jumpSet32 = 0x46 // BPF_JMP32 | BPF_JSET | BPF_K
-	jump      = 0x05 // BPF_JMP | BPF_JA
-	exit      = 0x95 // BPF_JMP | BPF_EXIT
+	loadWord    = 0x61 // BPF_LDX | BPF_MEM | BPF_W
+	mov32       = 0xbc // BPF_ALU | BPF_MOV | BPF_X
+	or32        = 0x4c // BPF_ALU | BPF_OR | BPF_X
+	andImm32    = 0x54 // BPF_ALU | BPF_AND | BPF_K
+	xorImm32    = 0xa4 // BPF_ALU | BPF_XOR | BPF_K
+	lshImm32    = 0x64 // BPF_ALU | BPF_LSH | BPF_K
+	rshImm32    = 0x74 // BPF_ALU | BPF_RSH | BPF_K
+	movImm      = 0xb7 // BPF_ALU64 | BPF_MOV | BPF_K
+	or64        = 0x4f // BPF_ALU64 | BPF_OR | BPF_X
+	subImm      = 0x17 // BPF_ALU64 | BPF_SUB | BPF_K
+	xorImm      = 0xa7 // BPF_ALU64 | BPF_XOR | BPF_K
+	rshImm      = 0x77 // BPF_ALU64 | BPF_RSH | BPF_K
+	jumpEqual32 = 0x16 // BPF_JMP32 | BPF_JEQ | BPF_K
+	jumpSet32   = 0x46 // BPF_JMP32 | BPF_JSET | BPF_K
+	jump        = 0x05 // BPF_JMP | BPF_JA
+	exit        = 0x95 // BPF_JMP | BPF_EXIT
 )
 
 // Registers while the program runs. The context is struct bpf_cgroup_dev_ctx: access<<16|type, major, minor.
 const (
-	r0      = iota // the verdict: 1 lets the access pass
+	found   = iota // r0: bit 63 says that an exception holds; at the end the verdict, 1 lets the access pass
 	context        // r1
 	kind           // r2: 1 block, 2 character (BPF_DEVCG_DEV_*)
 	wanted         // r3: access bits
 	major          // r4
 	minor          // r5
+	device         // r6: major<<20 | minor, as the kernel's dev_t
+	scratch        // r7
 )
 
+const minorBits, majorBits = 20, 12
+
 // Program gives p as a program of type BPF_PROG_TYPE_CGROUP_DEVICE, in the host's byte order.
+//
+// It has next to no jumps, because they are what the verifier's time goes to: a program that tests each rule with jumps, for the
+// default rules, takes 340 µs to load and this one 58, of which 18 are any program's (Linux 6.18). A device is compared with an exception by
+// arithmetic: the exclusive or of the numbers, less one, has bit 63 set only if they are equal.
 func (p *Policy) Program() []byte {
+	char, block := p.tests('c'), p.tests('b')
 	insns := []instruction{
 		{op: loadWord, dst: kind, src: context, off: 0},
-		{op: movReg32, dst: wanted, src: kind},
+		{op: mov32, dst: wanted, src: kind},
 		{op: andImm32, dst: kind, imm: 0xffff},
 		{op: rshImm32, dst: wanted, imm: 16},
 		{op: loadWord, dst: major, src: context, off: 4},
 		{op: loadWord, dst: minor, src: context, off: 8},
+		{op: mov32, dst: device, src: major},
+		{op: lshImm32, dst: device, imm: minorBits},
+		{op: or32, dst: device, src: minor},
+		{op: movImm, dst: found, imm: 0},
+		{op: jumpEqual32, dst: kind, imm: 1, off: int16(len(char) + 1)},
 	}
-	for i := range p.exceptions {
-		insns = append(insns, p.block(&p.exceptions[i])...)
+	insns = append(insns, char...)
+	insns = append(insns, instruction{op: jump, off: int16(len(block))})
+	insns = append(insns, block...)
+	insns = append(insns, instruction{op: rshImm, dst: found, imm: 63})
+	if p.allow {
+		insns = append(insns, instruction{op: xorImm, dst: found, imm: 1})
 	}
-	insns = append(insns, verdict(p.allow)...)
-	out := make([]byte, 0, 8*len(insns))
-	for _, in := range insns {
-		out = append(out, in.op, in.registers())
-		out = binary.NativeEndian.AppendUint16(out, uint16(in.off))
-		out = binary.NativeEndian.AppendUint32(out, uint32(in.imm))
+	return encode(append(insns, instruction{op: exit}))
+}
+
+// tests is the code for the exceptions of one kind of device: those with the same access share the test of it.
+func (p *Policy) tests(kind byte) []instruction {
+	var list []exception
+	for _, e := range p.exceptions {
+		if e.kind == kind && e.reachable() {
+			list = append(list, e)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b exception) int { return cmp.Compare(b.access, a.access) })
+	var out []instruction
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].access == list[0].access {
+			n++
+		}
+		out = append(out, p.group(list[:n])...)
+		list = list[n:]
 	}
 	return out
 }
 
-// block is the code for one exception: unless all of it matches, jump to what follows the block.
+// group is the code for exceptions with the same access.
 //
-// An exception from a forbidding default must allow everything that is wanted; one from an allowing default forbids as soon as
-// anything that is wanted is in it (security/device_cgroup.c does the same in v1).
-func (p *Policy) block(e *exception) []instruction {
-	tests := []instruction{{op: jumpNot32, dst: kind, imm: 1}}
-	if e.kind == 'c' {
-		tests[0].imm = 2
+// An exception from a forbidding default must allow everything that is wanted; one from an allowing default forbids as
+// soon as anything that is wanted is in it (security/device_cgroup.c does the same in v1).
+func (p *Policy) group(list []exception) []instruction {
+	var tests []instruction
+	for i := range list {
+		tests = append(tests, list[i].test()...)
 	}
-	if e.major != Any {
-		tests = append(tests, instruction{op: jumpNot32, dst: major, imm: int32(uint32(e.major))})
-	}
-	if e.minor != Any {
-		tests = append(tests, instruction{op: jumpNot32, dst: minor, imm: int32(uint32(e.minor))})
-	}
-	var over []instruction // a test that goes on if it jumps
-	switch {
-	case e.access == everything:
+	over := int16(len(tests))
+	var out []instruction
+	switch a := list[0].access; {
+	case a == everything:
 	case p.allow:
-		over = []instruction{{op: jumpSet32, dst: wanted, off: 1, imm: int32(e.access)}, {op: jump}}
+		out = []instruction{{op: jumpSet32, dst: wanted, imm: int32(a), off: 1}, {op: jump, off: over}}
 	default:
-		tests = append(tests, instruction{op: jumpSet32, dst: wanted, imm: int32(everything &^ e.access)})
+		out = []instruction{{op: jumpSet32, dst: wanted, imm: int32(everything &^ a), off: over}}
 	}
-	hit := verdict(!p.allow)
-	block := append(append(tests, over...), hit...)
-	for i := range block {
-		if in := &block[i]; in.off == 0 && (in.op == jumpNot32 || in.op == jumpSet32 || in.op == jump) {
-			in.off = int16(len(block) - i - 1)
+	return append(out, tests...)
+}
+
+// test sets bit 63 of found if the device is the exception's.
+func (e *exception) test() []instruction {
+	register, number := uint8(device), int32(uint32(e.major<<minorBits|e.minor))
+	switch {
+	case e.major == Any && e.minor == Any:
+		return []instruction{{op: movImm, dst: found, imm: -1}}
+	case e.minor == Any:
+		register, number = major, int32(e.major)
+	case e.major == Any:
+		register, number = minor, int32(e.minor)
+	}
+	return []instruction{
+		{op: mov32, dst: scratch, src: register},
+		{op: xorImm32, dst: scratch, imm: number},
+		{op: subImm, dst: scratch, imm: 1},
+		{op: or64, dst: found, src: scratch},
+	}
+}
+
+// reachable tells whether Linux can have a device with such numbers.
+func (e *exception) reachable() bool { return e.major < 1<<majorBits && e.minor < 1<<minorBits }
+
+// encode lays instructions out as the kernel's struct, in which the two registers are bit fields.
+func encode(insns []instruction) []byte {
+	little := binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+	out := make([]byte, 0, 8*len(insns))
+	for _, in := range insns {
+		registers := in.dst<<4 | in.src
+		if little {
+			registers = in.src<<4 | in.dst
 		}
+		out = append(out, in.op, registers)
+		out = binary.NativeEndian.AppendUint16(out, uint16(in.off))
+		out = binary.NativeEndian.AppendUint32(out, uint32(in.imm))
 	}
-	return block
-}
-
-func verdict(allow bool) []instruction {
-	in := instruction{op: movImm, dst: r0}
-	if allow {
-		in.imm = 1
-	}
-	return []instruction{in, {op: exit}}
-}
-
-// registers packs the two register numbers, which are bit fields in the kernel's struct.
-func (in *instruction) registers() byte {
-	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-		return in.src<<4 | in.dst
-	}
-	return in.dst<<4 | in.src
+	return out
 }

@@ -10,8 +10,9 @@ import (
 )
 
 // SetV2 makes p the device program of a v2 cgroup, in the place of one that was attached to it before. Programs that
-// systemd or another cgroup above has attached go on to hold: access needs the consent of all.
-func (p *Policy) SetV2(dir string) error {
+// systemd or another cgroup above has attached go on to hold: access needs the consent of all. fresh says that the
+// cgroup was just made, so that there can be none before.
+func (p *Policy) SetV2(dir string, fresh bool) error {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open %q: %w", dir, err)
@@ -22,17 +23,20 @@ func (p *Policy) SetV2(dir string) error {
 		return fmt.Errorf("load device program of cgroup %q: %w", dir, err)
 	}
 	defer unix.Close(prog)
-	if err := attach(fd, prog); err != nil {
+	if err := attach(fd, prog, fresh); err != nil {
 		return fmt.Errorf("attach device program to cgroup %q: %w", dir, err)
 	}
 	return nil
 }
 
 // attach adds a program to a cgroup, then takes away those that were there; with a single old one, both in one step.
-func attach(cgroup, prog int) error {
-	old, err := attached(cgroup)
-	if err != nil {
-		return err
+func attach(cgroup, prog int, fresh bool) error {
+	var old []int
+	if !fresh {
+		var err error
+		if old, err = attached(cgroup); err != nil {
+			return err
+		}
 	}
 	defer func() {
 		for _, fd := range old {
