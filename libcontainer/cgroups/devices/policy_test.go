@@ -197,7 +197,7 @@ func BenchmarkSetV2(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
-		if err := p.SetV2(dir + "/oci-run-test-b", true); err != nil {
+		if err := p.SetV2(dir+"/oci-run-test-b", true); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
