@@ -49,6 +49,10 @@ help: ## list the targets
 build: check-go ## build bin/oci-run
 	$(BUILD) -o $(BIN) .
 
+.PHONY: bin/oci-run-crash
+bin/oci-run-crash: check-go ## build a binary that kills itself at the step that OCI_RUN_CRASH names, for tests
+	$(BUILD) $(TAGS),crashpoints -o $@ .
+
 .PHONY: check-go
 check-go:
 	@command -v go >/dev/null || { echo 'make: no go command in PATH; oci-run needs Go 1.26 or newer (https://go.dev/dl)' >&2; exit 1; }
@@ -73,7 +77,7 @@ test-unit: build ## Go tests, with the race detector where a C compiler is
 	tests/unit $(TAGS) ./...
 
 .PHONY: test-integration
-test-integration: build ## behaviour of the real binary: bats, as root and as an ordinary user
+test-integration: build bin/oci-run-crash ## behaviour of the real binary: bats, as root and as an ordinary user
 	tests/sessions tests/integration
 
 .PHONY: test-security

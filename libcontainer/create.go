@@ -310,5 +310,5 @@ func (c *creation) undo() error {
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
 		c.init.Wait()
 	}
-	return (&Container{c.factory.Root, c.record}).destroy(c.dir)
+	return (&Container{c.factory.Root, c.record}).destroy(c.dir, specs.StateStopped)
 }

@@ -28,7 +28,7 @@ func (c *Container) Delete(force bool) error {
 	if !force && status != specs.StateStopped && status != specs.StateCreated {
 		return fmt.Errorf("cannot delete container %q that is not stopped: %s", c.record.ID, status)
 	}
-	return c.destroy(dir)
+	return c.destroy(dir, status)
 }
 
 // lockForDelete takes the lock. With force it does not wait for a create that hangs: that
@@ -72,10 +72,12 @@ func (c *Container) interruptCreate() {
 
 // destroy undoes create, in the reverse order, whatever part of it there is. The record
 // goes last, so that a destroy that fails or is killed can be repeated.
-func (c *Container) destroy(dir *state.Dir) error {
-	err := c.endProcesses()
+func (c *Container) destroy(dir *state.Dir, status specs.ContainerState) error {
+	err := c.endProcesses(status)
 	if err == nil {
+		crashPoint("ended")
 		c.poststop(dir)
+		crashPoint("poststop")
 		err = dir.Remove()
 	}
 	if err != nil {
@@ -84,11 +86,18 @@ func (c *Container) destroy(dir *state.Dir) error {
 	return nil
 }
 
-// endProcesses kills what runs in the container and removes its cgroup.
-func (c *Container) endProcesses() error {
+// endProcesses kills what runs in the container and removes its cgroup. The end of init
+// is that of all processes in its pid namespace; without one, when init may not be on
+// record, and where a freezer holds signals back, the cgroup tells which to kill.
+func (c *Container) endProcesses(status specs.ContainerState) error {
 	cgroup, err := c.cgroup()
 	if err != nil {
 		return err
+	}
+	if cgroup != nil && (c.record.SharedPID || c.record.Phase == state.Creating || status == Paused) {
+		if err := cgroup.Kill(); err != nil {
+			return err
+		}
 	}
 	if err := end(c.record.Init); err != nil {
 		return err

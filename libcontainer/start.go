@@ -36,13 +36,16 @@ func (c *Container) Start() error {
 	}
 	starter := syncpipe.NewStarter(conn)
 	defer starter.Close()
+	crashPoint("connect")
 	if err := starter.Announce(); err != nil {
 		return err
 	}
+	crashPoint("announce")
 	// From here on the container is started or dead, never again created.
 	if err := dir.CloseStart(); err != nil {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
+	crashPoint("unlink")
 	if err := starter.Start(c.seccompAgent); err != nil {
 		return err
 	}
