@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -20,6 +21,7 @@ type child struct {
 	UID          uint32
 	KeepSysAdmin bool
 	NoNewPrivs   bool
+	Filter       bool // load a seccomp filter, which allows everything, before execve
 }
 
 const childEnv = "OCI_RUN_TEST_CAPABILITIES"
@@ -63,7 +65,21 @@ func (c *child) run() error {
 	if c.KeepSysAdmin != (effective&sysAdmin != 0) && c.Plan.Effective&sysAdmin == 0 && !(c.Plan.Untouched && c.UID == 0) {
 		return fmt.Errorf("CAP_SYS_ADMIN before execve: effective %#x", effective)
 	}
+	if c.Filter {
+		if err := loadFilter(); err != nil {
+			return fmt.Errorf("load filter: %w", err)
+		}
+	}
 	return syscall.Exec("/bin/cat", []string{"cat", "/proc/self/status"}, nil)
+}
+
+func loadFilter() error {
+	allow := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}
+	program := unix.SockFprog{Len: 1, Filter: &allow}
+	if err := prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program))); err != nil {
+		return err
+	}
+	return nil
 }
 
 // status runs the child and returns its five sets after execve.
@@ -115,6 +131,9 @@ func TestSetsAfterExecve(t *testing.T) {
 		{"root, nothing, filter loaded last", child{KeepSysAdmin: true}, [5]uint64{}},
 		{"user", child{Plan: same, UID: 1000}, [5]uint64{three}},
 		{"user, filter loaded last", child{Plan: same, UID: 1000, KeepSysAdmin: true}, [5]uint64{three}},
+		{"user, filter", child{Plan: same, UID: 1000, KeepSysAdmin: true, Filter: true}, [5]uint64{three}},
+		{"user, filter, nothing else", child{UID: 1000, KeepSysAdmin: true, Filter: true}, [5]uint64{}},
+		{"root, filter", child{Plan: same, KeepSysAdmin: true, Filter: true}, [5]uint64{three, three, three}},
 		{"user, CAP_SYS_ADMIN", child{Plan: admin, UID: 1000, KeepSysAdmin: true}, [5]uint64{sysAdmin | kill}},
 		{"user, ambient", child{Plan: ambient, UID: 1000}, [5]uint64{three, bind | kill, bind | kill, bind | kill, bind | kill}},
 		{
@@ -134,6 +153,22 @@ func TestSetsAfterExecve(t *testing.T) {
 	}
 }
 
+// TestFilterNeedsSysAdmin shows what keepSysAdmin is for.
+func TestFilterNeedsSysAdmin(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("effective uid is not 0")
+	}
+	raw, err := json.Marshal(child{UID: 1000, Filter: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{childEnv + "=" + string(raw)}
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "load filter: permission denied") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 func TestUntouched(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("effective uid is not 0")
@@ -147,7 +182,7 @@ func TestUntouched(t *testing.T) {
 		if got := status(t, c); got[1] != permitted || got[2] != permitted {
 			t.Errorf("root, keep %v: %#x, want %#x", keep, got, permitted)
 		}
-		c.UID = 1000
+		c.UID, c.Filter = 1000, keep
 		if got := status(t, c); got[1] != 0 || got[2] != 0 || got[0] == 0 {
 			t.Errorf("user, keep %v: %#x", keep, got)
 		}

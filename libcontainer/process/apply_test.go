@@ -68,6 +68,7 @@ func become(spec *specs.Spec) error {
 		func() error { p.SetUmask(); p.ResolveHome(root); return nil },
 		func() (err error) { retry, err = p.EnterCwd(root, false); return err },
 		func() error { return caps.BeforeUser(p.UID, false) },
+		p.OwnStdio,
 		func() error { return p.SetUser(proc) },
 		func() (err error) {
 			if retry {
@@ -132,6 +133,20 @@ func TestUser(t *testing.T) {
 	p = shell("id -u; id -G; umask; echo $HOME")
 	if got := runChild(t, &specs.Spec{Process: p}); got != "0\n0\n0022\n/root\n" {
 		t.Errorf("no groups: %s", got)
+	}
+}
+
+// TestOwnStdio opens standard output, a pipe that belongs to root, by its name.
+func TestOwnStdio(t *testing.T) {
+	null, err := os.Stat("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := shell("echo fine > /proc/self/fd/1; stat -L -c %u:%g /proc/self/fd/0 /proc/self/fd/2")
+	p.User = specs.User{UID: 12345, GID: 54321}
+	want := fmt.Sprintf("fine\n%d:%d\n12345:0\n", null.Sys().(*syscall.Stat_t).Uid, null.Sys().(*syscall.Stat_t).Gid)
+	if got := runChild(t, &specs.Spec{Process: p}); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

@@ -3,6 +3,29 @@
 // The parent calls NewPlan, which checks and resolves all that can be known before a process exists. Init calls the small
 // functions of the plan, one per subject, on its one locked thread: each acts on the calling thread by a raw system call, because
 // the wrappers of Go that change credentials act on every thread of the process and cost a signal to each.
+//
+// The order for a container's first process; caps is the plan of package capabilities, label that of lsm, and keep tells that a
+// seccomp filter will be loaded without no_new_privs:
+//
+//	RestoreNofile                       at the start of the parent and of init
+//	label.LabelKeys, JoinKeyring, undo
+//	… namespaces, mounts …
+//	CreateCwd                           while the root is writable
+//	ResetAffinity                       once the process is in its cgroup
+//	SetOOMScore                         while dumpable, or by the parent
+//	SetRlimits                          by the parent if there is a user namespace
+//	SetNoNewPrivs, SetScheduler, SetIOPriority, SetPersonality, SetMemoryPolicy, SetUmask, ResolveHome
+//	label.LabelExec, label.ProfileExec
+//	EnterCwd
+//	caps.BeforeUser(keep)
+//	OwnStdio, SetUser
+//	EnterCwd                            again, if the first asked for it
+//	caps.AfterUser(keep)
+//	Lookup, Prepare
+//	… wait for start, load the filter …
+//	Image.Exec
+//
+// An exec is the same without CreateCwd, and with SetExecAffinity in the place of ResetAffinity.
 package process
 
 import (
