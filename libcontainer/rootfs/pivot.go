@@ -77,9 +77,9 @@ func (f *FS) chroot() error {
 	return chdirRoot()
 }
 
-// Propagate gives the root the propagation that would have been in the way so far: pivot_root(2) takes no shared root, and
+// propagate gives the root the propagation that would have been in the way so far: pivot_root(2) takes no shared root, and
 // what is unbindable can't be made read-only. What makes it private or a slave was done at the start.
-func (f *FS) Propagate() error {
+func (f *FS) propagate() error {
 	flag := f.plan.Propagation
 	if flag&(unix.MS_SHARED|unix.MS_UNBINDABLE) == 0 || !f.plan.MountNS {
 		return nil

@@ -4,8 +4,7 @@
 // its attributes before anybody can see it.
 //
 // Init calls, in this order: [Open], [FS.Mounts], [FS.Devices], maybe [FS.OpenProc], (hooks), [FS.Pivot], [FS.Console],
-// [FS.StdioNull], [FS.Readonly], (sysctl), [FS.ProtectPaths],
-// [FS.Propagate], [FS.Close].
+// [FS.StdioNull], [FS.Readonly], (sysctl), [FS.ProtectPaths], [FS.Close].
 package rootfs
 
 import (

@@ -30,7 +30,8 @@ func (f *FS) Readonly() error {
 	return nil
 }
 
-// ProtectPaths makes paths read-only and hides others. Those that don't exist need no protection.
+// ProtectPaths makes paths read-only and hides others; those that don't exist need no protection. It is the last that is
+// done to the mounts, so the root then gets its propagation.
 func (f *FS) ProtectPaths() error {
 	for i, unsafePath := range f.plan.ReadonlyPaths {
 		if err := f.readonlyPath(unsafePath); err != nil {
@@ -38,9 +39,13 @@ func (f *FS) ProtectPaths() error {
 			return specconv.Field(specconv.Pointer("linux", "readonlyPaths", i), err)
 		}
 	}
-	if len(f.plan.MaskedPaths) == 0 {
-		return nil
+	if err := f.maskPaths(); err != nil {
+		return err
 	}
+	return f.propagate()
+}
+
+func (f *FS) maskPaths() error {
 	m := mask{fs: f, dir: -1}
 	defer m.close()
 	for i, unsafePath := range f.plan.MaskedPaths {
