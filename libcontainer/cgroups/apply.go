@@ -10,7 +10,6 @@ import (
 	lib "github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/fs"
 	"github.com/opencontainers/cgroups/fs2"
-	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/devices"
 )
@@ -34,27 +33,6 @@ func (m *Manager) Limit() error {
 		return nil
 	}
 	return m.write(&m.plan.late)
-}
-
-// Set changes the limits of a container that exists. What r doesn't mention, or gives as 0, stays as it is, and so do the device
-// rules unless there are new ones. For a new container, there are Configure and Limit.
-func (m *Manager) Set(r *specs.LinuxResources) error {
-	if r == nil || m.record.Driver == DriverDisabled {
-		return nil
-	}
-	if err := Check(r, m.record.Mode); err != nil {
-		return err
-	}
-	if len(r.Devices) > 0 {
-		p, err := devices.NewPolicy(r.Devices, nil)
-		if err != nil {
-			return err
-		}
-		if err := m.setDevices(&p); err != nil {
-			return err
-		}
-	}
-	return m.write(&limits{Resources: convert(r), unified: sortedUnified(r.Unified)})
 }
 
 // write puts limits into force.

@@ -8,6 +8,7 @@ import (
 
 var errNoSystemd = errors.New("the systemd cgroup manager is not supported yet")
 
-func (m *Manager) planUnit(*specs.Spec, Options) error { return errNoSystemd }
-func (m *Manager) startUnit(int) error                 { return errNoSystemd }
-func (m *Manager) stopUnit() error                     { return errNoSystemd }
+func (m *Manager) planUnit(*specs.Spec, Options) error    { return errNoSystemd }
+func (m *Manager) startUnit(int) error                    { return errNoSystemd }
+func (m *Manager) stopUnit() error                        { return errNoSystemd }
+func (m *Manager) updateUnit(*specs.LinuxResources) error { return errNoSystemd }

@@ -1,7 +1,12 @@
 package devices
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +28,80 @@ func (p *Policy) SetV1(dir string) error {
 		lines[i] = p.exceptions[i].String()
 	}
 	return writeLines(rest, lines...)
+}
+
+// UpdateV1 changes the rules of a cgroup in use to p, without a moment in which what stays allowed is forbidden. That takes a
+// cgroup that forbids by default, now and then. Else it is SetV1: the kernel doesn't tell what an
+// allowing cgroup forbids. After an error, the rules are those of before.
+func (p *Policy) UpdateV1(dir string) error {
+	text, err := os.ReadFile(dir + "/devices.list")
+	if err != nil {
+		return err
+	}
+	now, err := parseList(string(text))
+	if err != nil {
+		return fmt.Errorf("parse %q: %w", dir+"/devices.list", err)
+	}
+	if now.allow || p.allow {
+		return p.SetV1(dir)
+	}
+	more, less := p.minus(&now), now.minus(p)
+	if err = writeLines(dir+"/devices.allow", more...); err == nil {
+		err = writeLines(dir+"/devices.deny", less...)
+	}
+	if err != nil {
+		err = errors.Join(err, writeLines(dir+"/devices.allow", less...), writeLines(dir+"/devices.deny", more...))
+	}
+	return err
+}
+
+// minus gives the lines for the access that p excepts and o doesn't.
+func (p *Policy) minus(o *Policy) []string {
+	var lines []string
+	for _, e := range p.exceptions {
+		if at := slices.IndexFunc(o.exceptions, e.sameDevice); at >= 0 {
+			e.access &^= o.exceptions[at].access
+		}
+		if e.access != 0 {
+			lines = append(lines, e.String())
+		}
+	}
+	return lines
+}
+
+// parseList reads devices.list. "a" stands for a cgroup that allows by default.
+func parseList(text string) (p Policy, err error) {
+	for line := range strings.Lines(text) {
+		fields := strings.FieldsFunc(line, func(c rune) bool { return c == ' ' || c == ':' || c == '\n' })
+		if len(fields) != 4 || len(fields[0]) != 1 {
+			return p, fmt.Errorf("line %q is not TYPE MAJOR:MINOR ACCESS", line)
+		}
+		if fields[0] == "a" {
+			return Policy{allow: true}, nil
+		}
+		e := exception{kind: fields[0][0]}
+		if e.major, err = parseNumber(fields[1]); err != nil {
+			return p, err
+		}
+		if e.minor, err = parseNumber(fields[2]); err != nil {
+			return p, err
+		}
+		if e.access, err = parseAccess(fields[3]); err != nil {
+			return p, err
+		}
+		if err := p.set(e, true); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+func parseNumber(s string) (int64, error) {
+	if s == "*" {
+		return Any, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	return int64(n), err
 }
 
 // writeLines writes each line with a write(2) of its own, which is how these files take rules.
