@@ -113,6 +113,39 @@ func (p *Plan) inspect(root int, path string, errno unix.Errno, depth int) strin
 	return ""
 }
 
+// Foresee tells with which errno execve(2) of path is going to fail, and why, or returns 0 if it sees no reason. It is for a thread
+// that is about to load the container's seccomp filter, after which it can't look any more; it looks for what is common in images
+// and costs some ten system calls. root is as for Hint.
+func (p *Plan) Foresee(root int, path string) (unix.Errno, string) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(p.Cwd, path)
+	}
+	file, err := openProgram(root, path)
+	if err != nil || file.head == nil {
+		return 0, "" // Lookup has told, or the content is not for our eyes
+	}
+	defer file.Close()
+	if reason := file.malformed(unix.ENOEXEC); reason != "" {
+		return unix.ENOEXEC, reason
+	}
+	interpreter, kind := file.interpreter()
+	if !filepath.IsAbs(interpreter) {
+		return 0, ""
+	}
+	st, err := statInRoot(root, interpreter)
+	switch {
+	case err == unix.ENOENT:
+		return unix.ENOENT, missing(interpreter, kind)
+	case err == nil && st.Mode&0o111 == 0:
+		return unix.EACCES, fmt.Sprintf("its %s %q: %s", kind, interpreter, noExecuteBit(&st))
+	}
+	return 0, ""
+}
+
+func noExecuteBit(st *unix.Stat_t) string {
+	return fmt.Sprintf("its mode %04o has no execute bit", st.Mode&0o7777)
+}
+
 func missing(interpreter, kind string) string {
 	if strings.HasSuffix(interpreter, "\r") {
 		return fmt.Sprintf("its #! line ends in a carriage return, as on Windows, so that %q is sought", interpreter)
@@ -122,16 +155,15 @@ func missing(interpreter, kind string) string {
 
 // refuses tells what about the file itself denies execution.
 func (f *program) refuses(who user) string {
-	mode := f.st.Mode & 0o7777
 	switch {
 	case f.st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return "it is no regular file"
-	case f.noexec:
+	case f.noexec():
 		return "it is on a file system that is mounted noexec"
 	case f.st.Mode&0o111 == 0:
-		return fmt.Sprintf("its mode %04o has no execute bit", mode)
+		return noExecuteBit(&f.st)
 	case !who.mayExecute(&f.st):
-		return fmt.Sprintf("its mode %04o and owner %d:%d let uid %d not execute it", mode, f.st.Uid, f.st.Gid, who.uid)
+		return fmt.Sprintf("its mode %04o and owner %d:%d let uid %d not execute it", f.st.Mode&0o7777, f.st.Uid, f.st.Gid, who.uid)
 	}
 	return ""
 }

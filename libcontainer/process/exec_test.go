@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // classes are the words by which engines sort errors into exit codes. A message may have those of one class only.
@@ -120,6 +121,38 @@ func TestExecErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestForesee(t *testing.T) {
+	dir := tree(t)
+	root := openDir(t, "/")
+	p := &Plan{Cwd: dir}
+	for _, name := range []string{
+		"ok", "no-interpreter", "crlf", "bare", "text", "empty", "denied-interpreter", "no-loader", "foreign", "cut", "second-script", "/bin/cat", "/none",
+	} {
+		errno, hint := p.Foresee(root, name)
+		if name == "ok" || name == "/bin/cat" || name == "/none" || name == "second-script" {
+			if errno != 0 || hint != "" {
+				t.Errorf("%s: %v, %s", name, errno, hint)
+			}
+			continue
+		}
+		if want := p.Hint(root, name, errno); hint != want || hint == "" {
+			t.Errorf("%s: %v, %q, later %q", name, errno, hint, want)
+		}
+	}
+}
+
+func BenchmarkForesee(b *testing.B) {
+	root, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer unix.Close(root)
+	p := &Plan{}
+	for b.Loop() {
+		p.Foresee(root, "/bin/cat")
 	}
 }
 

@@ -12,10 +12,9 @@ import (
 
 // program is a file that could not be executed, opened for inspection.
 type program struct {
-	fd     int // of O_PATH, or readable if head is not nil
-	st     unix.Stat_t
-	noexec bool
-	head   []byte // the first bytes of a regular file that may be read
+	fd   int // of O_PATH, or readable if head is not nil
+	st   unix.Stat_t
+	head []byte // the first bytes of a regular file that may be read
 }
 
 // openProgram opens path below root. Only a regular file is opened for reading: opening a device may have effects.
@@ -25,12 +24,10 @@ func openProgram(root int, path string) (*program, error) {
 		return nil, err
 	}
 	f := &program{fd: fd}
-	var fs unix.Statfs_t
 	if err := unix.Fstat(fd, &f.st); err != nil {
 		f.Close()
 		return nil, err
 	}
-	f.noexec = unix.Fstatfs(fd, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
 	if f.st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return f, nil
 	}
@@ -49,6 +46,22 @@ func openProgram(root int, path string) (*program, error) {
 
 func (f *program) Close() { unix.Close(f.fd) }
 
+// noexec tells whether the mount that the file is on allows no execution.
+func (f *program) noexec() bool {
+	var fs unix.Statfs_t
+	return unix.Fstatfs(f.fd, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0
+}
+
+// readAt fills b from the file's content at offset, and tells whether there was that much.
+func (f *program) readAt(b []byte, offset int64) bool {
+	if end := offset + int64(len(b)); offset >= 0 && end >= offset && end <= int64(len(f.head)) {
+		copy(b, f.head[offset:])
+		return true
+	}
+	n, err := unix.Pread(f.fd, b, offset)
+	return err == nil && n == len(b)
+}
+
 // interpreter returns the path of the program that the kernel starts for the file, and what it is.
 func (f *program) interpreter() (path, kind string) {
 	if name, ok := shebang(f.head); ok {
@@ -64,7 +77,7 @@ func (f *program) interpreter() (path, kind string) {
 			continue
 		}
 		name := make([]byte, size)
-		if n, err := unix.Pread(f.fd, name, offset); err != nil || n < len(name) {
+		if !f.readAt(name, offset) {
 			return "", ""
 		}
 		name, _, _ = bytes.Cut(name, []byte{0})
@@ -133,12 +146,11 @@ func parseELF(head []byte) (h elfHeader, err error) {
 // interp reads program header i. ok is true if it is of type PT_INTERP; its content then has size bytes at offset.
 func (h *elfHeader) interp(f *program, i int) (offset int64, size uint64, ok bool) {
 	const ptInterp = 3
-	var entry [56]byte
-	at := h.phoff + uint64(i)*uint64(h.phentsize)
-	if n, err := unix.Pread(f.fd, entry[:], int64(at)); err != nil || n < 32 || n < len(entry) && h.wide {
-		return 0, 0, false
+	entry := make([]byte, 32, 56)
+	if h.wide {
+		entry = entry[:56]
 	}
-	if h.order.Uint32(entry[:]) != ptInterp {
+	if !f.readAt(entry, int64(h.phoff+uint64(i)*uint64(h.phentsize))) || h.order.Uint32(entry) != ptInterp {
 		return 0, 0, false
 	}
 	if h.wide {
