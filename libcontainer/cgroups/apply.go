@@ -51,14 +51,7 @@ func (m *Manager) write(l *limits) error {
 }
 
 func (m *Manager) write1(r *lib.Resources) error {
-	paths := make(map[string]string, len(m.record.Hierarchies)+1)
-	for i := range m.record.Hierarchies {
-		h := &m.record.Hierarchies[i]
-		for _, c := range h.Controllers {
-			paths[c] = h.Dir()
-		}
-	}
-	manager, err := fs.NewManager(&lib.Cgroup{Resources: &lib.Resources{}, Rootless: m.record.Rootless}, paths)
+	manager, err := fs.NewManager(&lib.Cgroup{Resources: &lib.Resources{}, Rootless: m.record.Rootless}, m.paths())
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,192 @@
+package cgroups
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrGone is returned when the container's cgroup has no process any more, or doesn't exist.
+var ErrGone = errors.New("the container's cgroup is gone")
+
+// OOMWatch waits for the kernel's out-of-memory killer.
+type OOMWatch struct {
+	m      *Manager
+	event  int    // v1: eventfd registered with cgroup.event_control; v2: memory.events. -1 if there is no memory controller
+	events int    // cgroup.events of the unified hierarchy; -1 if there is none
+	kills  uint64 // v2: seen so far
+}
+
+// WatchOOM starts to look for out-of-memory kills in the container's cgroup. The caller closes the watch.
+func (m *Manager) WatchOOM() (*OOMWatch, error) {
+	w := &OOMWatch{m: m, event: -1, events: -1}
+	var err error
+	if dir := m.Path(""); dir != "" {
+		if w.events, err = openFile(unix.AT_FDCWD, dir+"/cgroup.events", unix.O_RDONLY); err != nil {
+			return nil, err
+		}
+	}
+	if m.Path("memory") == "" {
+		return w, nil
+	}
+	if m.record.Mode == V2 {
+		w.event, err = openFile(unix.AT_FDCWD, m.memoryEventsFile(), unix.O_RDONLY)
+		if err == nil {
+			w.kills, err = m.OOMKills()
+		} else if gone(err) { // the controller isn't enabled here
+			err = nil
+		}
+	} else {
+		w.event, err = eventfd1(m.Path("memory"))
+	}
+	if err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// eventfd1 registers an eventfd for out-of-memory notices (Documentation/admin-guide/cgroup-v1/memory.rst, 10).
+func eventfd1(dir string) (int, error) {
+	control, err := openFile(unix.AT_FDCWD, dir+"/memory.oom_control", unix.O_RDONLY)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(control)
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return -1, fmt.Errorf("eventfd: %w", err)
+	}
+	if err := writeFile(dir+"/cgroup.event_control", fmt.Sprintf("%d %d", fd, control)); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// Close ends the watch.
+func (w *OOMWatch) Close() {
+	for _, fd := range []int{w.event, w.events} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	w.event, w.events = -1, -1
+}
+
+// Wait returns true as soon as processes of the container ran out of memory since the last call, and false at the
+// deadline. The error is ErrGone once no process is left in the container.
+func (w *OOMWatch) Wait(deadline time.Time) (oom bool, err error) {
+	for {
+		if oom, err := w.look(); oom || err != nil {
+			return oom, err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false, nil
+		}
+		// kernfs files signal a change with POLLPRI. v1 without a unified hierarchy has no notice of the last
+		// process' end, so it is looked at now and then.
+		fds := []unix.PollFd{{Fd: int32(w.event), Events: unix.POLLPRI | unix.POLLIN}, {Fd: int32(w.events), Events: unix.POLLPRI}}
+		if w.m.record.Mode == V2 {
+			fds[0].Events = unix.POLLPRI
+		}
+		if w.events < 0 {
+			left = min(left, 500*time.Millisecond)
+		}
+		ms := min(left.Milliseconds()+1, math.MaxInt32)
+		if _, err := unix.Poll(fds, int(ms)); err != nil && err != unix.EINTR {
+			return false, fmt.Errorf("poll: %w", err)
+		}
+	}
+}
+
+// look reads what the files say now.
+func (w *OOMWatch) look() (oom bool, err error) {
+	if oom, err = w.lookMemory(); oom {
+		return true, nil
+	}
+	if err == nil && w.events >= 0 {
+		var text string
+		if text, err = readFrom(w.events, w.m.Path("")+"/cgroup.events"); err == nil && !populated(text) {
+			err = ErrGone
+		}
+	} else if err == nil {
+		pids, perr := w.m.Pids()
+		if err = perr; err == nil && len(pids) == 0 {
+			err = ErrGone
+		}
+	}
+	if err != nil && gone(err) {
+		err = ErrGone
+	}
+	return false, err
+}
+
+func (w *OOMWatch) lookMemory() (oom bool, err error) {
+	switch {
+	case w.event < 0:
+		return false, nil
+	case w.m.record.Mode == V2:
+		kills, err := w.m.OOMKills()
+		oom, w.kills = kills > w.kills, kills
+		return oom, err
+	}
+	var buf [8]byte
+	if _, err := unix.Read(w.event, buf[:]); err != nil {
+		return false, nil // EAGAIN
+	}
+	// A cgroup that is removed signals its eventfds, too.
+	return binary.NativeEndian.Uint64(buf[:]) > 0 && w.m.Exists(), nil
+}
+
+// OOMKills tells how many processes of the container the out-of-memory killer has killed.
+func (m *Manager) OOMKills() (uint64, error) {
+	if m.memoryEventsFile() == "" {
+		return 0, nil
+	}
+	return m.memoryEvents()["oom_kill"], nil
+}
+
+// ExplainOOM returns an error that says so if the memory limit killed a process of the container, and what it would have
+// needed, as far as the kernel knows. Else it returns nil. It is for an init that died without a word.
+func (m *Manager) ExplainOOM() error {
+	kills, err := m.OOMKills()
+	if err != nil || kills == 0 {
+		return nil
+	}
+	limit, peak := "/memory.limit_in_bytes", "/memory.max_usage_in_bytes"
+	if m.record.Mode == V2 {
+		limit, peak = "/memory.max", "/memory.peak"
+	}
+	dir := m.Path("memory")
+	most, err := readFile(dir + limit)
+	if err != nil {
+		return nil
+	}
+	text := "container init was OOM-killed (memory limit too low?): the limit is " + bytesText(most)
+	if used, err := readFile(dir + peak); err == nil {
+		text += ", the peak use was " + bytesText(used)
+	}
+	return errors.New(text)
+}
+
+// bytesText writes a number of bytes in the largest unit that it is a multiple of.
+func bytesText(s string) string {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return s
+	}
+	switch {
+	case n > 0 && n%(1<<20) == 0:
+		return strconv.FormatUint(n>>20, 10) + " MiB"
+	case n > 0 && n%(1<<10) == 0:
+		return strconv.FormatUint(n>>10, 10) + " KiB"
+	}
+	return strconv.FormatUint(n, 10) + " bytes"
+}
