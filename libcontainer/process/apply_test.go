@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(1)
 }
 
-// become does to this process what init does, in init's order, with the host's root as the container's.
+// become does to this process what init does, in init's order, with the host's root as the container's unless spec has one.
 func become(spec *specs.Spec) error {
 	RestoreNofile()
 	p, err := NewPlan(spec.Process, spec, "/process")
@@ -47,6 +47,11 @@ func become(spec *specs.Spec) error {
 		return err
 	}
 	caps, _ := capabilities.NewPlan(spec.Process.Capabilities, available)
+	if spec.Root != nil {
+		if err := syscall.Chroot(spec.Root.Path); err != nil {
+			return err
+		}
+	}
 	root, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
