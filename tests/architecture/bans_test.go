@@ -44,7 +44,7 @@ var bans = []ban{
 	{"github.com/cyphar/filepath-securejoin.SecureJoin", "returns a path, which can be swapped before it is used; hold a descriptor", nil},
 	{"time.After", "a timer that isn't stopped outlives the select; context or time.NewTimer", nil},
 	{"golang.org/x/sys/unix.Mount", "resolves its paths by itself, in a tree that a container may change; fsopen, open_tree and move_mount act on descriptors; rootfs falls back to it for a filesystem that fsopen can't make", []string{"libcontainer/rootfs"}},
-	{"golang.org/x/sys/unix.Chroot", "leaves the old root within reach; pivot_root", nil},
+	{"golang.org/x/sys/unix.Chroot", "leaves the old root within reach; pivot_root, except for --no-pivot on a root that can't be pivoted", []string{"libcontainer/rootfs"}},
 	{"syscall.ForkExec", "one place forks: spawn", nil},
 	{"syscall.RawSyscall*", "one place makes raw system calls between fork and exec: spawn", []string{"libcontainer/spawn"}},
 }
@@ -123,6 +123,7 @@ var contractual = []struct{ text, reason string }{
 	{"unable to start container process", "engines' own tests look for it in the errors of create, run and exec"},
 	{"unable to apply cgroup configuration", "runc's words, which its conformance tests look for"},
 	{"unable to set swap limit without memory limit", "runc's words, which its conformance tests look for"},
+	{"failed to connect with seccomp agent", "runc's words, which its conformance tests look for"},
 	{`failed to write "`, "the cgroups module says so, and is looked up there to say it better"},
 }
 
