@@ -137,12 +137,8 @@ func caveats(o options, before facts, table results) {
 	if o.rounds < 30 {
 		add("only %d rounds", o.rounds)
 	}
-	for _, rows := range table {
-		for _, r := range rows {
-			if r.spread() > quietSpread {
-				add("%s on %s: p90 is %.1f × the median", r.scenario, r.runtime, r.spread())
-			}
-		}
+	if uneven := uneven(table); uneven != "" {
+		add("rounds that don't agree (p90 above %.1f × the median): %s", quietSpread, uneven)
 	}
 	if len(found) == 0 {
 		fmt.Println("\nnothing seen that makes these figures unfit to quote")
@@ -152,4 +148,17 @@ func caveats(o options, before facts, table results) {
 	for _, reason := range found {
 		fmt.Println("  -", reason)
 	}
+}
+
+// uneven names the rows whose rounds don't agree.
+func uneven(table results) string {
+	var names []string
+	for _, rows := range table {
+		for _, r := range rows {
+			if r.spread() > quietSpread {
+				names = append(names, fmt.Sprintf("%s on %s %.1f", r.scenario, r.runtime, r.spread()))
+			}
+		}
+	}
+	return strings.Join(names, ", ")
 }
