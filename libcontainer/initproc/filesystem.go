@@ -36,6 +36,9 @@ func (c *container) changeRoot() error {
 	return err
 }
 
+// createCwd makes the working directory while the root can be written.
+func (c *container) createCwd() error { return c.plan.Process.CreateCwd(int(c.rootDir.Fd())) }
+
 // console makes the terminal, sends its master away and puts init on it. Without a
 // terminal, stdio that is /dev/null becomes the container's own.
 func (c *container) console() error {

@@ -45,14 +45,14 @@ func (c *container) user() error {
 	p, caps := &c.plan.Process, &c.plan.Capabilities
 	rootFD := int(c.rootDir.Fd())
 	p.ResolveHome(rootFD)
-	if err := p.CreateCwd(rootFD); err != nil {
-		return err
-	}
 	retry, err := p.EnterCwd(rootFD, false)
 	if err != nil {
 		return err
 	}
 	if err := caps.BeforeUser(p.UID, c.keepSysAdmin()); err != nil {
+		return err
+	}
+	if err := p.OwnStdio(); err != nil {
 		return err
 	}
 	if err := p.SetUser(c.procFD()); err != nil {
@@ -115,17 +115,23 @@ func (c *container) exec() error {
 	if err := c.closeInherited(); err != nil {
 		return err
 	}
+	// Looking closer at what failed takes system calls that a filter may not allow.
+	var expected unix.Errno
+	var hint string
 	if c.plan.Seccomp != nil {
+		expected, hint = c.plan.Process.Foresee(int(c.rootDir.Fd()), c.path)
 		if err := c.confine(); err != nil {
 			return err
 		}
 	}
 	errno := c.image.Exec()
-	hint := ""
-	if c.plan.Seccomp == nil { // looking closer takes system calls that a filter may not allow
-		hint = c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno)
+	if errno != expected {
+		hint = ""
+		if c.plan.Seccomp == nil {
+			hint = c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno)
+		}
 	}
-	return &process.ExecError{Prefix: "exec " + c.path + ": ", Err: errno, Hint: hint}
+	return process.ExecFailure(c.path, errno, hint)
 }
 
 // closeInherited marks every fd that the program must not have. Those that it shall have

@@ -30,6 +30,7 @@ var createSteps = [...]step{
 	{"runtime hooks", (*container).runtimeHooks},
 	{"createContainer hooks", (*container).createContainerHooks},
 	{"root", (*container).changeRoot},
+	{"cwd", (*container).createCwd},
 	{"console", (*container).console},
 	{"hostname", (*container).hostname},
 	{"sysctl", (*container).sysctl},
@@ -59,7 +60,22 @@ func (c *container) keyring() error {
 	if !c.plan.Keyring {
 		return nil
 	}
-	return process.JoinKeyring(c.plan.ID, true, c.plan.UserNamespace)
+	if c.plan.Labels.SELinux == "" {
+		return process.JoinKeyring(c.plan.ID, true, c.plan.UserNamespace)
+	}
+	proc, err := os.Open("/proc") // still the host's
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	undo, err := c.plan.Labels.LabelKeys(int(proc.Fd()))
+	if err != nil {
+		return err
+	}
+	if err := process.JoinKeyring(c.plan.ID, true, c.plan.UserNamespace); err != nil {
+		return err
+	}
+	return undo()
 }
 
 // cgroupNamespace is made here and not at the clone, because its root is the cgroup that
