@@ -99,10 +99,7 @@ func (c *Console) Close() {
 }
 
 func openMaster(root *os.File) (int, error) {
-	dir, err := openat2(int(root.Fd()), "dev/pts", &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
+	dir, err := linux.Openat2(int(root.Fd()), "dev/pts", unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return -1, fmt.Errorf("open \"/dev/pts\": %w (a terminal needs a mount of type devpts there)", err)
 	}
@@ -111,10 +108,8 @@ func openMaster(root *os.File) (int, error) {
 		return -1, err
 	}
 	// Names in a devpts are the kernel's. Only a mount could be in the way.
-	fd, err := openat2(dir, "ptmx", &unix.OpenHow{
-		Flags:   unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS,
-	})
+	const onlyThere = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_SYMLINKS
+	fd, err := linux.Openat2(dir, "ptmx", unix.O_RDWR|unix.O_NOCTTY, 0, onlyThere)
 	if err != nil {
 		return -1, fmt.Errorf("open \"/dev/pts/ptmx\": %w", err)
 	}
@@ -231,15 +226,4 @@ func (c *Console) Attach() error {
 		}
 	}
 	return nil
-}
-
-// openat2 repeats what a signal interrupted, or a rename nearby made the kernel doubt
-// (EAGAIN, openat2(2)).
-func openat2(dir int, path string, how *unix.OpenHow) (int, error) {
-	for {
-		fd, err := unix.Openat2(dir, path, how)
-		if err != unix.EINTR && err != unix.EAGAIN {
-			return fd, err
-		}
-	}
 }

@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 		attached()
 		return
 	}
+	if task := os.Getenv("CONSOLE_TEST_SESSION"); task != "" {
+		session(task)
+		return
+	}
 	fdleak.Main(m)
 }
 
