@@ -77,7 +77,7 @@ load lib
 @test "an error is one line on standard error, as logrus writes it" {
 	run -1 --separate-stderr oci-run state "$id"
 	output_is ''
-	[[ $stderr =~ ^time=\"[^\"]+\"\ level=error\ msg=\".*does\ not\ exist\"$ ]]
+	[[ $stderr =~ ^time=\"[^\"]+\"\ level=error\ msg=\".*does\ not\ exist.*\"$ ]]
 }
 
 @test "--log takes the error, and standard error has it in plain words" {

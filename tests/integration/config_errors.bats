@@ -24,12 +24,12 @@ line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
 }
 
 @test "config.json is no JSON" {
-	printf '{\n  "ociVersion": "1.2.0",\n  "process": oops\n}\n' >config.json
-	refused config.json:3:14
+	cat >config.json <<<$'{\n  "ociVersion": "1.2.0",\n  "process": oops\n}'
+	refused 'config.json:3:14'
 }
 
 @test "config.json ends too early" {
-	head -c 200 config.json >cut && mv cut config.json
+	head -c 200 config.json >short && mv short config.json
 	refused config.json:
 }
 

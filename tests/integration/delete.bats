@@ -19,7 +19,7 @@ load lib
 	pid=$(pid_of "$id")
 	run -0 oci-run delete --force "$id"
 	output_is ''
-	gone "$pid"
+	eventually gone "$pid"
 	run ! oci-run state "$id"
 }
 

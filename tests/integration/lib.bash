@@ -62,7 +62,7 @@ make_config() {
 
 # config [JQ-OPTION...] FILTER: edit config.json.
 config() {
-	jq "$@" config.json >config.json.new && mv config.json.new config.json
+	jq "$@" <config.json >config.json.new && mv config.json.new config.json
 }
 
 # program ARG...: what the container is to run.

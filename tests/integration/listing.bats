@@ -46,6 +46,7 @@ load lib
 }
 
 @test "list with an unknown format is an error" {
+	mkdir "$state"
 	run -1 oci-run list --format yaml
 	output_has yaml
 }

@@ -40,7 +40,8 @@ load lib
 	"$OCI_RUN" --root "$state" run "$id" >out 2>err 3>&- &
 	eventually says ready
 	kill -TERM $!
-	run -3 wait $!
+	wait $! && code=0 || code=$?
+	[[ $code == 3 ]]
 	says bye
 }
 
@@ -64,17 +65,23 @@ load lib
 	run ! oci-run state "$id"
 }
 
+# open_descriptors: a script that lists its own. (A glob would open one more.)
+open_descriptors='
+	open= fd=0
+	while test $fd -lt 100; do test ! -e /proc/self/fd/$fd || open="$open $fd"; fd=$((fd + 1)); done
+	echo $open'
+
 @test "--preserve-fds hands descriptors on, and only those" {
-	program sh -c 'cat <&3; echo /proc/self/fd/*'
+	program sh -c "cat <&3; $open_descriptors"
 	echo preserved >file
 	run -0 bash -c '"$0" --root "$1" run --preserve-fds 1 "$2" 3<file 4<file' "$OCI_RUN" "$state" "$id"
-	output_is $'preserved\n/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3'
+	output_is $'preserved\n0 1 2 3'
 }
 
 @test "no descriptor of the caller reaches the container" {
-	program sh -c 'echo /proc/self/fd/*'
+	program sh -c "$open_descriptors"
 	run -0 bash -c 'exec 5</ 17</etc/passwd; "$0" --root "$1" run "$2"' "$OCI_RUN" "$state" "$id"
-	output_is '/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2'
+	output_is '0 1 2'
 }
 
 @test "the environment is the configuration's, and HOME is found in /etc/passwd" {

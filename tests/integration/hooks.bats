@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# Hooks: when they run, what they get, and what happens when one fails.
+
+load lib
+
+# hook KIND SCRIPT: add a hook that runs a script, with bash where it runs on the host.
+hook() {
+	config --arg kind "$1" --arg script "$2" \
+		'.hooks[$kind] += [{"path": "/bin/sh", "args": ["sh", "-c", $script], "env": ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"]}]'
+}
+
+@test "hooks run in their order" {
+	for kind in prestart createRuntime createContainer poststart poststop; do
+		hook "$kind" "echo $kind >>$bundle/order"
+	done
+	hook startContainer 'echo startContainer >>/order'
+	program sh -c 'echo program >>/order'
+	config '.root.readonly = false'
+
+	create "$id"
+	[[ $(cat order) == $'prestart\ncreateRuntime\ncreateContainer' ]]
+	oci-run start "$id"
+	eventually is stopped "$id"
+	[[ $(cat rootfs/order) == $'startContainer\nprogram' ]]
+	oci-run delete "$id"
+	[[ $(cat order) == $'prestart\ncreateRuntime\ncreateContainer\npoststart\npoststop' ]]
+}
+
+@test "a hook gets the state on its standard input" {
+	hook createRuntime "cat >$bundle/created"
+	hook poststop "cat >$bundle/stopped"
+	config '.annotations = {"colour": "blue"}'
+	program true
+	run -0 oci-run run "$id"
+	[[ $(jq -r '.id, .status, .bundle, .annotations.colour' created) == "$id"$'\ncreating\n'"$bundle"$'\nblue' ]]
+	[[ $(jq .pid created) -gt 0 ]]
+	[[ $(jq -r '.id, .status' stopped) == "$id"$'\nstopped' ]]
+}
+
+@test "a hook has its own environment and nothing else" {
+	hook createRuntime "cat /proc/self/environ >$bundle/environment"
+	config '.hooks.createRuntime[0].env += ["COLOUR=blue"] | .process.env += ["LD_PRELOAD=/evil.so"]'
+	program true
+	SECRET=caller run -0 oci-run run "$id"
+	tr '\0' '\n' <environment >lines
+	grep -x COLOUR=blue lines
+	run ! grep -E 'evil|SECRET|HOME|OCI_RUN_SESSION' lines
+}
+
+@test "createRuntime runs in the runtime's namespaces, createContainer in the container's" {
+	hook createRuntime "readlink /proc/self/ns/mnt >$bundle/runtime"
+	hook createContainer "readlink /proc/self/ns/mnt >$bundle/container"
+	program sleep 1000
+	create "$id"
+	[[ $(cat runtime) == "$(readlink /proc/self/ns/mnt)" ]]
+	[[ $(cat container) == "$(readlink "/proc/$(pid_of "$id")/ns/mnt")" ]]
+}
+
+@test "a failed hook ends the creation, with its name and its last words" {
+	for kind in prestart createRuntime createContainer; do
+		rm config.json
+		make_config
+		program true
+		hook "$kind" true
+		hook "$kind" 'echo these are my last words >&2; exit 3'
+		run -1 create "$id"
+		output_has "error running $kind hook #1:"
+		output_has 'these are my last words'
+		run ! oci-run state "$id"
+	done
+}
+
+@test "a failed startContainer hook ends the start" {
+	hook startContainer 'echo last words >&2; exit 3'
+	program echo hello
+	create "$id"
+	run -1 oci-run start "$id"
+	output_has 'error running startContainer hook #0:'
+	run ! says hello
+}
+
+@test "a failed poststop hook is a warning" {
+	hook poststop 'exit 3'
+	program true
+	create "$id"
+	oci-run start "$id"
+	eventually is stopped "$id"
+	run -0 oci-run delete "$id"
+	output_has 'poststop hook #0'
+}
+
+@test "a hook that isn't there" {
+	config '.hooks.createRuntime = [{"path": "/no/such/hook"}]'
+	run -1 create "$id"
+	output_has 'createRuntime hook #0'
+	output_has 'no such file or directory'
+}
+
+@test "a hook that takes too long is killed with all it started" {
+	config '.hooks.createRuntime = [{"path": "/bin/sh", "args": ["sh", "-c", "sleep 1000 & sleep 1000"],
+		"env": ["PATH=/usr/bin:/bin", "OCI_RUN_SESSION='"$session"'"], "timeout": 1}]'
+	run -1 create "$id"
+	output_has 'createRuntime hook #0'
+	no_processes
+}
