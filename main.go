@@ -32,14 +32,18 @@ var commands = []struct {
 }{
 	{"create", createCommand},
 	{"delete", deleteCommand},
+	{"events", eventsCommand},
 	{"features", featuresCommand},
 	{"kill", killCommand},
 	{"list", listCommand},
+	{"pause", pauseCommand},
 	{"ps", psCommand},
+	{"resume", resumeCommand},
 	{"run", runCommand},
 	{"spec", specCommand},
 	{"start", startCommand},
 	{"state", stateCommand},
+	{"update", updateCommand},
 }
 
 func main() {

@@ -104,6 +104,7 @@ func (c *creation) make() error {
 		{"spawn", (*creation).spawn},
 		{"confine", (*creation).confine},
 		{"serve", (*creation).serve},
+		{"limit", (*creation).limit},
 		{"commit", (*creation).commit},
 	} {
 		begin := time.Now()
@@ -184,8 +185,7 @@ func (c *creation) confine() error {
 		return err
 	}
 	crashPoint("joined")
-	spec := c.bundle.Spec
-	if err := c.plan.cgroup.Set(spec.Linux.Resources); err != nil {
+	if err := c.plan.cgroup.Configure(); err != nil {
 		return err
 	}
 	if c.plan.init.Process.OOMScoreAdj == nil {
@@ -220,9 +220,15 @@ func (c *creation) serve() error {
 	return err
 }
 
+// limit comes when init only waits: its threads and memory are more than some limits have room for.
+func (c *creation) limit() error { return c.plan.cgroup.Limit() }
+
 // explainEnd says why init is gone without a word.
 func (c *creation) explainEnd() error {
 	if err := c.init.Failure(); err != nil {
+		return err
+	}
+	if err := c.plan.cgroup.ExplainOOM(); err != nil {
 		return err
 	}
 	return fmt.Errorf("init ended before the container was ready: %s", c.init.Wait())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	lib "github.com/opencontainers/cgroups"
@@ -32,7 +33,38 @@ func (m *Manager) Limit() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil
 	}
-	return m.write(&m.plan.late)
+	if m.record.Mode == V2 && m.plan.late.Memory > 0 {
+		if err := m.makeRoom(m.plan.late.Memory); err != nil {
+			return err
+		}
+	}
+	if err := m.write(&m.plan.late); err != nil {
+		return err
+	}
+	if h := m.hierarchy("memory"); h != nil && m.record.Mode != V2 && m.joinsLate(h) && m.pid > 0 {
+		return joinDir(h.Dir(), strconv.Itoa(m.pid))
+	}
+	return nil
+}
+
+// makeRoom has a v2 cgroup give memory back, down to a limit that is about to be set. The limit itself would have the
+// kernel kill init if that is impossible; memory.high tries, and leaves it alive for an error that says more.
+func (m *Manager) makeRoom(limit int64) error {
+	dir := m.Path("")
+	used, err := readFile(dir + "/memory.current")
+	if err != nil || limitOf(used) <= limit {
+		return nil // what can't be read can't be written either, which says why
+	}
+	if err := writeFile(dir+"/memory.high", strconv.FormatInt(limit, 10)); err != nil {
+		return err
+	}
+	if used, err = readFile(dir + "/memory.current"); err != nil {
+		return err
+	}
+	if limitOf(used) > limit {
+		return fmt.Errorf("unable to set memory limit to %d (current usage: %s)", limit, used)
+	}
+	return writeFile(dir+"/memory.high", "max")
 }
 
 // write puts limits into force.

@@ -28,15 +28,18 @@ func (b *Birth) Close() {
 }
 
 // Birth opens what a process needs to be born into the container's cgroups, after Create. If it returns any file, Join
-// has nothing left to do. With the systemd driver, and where a file can't be opened, it returns none, and Join does it,
+// has nothing left to do. With a tight memory limit, v2 has none and v1 none for memory, see [Manager.tight]. With the systemd driver, and where a file can't be opened, it returns none, and Join does it,
 // or says what is wrong. The caller closes it.
 func (m *Manager) Birth() *Birth {
 	b := &Birth{}
-	if m.record.Driver != DriverCgroupfs {
+	if m.record.Driver != DriverCgroupfs || m.record.Mode == V2 && m.tight() {
 		return b
 	}
 	for i := range m.record.Hierarchies {
 		h := &m.record.Hierarchies[i]
+		if m.joinsLate(h) {
+			continue
+		}
 		name, flags := h.Dir(), unix.O_RDONLY|unix.O_DIRECTORY
 		if !h.unified() {
 			name, flags = name+"/tasks", unix.O_WRONLY

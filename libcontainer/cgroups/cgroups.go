@@ -52,6 +52,7 @@ type Manager struct {
 	optional bool
 	made     []string // directories made by Create, for undo
 	born     bool     // Birth has given the process all that it needs
+	pid      int      // the process that joined
 	owner    int      // who gets the cgroup, or -1
 	plan     *plan    // nil if opened from a record
 }

@@ -3,7 +3,6 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 // The first move of a series pays for the kernel's cgroup_threadgroup_rwsem; those that follow at once are cheap (5 µs,
 // measured on 6.18), so nothing is done in between.
 func (m *Manager) Join(pid int) error {
+	m.pid = pid
 	if m.born {
 		return nil
 	}
@@ -30,6 +30,9 @@ func (m *Manager) join(below string, pid int) error {
 	value := strconv.Itoa(pid)
 	for i := 0; i < len(m.record.Hierarchies); i++ {
 		h := &m.record.Hierarchies[i]
+		if below == "" && m.joinsLate(h) {
+			continue
+		}
 		err := joinDir(h.Dir()+below, value)
 		switch {
 		case err == nil:
@@ -60,7 +63,27 @@ func joinDir(dir, pid string) error {
 	}
 }
 
-// warnUnmanaged is said once where a container that can't be put in a cgroup has no pid namespace either.
-func (m *Manager) warnUnmanaged() {
-	slog.Warn("the container has neither a cgroup nor a private pid namespace: not all of its processes can be killed")
+// tight tells whether the memory limit may be too low for init, which needs a few MiB before it becomes the
+// container's program. The kernel accounts memory to the cgroup in which it was first used and leaves it there. So init then gets into
+// the container's cgroup of memory as late as can be: on v1 after the limit was set, on v2 (where there is but one cgroup, which has to be
+// the root of the cgroup namespace) when most of it has been used, before it is sent its plan.
+func (m *Manager) tight() bool {
+	const room = 16 << 20
+	if m.plan == nil || m.record.Driver != DriverCgroupfs {
+		return false
+	}
+	if n := m.plan.late.Memory; n > 0 && n < room {
+		return true
+	}
+	for _, s := range m.plan.late.unified {
+		if s.file == "memory.max" || s.file == "memory.high" {
+			if n := limitOf(s.value); n > 0 && n < room {
+				return true
+			}
+		}
+	}
+	return false
 }
+
+// joinsLate tells whether the process is to join this hierarchy only when its limits are set.
+func (m *Manager) joinsLate(h *Hierarchy) bool { return h.has("memory") && m.tight() }

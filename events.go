@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"oci-run/libcontainer"
+	"oci-run/libcontainer/cgroups"
+)
+
+func eventsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "events",
+		Usage:     "print statistics and out-of-memory notices of a container",
+		ArgsUsage: "ID",
+		Description: "Prints a JSON object per line for the container ID, until its last process has ended: its use of resources at\n" +
+			"every interval, and each time that the kernel killed a process of it for want of memory.",
+		Flags: []cli.Flag{
+			&cli.DurationFlag{Name: "interval", Value: 5 * time.Second, Usage: "time between statistics"},
+			&cli.BoolFlag{Name: "stats", Usage: "print the statistics once, now"},
+		},
+		Action: events,
+	}
+}
+
+// event is a line of the output, in the order of keys that go-runc's users know.
+type event struct {
+	Type string         `json:"type"`
+	ID   string         `json:"id"`
+	Data *cgroups.Stats `json:"data,omitempty"`
+}
+
+func events(_ context.Context, c *cli.Command) error {
+	if _, err := onlyID(c); err != nil {
+		return err
+	}
+	interval := c.Duration("interval")
+	if interval <= 0 {
+		return fmt.Errorf("--interval %v: must be longer than 0", interval)
+	}
+	container, err := load(c)
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(c.Root().Writer)
+	if c.Bool("stats") {
+		stats, err := container.Stats()
+		if err != nil {
+			return err
+		}
+		return out.Encode(event{"stats", container.ID(), stats})
+	}
+	return follow(container, interval, out)
+}
+
+// follow prints events until the container has no process any more.
+func follow(container *libcontainer.Container, interval time.Duration, out *json.Encoder) error {
+	watch, err := container.WatchOOM()
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	next := time.Now().Add(interval)
+	for {
+		oom, err := watch.Wait(next)
+		switch {
+		case errors.Is(err, cgroups.ErrGone):
+			return nil
+		case err != nil:
+			return err
+		case oom:
+			if err := out.Encode(event{Type: "oom", ID: container.ID()}); err != nil {
+				return err
+			}
+			continue
+		}
+		next = time.Now().Add(interval)
+		stats, err := container.Stats()
+		if err != nil {
+			// It may be ending just now, which the next look tells.
+			slog.Warn(err.Error())
+			continue
+		}
+		if err := out.Encode(event{"stats", container.ID(), stats}); err != nil {
+			return err
+		}
+	}
+}

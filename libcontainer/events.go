@@ -1,0 +1,46 @@
+package libcontainer
+
+import (
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/cgroups"
+)
+
+// Stats reads the counters of a container that has not stopped.
+func (c *Container) Stats() (*cgroups.Stats, error) {
+	cgroup, err := c.liveCgroup()
+	if err != nil {
+		return nil, err
+	}
+	return cgroup.Stats()
+}
+
+// WatchOOM starts to look for out-of-memory kills in the container.
+func (c *Container) WatchOOM() (*cgroups.OOMWatch, error) {
+	cgroup, err := c.liveCgroup()
+	if err != nil {
+		return nil, err
+	}
+	return cgroup.WatchOOM()
+}
+
+// liveCgroup gives the cgroups of a container that has not stopped. It takes no lock: looking changes nothing.
+func (c *Container) liveCgroup() (*cgroups.Manager, error) {
+	status, err := c.Status()
+	if err != nil {
+		return nil, err
+	}
+	if status == specs.StateStopped {
+		return nil, fmt.Errorf("container with id %s is not running", c.record.ID)
+	}
+	cgroup, err := c.cgroup()
+	if err != nil {
+		return nil, err
+	}
+	if cgroup == nil || len(cgroup.Hierarchies()) == 0 {
+		return nil, fmt.Errorf("container %q has no cgroup of its own", c.record.ID)
+	}
+	return cgroup, nil
+}

@@ -1,0 +1,56 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/cgroups"
+)
+
+// Update is a change to the limits of a container that exists.
+type Update struct {
+	Resources *specs.LinuxResources
+	// The schemata of Intel RDT; "" leaves them as they are.
+	L3CacheSchema, MemBwSchema string
+}
+
+// Update changes the limits that u mentions, all of them or none.
+func (c *Container) Update(u *Update) error {
+	if u.L3CacheSchema != "" || u.MemBwSchema != "" {
+		return errors.New("updating a non-existent Intel RDT configuration is not supported")
+	}
+	return c.withCgroup(func(cgroup *cgroups.Manager, status specs.ContainerState) error {
+		if status == specs.StateStopped {
+			return fmt.Errorf("%w: %q", ErrNotRunning, c.record.ID)
+		}
+		r := *u.Resources
+		if err := c.dropSameDevices(&r); err != nil {
+			return err
+		}
+		return cgroup.Set(&r)
+	})
+}
+
+// dropSameDevices takes device rules out of a change that are those of config.json: engines send all of the container's
+// resources back, and somebody else (a GPU plugin) may have allowed a device meanwhile.
+func (c *Container) dropSameDevices(r *specs.LinuxResources) error {
+	if len(r.Devices) == 0 {
+		return nil
+	}
+	dir, err := c.dir()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	spec, err := c.spec(dir)
+	if err != nil {
+		return err
+	}
+	if l := spec.Linux; l != nil && l.Resources != nil && reflect.DeepEqual(l.Resources.Devices, r.Devices) {
+		r.Devices = nil
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v3"
+
+	"oci-run/libcontainer"
+)
+
+// limitFlags are the flags of update that set a field of linux.resources.
+var limitFlags = [...]struct {
+	name, usage string
+	set         func(r *specs.LinuxResources, value string) error
+}{
+	{"blkio-weight", "weight of block I/O, 10 to 1000", func(r *specs.LinuxResources, v string) error {
+		n, err := strconv.ParseUint(v, 10, 16)
+		weight := uint16(n)
+		r.BlockIO.Weight = &weight
+		return err
+	}},
+	{"cpu-period", "length of a CPU period in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Period, v) }},
+	{"cpu-quota", "CPU time per period in `µs`, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Quota, v) }},
+	{"cpu-burst", "CPU time that may be saved up in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Burst, v) }},
+	{"cpu-share", "weight of CPU time, as cgroup v1 shares", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Shares, v) }},
+	{"cpu-rt-period", "length of a real-time period in `µs`", func(r *specs.LinuxResources, v string) error {
+		return parseUint(&r.CPU.RealtimePeriod, v)
+	}},
+	{"cpu-rt-runtime", "real-time CPU time per period in `µs`", func(r *specs.LinuxResources, v string) error {
+		return parseInt(&r.CPU.RealtimeRuntime, v)
+	}},
+	{"cpu-idle", "1: only run when no other cgroup wants to", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Idle, v) }},
+	{"cpuset-cpus", "`LIST` of CPUs", func(r *specs.LinuxResources, v string) error { r.CPU.Cpus = v; return nil }},
+	{"cpuset-mems", "`LIST` of memory nodes", func(r *specs.LinuxResources, v string) error { r.CPU.Mems = v; return nil }},
+	{"memory", "memory limit in `BYTES` (or 10M), or -1", func(r *specs.LinuxResources, v string) error { return parseBytes(&r.Memory.Limit, v) }},
+	{"memory-reservation", "memory to be kept if possible in `BYTES`", func(r *specs.LinuxResources, v string) error {
+		return parseBytes(&r.Memory.Reservation, v)
+	}},
+	{"memory-swap", "limit of memory and swap together in `BYTES`, or -1", func(r *specs.LinuxResources, v string) error {
+		return parseBytes(&r.Memory.Swap, v)
+	}},
+	{"kernel-memory", "obsolete and ignored", ignoredLimit},
+	{"kernel-memory-tcp", "obsolete and ignored", ignoredLimit},
+	{"pids-limit", "most processes and threads, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
+}
+
+func updateCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
+		&cli.StringFlag{Name: "l3-cache-schema", Usage: "Intel RDT: schema of the L3 cache"},
+		&cli.StringFlag{Name: "mem-bw-schema", Usage: "Intel RDT: schema of the memory bandwidth"},
+	}
+	for i := range limitFlags {
+		f := &limitFlags[i]
+		flags = append(flags, &cli.StringFlag{Name: f.name, Usage: f.usage, Hidden: strings.HasPrefix(f.name, "kernel-")})
+	}
+	return &cli.Command{
+		Name:      "update",
+		Usage:     "change the limits of a container",
+		ArgsUsage: "ID",
+		Description: "Changes the limits of the container ID that are given, as flags or in a file, and nothing else. If one of them\n" +
+			"can't be set, none is. With --resources, flags for single limits are ignored.",
+		Flags:  flags,
+		Action: update,
+	}
+}
+
+func update(_ context.Context, c *cli.Command) error {
+	if _, err := onlyID(c); err != nil {
+		return err
+	}
+	r, err := updateResources(c)
+	if err != nil {
+		return err
+	}
+	container, err := load(c)
+	if err != nil {
+		return err
+	}
+	return container.Update(&libcontainer.Update{
+		Resources: r, L3CacheSchema: c.String("l3-cache-schema"), MemBwSchema: c.String("mem-bw-schema"),
+	})
+}
+
+// updateResources makes one set of limits out of the flags or the file.
+func updateResources(c *cli.Command) (*specs.LinuxResources, error) {
+	if file := c.String("resources"); file != "" {
+		return readResources(file)
+	}
+	r := &specs.LinuxResources{
+		Memory: &specs.LinuxMemory{}, CPU: &specs.LinuxCPU{}, BlockIO: &specs.LinuxBlockIO{}, Pids: &specs.LinuxPids{},
+	}
+	for i := range limitFlags {
+		f := &limitFlags[i]
+		if value := c.String(f.name); value != "" {
+			if err := f.set(r, value); err != nil {
+				return nil, fmt.Errorf("invalid value for %s: %w", f.name, err)
+			}
+		}
+	}
+	return r, nil
+}
+
+func readResources(file string) (*specs.LinuxResources, error) {
+	in := os.Stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	raw, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("read resources: %w", err)
+	}
+	r := &specs.LinuxResources{}
+	if err := json.Unmarshal(raw, r); err != nil {
+		return nil, fmt.Errorf("resources in %s: %w", file, err)
+	}
+	return r, nil
+}
+
+func ignoredLimit(*specs.LinuxResources, string) error {
+	slog.Warn("limits of kernel memory are ignored: Linux has none since 5.4")
+	return nil
+}
+
+func parseInt(to **int64, s string) error {
+	n, err := strconv.ParseInt(s, 10, 64)
+	*to = &n
+	return err
+}
+
+func parseUint(to **uint64, s string) error {
+	n, err := strconv.ParseUint(s, 10, 64)
+	*to = &n
+	return err
+}
+
+// parseBytes reads a number of bytes, such as 52428800, 50M, 50m, 50MB, 50MiB, 1.5G, or -1 for no limit. Units are
+// powers of 1024, as in runc.
+func parseBytes(to **int64, s string) error {
+	if s == "-1" {
+		return parseInt(to, s)
+	}
+	number := strings.TrimRight(s, "bBiIkKmMgGtTpP ")
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || value < 0 || math.IsInf(value, 0) || math.IsNaN(value) {
+		return fmt.Errorf("%q is no number of bytes", s)
+	}
+	unit := strings.ToLower(strings.TrimSpace(s[len(number):]))
+	power := 0
+	if unit != "" && unit != "b" {
+		power = strings.IndexByte("kmgtp", unit[0]) + 1
+		if rest := unit[1:]; power == 0 || rest != "" && rest != "b" && rest != "ib" {
+			return fmt.Errorf("%q is no number of bytes: unit %q", s, unit)
+		}
+	}
+	value *= math.Pow(1024, float64(power))
+	if value >= math.MaxInt64 {
+		return errors.New("more bytes than there can be")
+	}
+	n := int64(value)
+	*to = &n
+	return nil
+}
