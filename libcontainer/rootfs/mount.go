@@ -45,6 +45,9 @@ func (f *FS) mount(i int, m *Mount) error {
 
 // hint says what the kernel may mean by an error, "" if that is not known.
 func (f *FS) hint(m *Mount, err error) string {
+	if errors.Is(err, unix.ENODEV) && m.Kind != Bind {
+		return fmt.Sprintf(" (the kernel has no filesystem %q)", m.Type)
+	}
 	if !errors.Is(err, unix.EPERM) || !f.plan.UserNS {
 		return ""
 	}
