@@ -1,0 +1,152 @@
+// Package foreground is what `run` and `exec` do while a container's process is their
+// child in the foreground: they pass signals on to it, reap it and its orphans, follow
+// the size of the terminal, and learn how it ended.
+package foreground
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// buffered is how many signals can wait for the process to be there.
+const buffered = 256
+
+// lastSignal is SIGRTMAX.
+const lastSignal = 64
+
+// Signals are those that this command got since Catch.
+type Signals struct{ c chan os.Signal }
+
+// Terminal is the relay of a container's terminal, *console.Relay.
+type Terminal interface {
+	Resize()
+	Continue()
+	Finish(abandon <-chan struct{})
+}
+
+// Catch keeps signals from ending this command, and collects them for Wait. It has to
+// come before the process is started, so that none is lost in between.
+func Catch() *Signals {
+	s := &Signals{make(chan os.Signal, buffered)}
+	list := make([]os.Signal, 0, lastSignal)
+	for n := unix.Signal(1); n <= lastSignal; n++ {
+		if caught(n) {
+			list = append(list, n)
+		}
+	}
+	signal.Notify(s.c, list...)
+	return s
+}
+
+// Stop gives signals their usual effects back.
+func (s *Signals) Stop() { signal.Stop(s.c) }
+
+// caught tells whether a signal is ours to deal with.
+func caught(n unix.Signal) bool {
+	switch n {
+	case unix.SIGKILL, unix.SIGSTOP: // nobody can
+		return false
+	case unix.SIGURG: // Go's runtime sends it to itself all the time
+		return false
+	case unix.SIGTTIN, unix.SIGTTOU: // they stop a background job that wants the terminal
+		return false
+	case unix.SIGHUP, unix.SIGINT: // nohup(1), or a job of a shell without job control
+		return !signal.Ignored(n)
+	}
+	return true
+}
+
+// Wait passes signals on to the process, which must be our child, until it ends, and
+// returns its exit status: 0 to 255, or 128 and the number of the signal that ended it.
+// t is nil without a terminal.
+//
+// It reaps any other child too: a subreaper gets the orphans of the container.
+func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
+	// It may have ended before Catch.
+	status, ended := reap(pid)
+	for !ended {
+		switch n := (<-s.c).(unix.Signal); n {
+		case unix.SIGCHLD:
+			status, ended = reap(pid)
+		case unix.SIGPIPE: // we wrote to a pipe that nobody reads: no news for the container
+		case unix.SIGWINCH:
+			if t != nil {
+				t.Resize()
+			}
+		default:
+			if n == unix.SIGCONT && t != nil {
+				t.Continue()
+			}
+			forward(pidfd, n)
+		}
+	}
+	if t != nil {
+		s.finish(t)
+	}
+	return status
+}
+
+func forward(pidfd *os.File, n unix.Signal) {
+	err := unix.PidfdSendSignal(int(pidfd.Fd()), n, nil, 0)
+	if err != nil && err != unix.ESRCH {
+		slog.Warn("pass signal " + strconv.Itoa(int(n)) + " on to the container: " + err.Error())
+	}
+}
+
+// finish lets the terminal's last output through. Now that there is no process to pass
+// them on to, signals that ask to end are for us.
+func (s *Signals) finish(t Terminal) {
+	abandon, finished := make(chan struct{}), make(chan struct{})
+	go func() {
+		t.Finish(abandon)
+		close(finished)
+	}()
+	for asked := false; ; {
+		select {
+		case <-finished:
+			return
+		case n := <-s.c:
+			end := n == unix.SIGHUP || n == unix.SIGINT || n == unix.SIGQUIT || n == unix.SIGTERM
+			if end && !asked {
+				asked = true
+				close(abandon)
+			}
+		}
+	}
+}
+
+// reap reaps all children that have ended, and tells whether the one with this pid is
+// among them. A SIGCHLD can stand for several.
+func reap(pid int) (status int, found bool) {
+	for {
+		var ws unix.WaitStatus
+		ended, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.ECHILD && !found:
+			// Somebody else has reaped it; nothing will ever come.
+			return 255, true
+		case err != nil, ended <= 0:
+			return status, found
+		case ended == pid:
+			status, found = exitStatus(ws), true
+		}
+	}
+}
+
+func exitStatus(ws unix.WaitStatus) int {
+	if ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return ws.ExitStatus()
+}
+
+// BecomeSubreaper has the orphans among the container's processes become our children
+// (PR_SET_CHILD_SUBREAPER, prctl(2)), so that Wait reaps them.
+func BecomeSubreaper() error {
+	return os.NewSyscallError("prctl PR_SET_CHILD_SUBREAPER", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+}

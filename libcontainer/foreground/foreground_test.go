@@ -1,0 +1,203 @@
+package foreground
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/tests/fdleak"
+)
+
+func TestMain(m *testing.M) {
+	switch os.Getenv("FOREGROUND_TEST") {
+	case "":
+		fdleak.Main(m)
+	case "command":
+		command()
+	case "child":
+		child()
+	}
+}
+
+// command stands for `run`: it starts a child in the foreground and exits with its status.
+func command() {
+	s := Catch()
+	if os.Getenv("FOREGROUND_EARLY") != "" {
+		// A signal that comes before the process is there.
+		_ = unix.Kill(os.Getpid(), unix.SIGUSR1)
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := BecomeSubreaper(); err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Env = append(os.Environ(), "FOREGROUND_TEST=child")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		panic(err)
+	}
+	if os.Getenv("FOREGROUND_EARLY") != "" {
+		time.Sleep(200 * time.Millisecond) // the child is not deaf yet
+	}
+	os.Exit(s.Wait(cmd.Process.Pid, os.NewFile(uintptr(fd), "pidfd"), nil))
+}
+
+// child tells which signals it gets, until SIGTERM.
+func child() {
+	c := make(chan os.Signal, 100)
+	list := []os.Signal{}
+	for n := unix.Signal(1); n <= lastSignal; n++ {
+		if n != unix.SIGURG {
+			list = append(list, n)
+		}
+	}
+	signal.Notify(c, list...)
+	fmt.Println("ready")
+	for n := range c {
+		fmt.Println(int(n.(unix.Signal)))
+		if n == unix.SIGTERM {
+			os.Exit(42)
+		}
+	}
+}
+
+func start(t *testing.T, env string, args ...string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), "FOREGROUND_TEST=command", env)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, bufio.NewScanner(out)
+}
+
+func TestSignalsAreForwarded(t *testing.T) {
+	cmd, lines := start(t, "", "/proc/self/exe")
+	lines.Scan()
+	if lines.Text() != "ready" {
+		t.Fatalf("got %q", lines.Text())
+	}
+	for n := unix.Signal(1); n <= lastSignal; n++ {
+		switch n {
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGTERM, unix.SIGPROF, 32, 33, 34: // Go keeps the last four to itself
+			continue
+		}
+		if err := cmd.Process.Signal(n); err != nil {
+			t.Fatal(err)
+		}
+		switch n {
+		case unix.SIGURG, unix.SIGCHLD, unix.SIGPIPE, unix.SIGWINCH:
+			continue // the next one shows that it didn't come
+		}
+		if lines.Scan(); lines.Text() != fmt.Sprint(int(n)) {
+			t.Errorf("sent %v, got %q", n, lines.Text())
+		}
+	}
+	_ = cmd.Process.Signal(unix.SIGTERM)
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 42 {
+		t.Errorf("ended with %v, want 42", err)
+	}
+}
+
+func TestSignalBeforeStart(t *testing.T) {
+	cmd, lines := start(t, "FOREGROUND_EARLY=1", "/proc/self/exe")
+	lines.Scan()
+	lines.Scan()
+	if lines.Text() != fmt.Sprint(int(unix.SIGUSR1)) {
+		t.Errorf("got %q", lines.Text())
+	}
+	_ = cmd.Process.Signal(unix.SIGTERM)
+	_ = cmd.Wait()
+}
+
+func TestExitStatus(t *testing.T) {
+	tests := []struct {
+		script string
+		want   int
+	}{
+		{"exit 0", 0},
+		{"exit 255", 255},
+		{"exit 7", 7},
+		{"kill -9 $$", 128 + 9},
+		{"kill -TERM $$", 128 + 15},
+		// An orphan that ends before.
+		{"(sh -c 'exit 3' &) ; sleep 0.2; exit 5", 5},
+		// Orphans that outlive the process don't hold up anything.
+		{"sleep 1000 >/dev/null 2>&1 & echo $!; exit 6", 6},
+	}
+	for _, tt := range tests {
+		cmd, lines := start(t, "", "/bin/sh", "-c", tt.script)
+		var out strings.Builder
+		for lines.Scan() {
+			out.WriteString(lines.Text())
+		}
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.script, got, tt.want)
+		}
+		var pid int
+		if _, err := fmt.Sscan(out.String(), &pid); err == nil {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// stalled is a terminal whose output never comes through.
+type stalled struct{ finishing chan struct{} }
+
+func (stalled) Resize()   {}
+func (stalled) Continue() {}
+func (s stalled) Finish(abandon <-chan struct{}) {
+	close(s.finishing)
+	<-abandon
+}
+
+func TestSignalEndsAStalledFinish(t *testing.T) {
+	s := Catch()
+	defer s.Stop()
+	cmd := exec.Command("/bin/true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidfd := os.NewFile(uintptr(fd), "pidfd")
+	defer pidfd.Close()
+	terminal := stalled{make(chan struct{})}
+	go func() {
+		<-terminal.finishing
+		_ = unix.Kill(os.Getpid(), unix.SIGTERM)
+	}()
+	if got := s.Wait(cmd.Process.Pid, pidfd, terminal); got != 0 {
+		t.Errorf("status %d", got)
+	}
+	_ = cmd.Process.Release()
+}
+
+func BenchmarkCatch(b *testing.B) {
+	for b.Loop() {
+		Catch().Stop()
+	}
+}
