@@ -19,7 +19,10 @@ const buffered = 256
 const lastSignal = 64
 
 // Signals are those that this command got since Catch.
-type Signals struct{ c chan os.Signal }
+type Signals struct {
+	c     chan os.Signal
+	ready chan struct{} // closed when all are caught
+}
 
 // Terminal is the relay of a container's terminal, *console.Relay.
 type Terminal interface {
@@ -30,20 +33,32 @@ type Terminal interface {
 
 // Catch keeps signals from ending this command, and collects them for Wait. It has to
 // come before the process is started, so that none is lost in between.
+//
+// Go takes 10 µs for each signal, 0.6 ms for all; so only those that people and engines
+// send are caught at once, and the others while the container is made.
 func Catch() *Signals {
-	s := &Signals{make(chan os.Signal, buffered)}
-	list := make([]os.Signal, 0, lastSignal)
-	for n := unix.Signal(1); n <= lastSignal; n++ {
+	s := &Signals{make(chan os.Signal, buffered), make(chan struct{})}
+	for _, n := range [...]unix.Signal{unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT} {
 		if caught(n) {
-			list = append(list, n)
+			signal.Notify(s.c, n)
 		}
 	}
-	signal.Notify(s.c, list...)
+	go func() {
+		defer close(s.ready)
+		for n := unix.Signal(1); n <= lastSignal; n++ {
+			if caught(n) {
+				signal.Notify(s.c, n)
+			}
+		}
+	}()
 	return s
 }
 
 // Stop gives signals their usual effects back.
-func (s *Signals) Stop() { signal.Stop(s.c) }
+func (s *Signals) Stop() {
+	<-s.ready
+	signal.Stop(s.c)
+}
 
 // caught tells whether a signal is ours to deal with.
 func caught(n unix.Signal) bool {
@@ -66,7 +81,8 @@ func caught(n unix.Signal) bool {
 //
 // It reaps any other child too: a subreaper gets the orphans of the container.
 func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
-	// It may have ended before Catch.
+	<-s.ready
+	// It may have ended already, its signal been lost among too many.
 	status, ended := reap(pid)
 	for !ended {
 		switch n := (<-s.c).(unix.Signal); n {
