@@ -17,6 +17,7 @@ import (
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/idmap"
 	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/netdev"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/selfexe"
@@ -57,6 +58,7 @@ type creation struct {
 	record  *state.Record
 	init    *spawn.Process
 	sync    *syncpipe.Parent
+	devices *netdev.Move // of linux.netDevices, until they are the container's
 }
 
 // Create makes a container from a bundle, up to the point where its program waits to be
@@ -89,6 +91,7 @@ func (c *creation) close() {
 	if c.sync != nil {
 		c.sync.Close()
 	}
+	c.keepDevices()
 	c.dir.Close()
 }
 
@@ -103,6 +106,7 @@ func (c *creation) make() error {
 		{"cgroup", (*creation).makeCgroup},
 		{"spawn", (*creation).spawn},
 		{"confine", (*creation).confine},
+		{"devices", (*creation).moveDevices},
 		{"serve", (*creation).serve},
 		{"limit", (*creation).limit},
 		{"commit", (*creation).commit},
@@ -175,6 +179,9 @@ func (c *creation) spawn() error {
 	crashPoint("cloned")
 	if c.record.Init, err = state.Identify(c.init.PID); err != nil {
 		return err
+	}
+	if len(c.plan.cgroup.Hierarchies()) > 0 && !c.plan.init.RuntimeHooks {
+		return nil // who has to find init finds it in its cgroup
 	}
 	return c.dir.Save(c.record)
 }
@@ -311,10 +318,11 @@ func (c *creation) undo() error {
 	if c.record == nil {
 		return c.dir.Remove()
 	}
+	returned := c.returnDevices()
 	if c.init != nil {
 		c.sync.Close()
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
 		c.init.Wait()
 	}
-	return (&Container{c.factory.Root, c.record}).destroy(c.dir, specs.StateStopped)
+	return errors.Join(returned, (&Container{c.factory.Root, c.record}).destroy(c.dir, specs.StateStopped))
 }

@@ -65,9 +65,14 @@ func (c *Container) interruptCreate() {
 	}
 	defer dir.Close()
 	r, err := dir.Record()
-	if err == nil && r.Phase == state.Creating && r.Init.PID > 0 {
-		_ = end(r.Init)
+	if err != nil || r.Phase != state.Creating {
+		return
 	}
+	creating := &Container{c.root, r}
+	if cgroup, err := creating.cgroup(); err == nil && cgroup != nil {
+		_ = cgroup.Kill()
+	}
+	_ = end(r.Init)
 }
 
 // destroy undoes create, in the reverse order, whatever part of it there is. The record

@@ -1,8 +1,10 @@
 // Package state keeps what oci-run remembers of a container between its commands: a
 // directory <root>/<id> with a small record (state.json), a verbatim copy of config.json
 // and the start channel. The record is written before the first side effect of create
-// (phase Creating), so that whatever a killed create left can be found and undone, and
-// replaced atomically once the container stands (phase Created).
+// (phase Creating, in creating.json), so that whatever a killed create left can be found
+// and undone, and again once the container stands (phase Created, in state.json, which
+// then counts). These are two files, each written once, because replacing a file makes
+// some file systems (ext4) write it out at once, which takes longer than all the rest.
 //
 // One lock per container, the directory itself under flock(2), is held by every command
 // that changes it. Reading needs no lock.
@@ -47,7 +49,7 @@ type Process struct {
 	StartTime uint64 `json:"start_time"` // clock ticks since boot, proc(5) stat field 22
 }
 
-// Record is state.json.
+// Record is what is remembered of a container.
 type Record struct {
 	Version     int               `json:"version"`
 	ID          string            `json:"id"`
@@ -69,6 +71,7 @@ type Record struct {
 // The names inside a container's directory.
 const (
 	recordName = "state.json"
+	intentName = "creating.json"
 	configName = "config.json"
 	startName  = "start.sock"
 )
@@ -199,20 +202,22 @@ func (d *Dir) File() *os.File { return d.dir }
 // Path is the directory's absolute path.
 func (d *Dir) Path() string { return d.path }
 
-// Record reads state.json. A directory without one belongs to a create that has only
+// Record reads the record. A directory without one belongs to a create that has only
 // just begun, or was killed there: it reads as an empty record in phase Creating.
 func (d *Dir) Record() (*Record, error) {
-	raw, err := os.ReadFile(filepath.Join(d.path, recordName))
-	if errors.Is(err, fs.ErrNotExist) {
-		if !d.linked() {
-			return nil, fmt.Errorf("%w: %q", ErrNotExist, d.ID)
+	for _, name := range [...]string{recordName, intentName, recordName} { // the last for a commit meanwhile
+		raw, err := os.ReadFile(filepath.Join(d.path, name))
+		if err == nil {
+			return decode(raw)
 		}
-		return &Record{Version: Version, ID: d.ID, Phase: Creating}, nil
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	if !d.linked() {
+		return nil, fmt.Errorf("%w: %q", ErrNotExist, d.ID)
 	}
-	return decode(raw)
+	return &Record{Version: Version, ID: d.ID, Phase: Creating}, nil
 }
 
 func decode(raw []byte) (*Record, error) {
@@ -226,18 +231,32 @@ func decode(raw []byte) (*Record, error) {
 	return r, nil
 }
 
-// Save replaces state.json atomically.
+// Save writes the record of its phase atomically. That of phase Created replaces the
+// other.
 func (d *Dir) Save(r *Record) error {
 	r.Version = Version
 	raw, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode %q: %w", recordName, err)
 	}
-	path := filepath.Join(d.path, recordName)
+	name := recordName
+	if r.Phase == Creating {
+		name = intentName
+	}
+	path := filepath.Join(d.path, name)
 	if err := os.WriteFile(path+".new", raw, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	if r.Phase == Created {
+		err = os.Remove(filepath.Join(d.path, intentName))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // SaveConfig keeps a verbatim copy of config.json: the bundle may change after create.
@@ -250,7 +269,7 @@ func (d *Dir) Config() ([]byte, error) {
 	return os.ReadFile(filepath.Join(d.path, configName))
 }
 
-// Remove deletes the directory and what is in it, the record last: what is killed on the
+// Remove deletes the directory and what is in it, the records last: what is killed on the
 // way can be deleted again.
 func (d *Dir) Remove() error {
 	entries, err := os.ReadDir(d.path)
@@ -258,14 +277,16 @@ func (d *Dir) Remove() error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() != recordName {
+		if e.Name() != recordName && e.Name() != intentName {
 			if err := os.RemoveAll(filepath.Join(d.path, e.Name())); err != nil {
 				return err
 			}
 		}
 	}
-	if err := os.Remove(filepath.Join(d.path, recordName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, name := range [...]string{intentName, recordName} {
+		if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return os.Remove(d.path)
 }
