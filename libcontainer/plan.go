@@ -18,6 +18,7 @@ import (
 	"oci-run/libcontainer/initproc"
 	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/namespaces"
+	"oci-run/libcontainer/netdev"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/seccomp"
@@ -33,6 +34,7 @@ type plan struct {
 	cgroup    *cgroups.Manager
 	spawn     spawn.Request // without what only exists later
 	joined    []namespaces.Joined
+	devices   []netdev.Device
 	sharedPID bool
 }
 
@@ -87,7 +89,8 @@ func (p *plan) planNamespaces(spec *specs.Spec) error {
 	p.sharedPID = !hasPID
 	p.spawn.WriteMaps = func(pid int) error { return idmap.Write(pid, spec.Linux.UIDMappings, spec.Linux.GIDMappings) }
 	p.spawn.TimeOffsets = timeOffsets(spec.Linux.TimeOffsets)
-	return nil
+	p.devices, err = netdev.NewPlan(spec.Linux.NetDevices)
+	return err
 }
 
 // timeOffsets formats linux.timeOffsets for /proc/PID/timens_offsets, time_namespaces(7).
