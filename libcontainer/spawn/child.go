@@ -195,7 +195,9 @@ func (c *child) run() {
 		// Best effort: the mask may name no CPU that the cpuset allows.
 		syscall.RawSyscall6(unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(c.affinity)), uintptr(unsafe.Pointer(&c.affinity[0])), 0, 0, 0)
 	}
-	if !c.enterCgroups() || !c.join() || c.ask && !c.await() || c.root && !c.becomeRoot() || c.time && !c.newTime() {
+	// The time namespace's file belongs to who we are before we become the user namespace's root: changing ids makes
+	// a process non-dumpable, and its files in /proc global root's.
+	if !c.enterCgroups() || !c.join() || c.ask && !c.await() || c.time && !c.newTime() || c.root && !c.becomeRoot() {
 		return
 	}
 	if c.twice {
