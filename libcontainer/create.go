@@ -147,7 +147,21 @@ func (c *creation) recordIntent() error {
 	return c.dir.Save(c.record)
 }
 
-func (c *creation) makeCgroup() error { return c.plan.cgroup.Create() }
+// makeCgroup makes the cgroup. For a user without privileges that may turn out to be one
+// in fewer hierarchies than planned.
+func (c *creation) makeCgroup() error {
+	if err := c.plan.cgroup.Create(); err != nil {
+		return err
+	}
+	for _, h := range c.plan.cgroup.Hierarchies() {
+		c.plan.init.Root.Cgroups = append(c.plan.init.Root.Cgroups, rootfs.Hierarchy{
+			V2: len(h.Controllers) == 0, Name: h.Name(), Options: h.Controllers, Mount: h.Mount, Path: h.Dir(),
+		})
+	}
+	var err error
+	c.record.Cgroup, err = json.Marshal(c.plan.cgroup.Record())
+	return err
+}
 
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we
 // committed, nobody takes the container for an abandoned one while init still runs.

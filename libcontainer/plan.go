@@ -176,15 +176,8 @@ func (p *plan) planConfinement(spec *specs.Spec) error {
 
 func (p *plan) planCgroup(f *Factory, id string, spec *specs.Spec) error {
 	var err error
-	if p.cgroup, err = cgroups.New(spec, cgroups.Options{ID: id, Driver: f.CgroupDriver, Rootless: f.Rootless}); err != nil {
-		return err
-	}
-	for _, h := range p.cgroup.Hierarchies() {
-		p.init.Root.Cgroups = append(p.init.Root.Cgroups, rootfs.Hierarchy{
-			V2: len(h.Controllers) == 0, Name: h.Name(), Options: h.Controllers, Mount: h.Mount, Path: h.Dir(),
-		})
-	}
-	return nil
+	p.cgroup, err = cgroups.New(spec, cgroups.Options{ID: id, Driver: f.CgroupDriver, Rootless: f.Rootless})
+	return err
 }
 
 func (p *plan) planHooks(id string, b *specconv.Bundle) error {
