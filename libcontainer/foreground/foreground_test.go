@@ -32,7 +32,7 @@ func command() {
 	s := Catch()
 	if os.Getenv("FOREGROUND_EARLY") != "" {
 		// A signal that comes before the process is there.
-		_ = unix.Kill(os.Getpid(), unix.SIGUSR1)
+		_ = unix.Kill(os.Getpid(), unix.SIGQUIT)
 		time.Sleep(100 * time.Millisecond)
 	}
 	if err := BecomeSubreaper(); err != nil {
@@ -123,7 +123,7 @@ func TestSignalBeforeStart(t *testing.T) {
 	cmd, lines := start(t, "FOREGROUND_EARLY=1", "/proc/self/exe")
 	lines.Scan()
 	lines.Scan()
-	if lines.Text() != fmt.Sprint(int(unix.SIGUSR1)) {
+	if lines.Text() != fmt.Sprint(int(unix.SIGQUIT)) {
 		t.Errorf("got %q", lines.Text())
 	}
 	_ = cmd.Process.Signal(unix.SIGTERM)
