@@ -106,6 +106,7 @@ func (c *creation) make() error {
 		{"cgroup", (*creation).makeCgroup},
 		{"spawn", (*creation).spawn},
 		{"confine", (*creation).confine},
+		{"resctrl", (*creation).makeResctrlGroup},
 		{"devices", (*creation).moveDevices},
 		{"serve", (*creation).serve},
 		{"limit", (*creation).limit},
@@ -135,7 +136,7 @@ func (c *creation) recordIntent() error {
 	c.record = &state.Record{
 		ID: c.dir.ID, Phase: state.Creating, OCIVersion: spec.Version, Bundle: c.bundle.Dir, Rootfs: spec.Root.Path,
 		Created: time.Now().UTC(), Creator: self, Cgroup: cgroup, Annotations: spec.Annotations,
-		SharedPID: c.plan.sharedPID,
+		SharedPID: c.plan.sharedPID, IntelRdt: c.plan.resctrl.Makes(),
 	}
 	if spec.Hooks != nil {
 		c.record.Poststart = len(spec.Hooks.Poststart) > 0
@@ -320,7 +321,7 @@ func (c *creation) commit() error {
 			return err
 		}
 	}
-	c.record.Phase = state.Created
+	c.record.Phase, c.record.IntelRdt = state.Created, c.plan.resctrl.Leaves()
 	if err := c.dir.Save(c.record); err != nil {
 		return err
 	}

@@ -80,6 +80,9 @@ func (c *Container) interruptCreate() {
 func (c *Container) destroy(dir *state.Dir, status specs.ContainerState) error {
 	err := c.endProcesses(status)
 	if err == nil {
+		err = c.removeResctrlGroup()
+	}
+	if err == nil {
 		crashPoint("ended")
 		c.poststop(dir)
 		crashPoint("poststop")

@@ -20,6 +20,7 @@ import (
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/netdev"
 	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/rdt"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/seccomp"
 	"oci-run/libcontainer/spawn"
@@ -35,6 +36,7 @@ type plan struct {
 	spawn     spawn.Request // without what only exists later
 	joined    []namespaces.Joined
 	devices   []netdev.Device
+	resctrl   *rdt.Group // nil without one
 	sharedPID bool
 }
 
@@ -51,6 +53,7 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 		func() error { return p.planProcess(spec, o) },
 		func() error { return p.planConfinement(spec) },
 		func() error { return p.planCgroup(f, id, spec) },
+		func() (err error) { p.resctrl, err = rdt.New(spec.Linux.IntelRdt, id, ""); return err },
 		func() error { return p.planHooks(id, b) },
 	}
 	for _, subject := range subjects {
