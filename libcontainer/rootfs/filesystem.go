@@ -3,6 +3,7 @@ package rootfs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,9 @@ func (f *FS) mountFilesystem(m *Mount) error {
 		return f.mountLegacy(m, target, extra)
 	}
 	fd, err := f.detached(m, extra)
+	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
+		fd, err = f.withoutGroup(m, err)
+	}
 	if errors.Is(err, unix.EPERM) && m.Kind == Sysfs {
 		return f.bindSys(m, target)
 	}
@@ -61,6 +65,22 @@ func (f *FS) mountFilesystem(m *Mount) error {
 	}
 	f.keep(fd, m)
 	return nil
+}
+
+// withoutGroup makes a devpts without the group of its ttys: nearly every configuration asks for group 5, which a user
+// namespace of few groups hasn't got. err is what happened with it.
+func (f *FS) withoutGroup(m *Mount, err error) (int, error) {
+	isGroup := func(p Param) bool { return p.Key == "gid" }
+	if !slices.ContainsFunc(m.Params, isGroup) {
+		return -1, err
+	}
+	fewer := *m
+	fewer.Params = slices.DeleteFunc(slices.Clone(m.Params), isGroup)
+	fd, again := f.detached(&fewer, Param{})
+	if again != nil {
+		return -1, err
+	}
+	return fd, nil
 }
 
 // filesystemTarget opens where a filesystem goes. proc and sysfs must not go where a symbolic link of the image leads

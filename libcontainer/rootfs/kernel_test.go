@@ -17,6 +17,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/tests/fdleak"
 )
 
 // The kernel tests run init's side in a child process in fresh namespaces: this test binary again, which finds the name
@@ -37,7 +39,7 @@ var scenes = map[string]func(a *act) error{}
 func TestMain(m *testing.M) {
 	name := os.Getenv(sceneVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		fdleak.Main(m)
 	}
 	runtime.LockOSThread()
 	if err := play(name); err != nil {
@@ -62,7 +64,7 @@ func play(name string) error {
 
 // stage is where a scene is played.
 type stage struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	spec    *specs.Spec
 	flags   uintptr // beside a mount and a pid namespace
@@ -71,7 +73,7 @@ type stage struct {
 	before  func(pid int) // with the scene's process stopped at its start
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t testing.TB) *stage {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root")
@@ -86,7 +88,7 @@ func newStage(t *testing.T) *stage {
 	return &stage{t: t, dir: dir, spec: defaultSpec(filepath.Join(dir, "rootfs"))}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -208,6 +210,9 @@ func thisHost() []Hierarchy {
 	if os.Getenv("OCI_RUN_ROOTFS_COMBINED") != "" {
 		// Nothing is mounted like that here: the mount fails and the copy of the host's takes its place.
 		return []Hierarchy{{Name: "cpu,cpuacct", Options: []string{"cpu", "cpuacct"}, Mount: "/sys/fs/cgroup/cpu", Path: "/sys/fs/cgroup/cpu"}}
+	}
+	if os.Getenv("OCI_RUN_ROOTFS_V2") != "" {
+		return []Hierarchy{{V2: true, Mount: "/sys/fs/cgroup/unified", Path: "/sys/fs/cgroup/unified"}}
 	}
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -198,4 +199,58 @@ func TestRecursiveAttributes(t *testing.T) {
 		pairs = append(pairs, "mounts "+at, c.top, "mounts "+at+"/sub", c.below)
 	}
 	s.probe(pairs...)
+}
+
+// What fsconfig(2) doesn't take goes through mount(2), with the same result.
+func TestLegacyMount(t *testing.T) {
+	s := newStage(t)
+	s.mkdir(s.in("d"), 0o710)
+	s.write(s.in("d/file"), "text")
+	long := tmpfs("/d", "ro", "nosuid", "noatime", "tmpcopyup", "rshared")
+	long.Source = strings.Repeat("long", 70)
+	s.mount(long)
+	s.mount(tmpfs("/iversion", "iversion", "noexec"))
+	var layers []string
+	for i := range 40 {
+		layer := filepath.Join(s.dir, "layers", fmt.Sprint(i))
+		s.write(filepath.Join(layer, fmt.Sprint(i)), "layer")
+		layers = append(layers, layer)
+	}
+	s.mkdir(filepath.Join(s.dir, "upper"), 0o755)
+	s.mkdir(filepath.Join(s.dir, "work"), 0o755)
+	s.mount(specs.Mount{Destination: "/o", Type: "overlay", Source: "overlay", Options: []string{
+		"lowerdir=" + strings.Join(layers, ":"), "upperdir=" + s.dir + "/upper", "workdir=" + s.dir + "/work", "nodev",
+	}})
+	s.probe(
+		"mounts /d", "ro,nosuid,noatime", "stat /d", "40710 0:0", "cat /d/file", "text", "optional /d", "~!",
+		"mounts /iversion", "~noexec", "cat /o/0", "layer", "cat /o/39", "layer", "write /o/new", "ok", "mounts /o", "rw,nodev,relatime",
+	)
+}
+
+func TestRemount(t *testing.T) {
+	s := newStage(t)
+	s.mount(tmpfs("/t", "size=1m"))
+	s.mount(tmpfs("/t", "remount", "size=2m", "ro", "noexec"))
+	s.mount(specs.Mount{Destination: "/dev", Options: []string{"remount", "noexec"}})
+	s.probe("mounts /t", "ro,noexec,relatime", "super /t", "~size=2048k", "count /t", "1", "mounts /dev", "~noexec,rw")
+	s.mount(tmpfs("/not/there", "remount", "ro"))
+	s.fails("probe", `/mounts/10: mount "tmpfs" on "/not/there": no such file or directory`)
+}
+
+func TestRootErrors(t *testing.T) {
+	s := newStage(t)
+	s.write(filepath.Join(s.dir, "file"), "")
+	s.spec.Root.Path = filepath.Join(s.dir, "file")
+	s.fails("probe", `file": not a directory`)
+	s.spec.Root.Path = filepath.Join(s.dir, "missing")
+	s.fails("probe", `missing": no such file or directory`)
+}
+
+// A container in a container whose root is unbindable.
+func TestUnbindableHost(t *testing.T) {
+	s := newStage(t)
+	must(t, unix.Mount(s.dir, s.dir, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { _ = unix.Unmount(s.dir, unix.MNT_DETACH) })
+	must(t, unix.Mount("", s.dir, "", unix.MS_UNBINDABLE, ""))
+	s.probe("ls /", "dev proc sys")
 }

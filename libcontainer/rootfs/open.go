@@ -112,7 +112,14 @@ func (f *FS) pin() error {
 		return fmt.Errorf("open root %q: %w", rootPath, err)
 	}
 	defer unix.Close(at)
-	root, err := linux.OpenTree(at, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
+	const clone = unix.OPEN_TREE_CLONE | unix.AT_RECURSIVE | unix.AT_EMPTY_PATH
+	root, err := linux.OpenTree(at, "", clone)
+	if err == unix.EINVAL && f.plan.MountNS { //nolint:errorlint // a bare errno
+		// It lies on an unbindable mount, as in a container whose own root is one.
+		if err = isolateMountOf(rootPath); err == nil {
+			root, err = linux.OpenTree(at, "", clone)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("clone root %q: %w", rootPath, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -51,9 +50,6 @@ func (p *Plan) planMounts(spec *specs.Spec, o Options) error {
 		}
 		if m.Kind == Bind && m.Destination == "/dev" {
 			p.SetupDev = false
-		}
-		if m.Type == "devpts" && p.UserNS {
-			m.dropUnmappedGroup(spec.Linux.GIDMappings)
 		}
 		p.Mounts = append(p.Mounts, m)
 	}
@@ -163,21 +159,6 @@ func (m *Mount) planIDMap(s *specs.Mount, p *Plan, o Options) error {
 		return specconv.Fieldf(pointer, "id-mapped mounts are not supported for rootless containers")
 	}
 	return nil
-}
-
-// dropUnmappedGroup takes away the group that ttys shall belong to if a user namespace hasn't got it: nearly every
-// configuration asks for group 5, and the kernel refuses a group that doesn't exist. With no mappings here, the
-// namespace is an existing one and nobody knows.
-func (m *Mount) dropUnmappedGroup(mappings []specs.LinuxIDMapping) {
-	m.Params = slices.DeleteFunc(m.Params, func(param Param) bool {
-		if param.Key != "gid" || len(mappings) == 0 {
-			return false
-		}
-		gid, err := strconv.ParseUint(param.Value, 10, 32)
-		return err == nil && !slices.ContainsFunc(mappings, func(r specs.LinuxIDMapping) bool {
-			return gid >= uint64(r.ContainerID) && gid < uint64(r.ContainerID)+uint64(r.Size)
-		})
-	})
 }
 
 // readonlyLate tells that the mount must stay writable until everything is in it: what is mounted below needs mount

@@ -135,23 +135,6 @@ func addDevice(d specs.LinuxDevice) func(s *specs.Spec) {
 	return func(s *specs.Spec) { s.Linux.Devices = append(s.Linux.Devices, d) }
 }
 
-func TestUnmappedGroupIsDropped(t *testing.T) {
-	spec := defaultSpec("/r")
-	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
-	spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}}
-	for size, want := range map[uint32]bool{1: false, 5: false, 6: true} {
-		spec.Linux.GIDMappings[0].Size = size
-		p, err := NewPlan(spec, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		has := slices.ContainsFunc(p.Mounts[2].Params, func(p Param) bool { return p.Key == "gid" })
-		if has != want {
-			t.Errorf("with %d groups: gid kept is %v", size, has)
-		}
-	}
-}
-
 func TestOptionsAreSorted(t *testing.T) {
 	names := MountOptionNames()
 	if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {

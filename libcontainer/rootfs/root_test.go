@@ -157,12 +157,9 @@ func TestUserNamespace(t *testing.T) {
 	s.mount(bindMount("hidden-2/dir", "/tmp/2", "bind", "ro"))
 	s.spec.Root.Readonly = true
 	s.userNS()
-	for i := range s.spec.Mounts {
-		if s.spec.Mounts[i].Type == "devpts" {
-			s.spec.Mounts[i].Options = append(s.spec.Mounts[i].Options, "gid=5")
-		}
-	}
+	s.spec.Mounts[2].Options = append(s.spec.Mounts[2].Options, "gid=70000") // not mapped
 	s.probe(
+		"super /dev/pts", "~mode=620,!gid=5,!gid=70000",
 		"cat /tmp/1/file", "hidden-1", "cat /tmp/2/file", "hidden-2", "mounts /tmp/2", "~ro",
 		"rdev /dev/null", "1:3", "rdev /dev/urandom", "1:9", "write /dev/null", "ok", "mounts /dev/null", "~nosuid,noexec",
 		"cat /proc/keys", "", "ls /sys/firmware", "", "write /x", "read-only file system",
