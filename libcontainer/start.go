@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/libcontainer/seccomp"
 	"oci-run/libcontainer/state"
 	"oci-run/libcontainer/syncpipe"
 	"oci-run/specconv"
@@ -46,7 +47,7 @@ func (c *Container) Start() error {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
 	crashPoint("unlink")
-	if err := starter.Start(c.seccompAgent); err != nil {
+	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }); err != nil {
 		return err
 	}
 	return c.poststart(dir)
@@ -92,6 +93,13 @@ func (c *Container) spec(dir *state.Dir) (*specs.Spec, error) {
 
 // seccompAgent hands the listener of a filter with SCMP_ACT_NOTIFY to the agent that
 // config.json names.
-func (c *Container) seccompAgent(*os.File) error {
-	return errors.New("seccomp: SCMP_ACT_NOTIFY without an agent")
+func (c *Container) seccompAgent(dir *state.Dir, listener *os.File) error {
+	spec, err := c.spec(dir)
+	if err != nil {
+		return err
+	}
+	s := hookState(c.record, specs.StateCreated, c.record.Init.PID)
+	return seccomp.SendListener(spec.Linux.Seccomp.ListenerPath, int(listener.Fd()), &specs.ContainerProcessState{
+		Version: specs.Version, Pid: c.record.Init.PID, Metadata: spec.Linux.Seccomp.ListenerMetadata, State: *s,
+	})
 }

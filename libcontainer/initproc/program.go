@@ -3,7 +3,6 @@ package initproc
 import (
 	"fmt"
 	"log/slog"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -115,21 +114,21 @@ func (c *container) exec() error {
 	if err := c.closeInherited(); err != nil {
 		return err
 	}
-	// Looking closer at what failed takes system calls that a filter may not allow.
 	var expected unix.Errno
 	var hint string
 	if c.plan.Seccomp != nil {
+		// Looking closer at what failed takes system calls that a filter may not allow.
 		expected, hint = c.plan.Process.Foresee(int(c.rootDir.Fd()), c.path)
-		if err := c.confine(); err != nil {
+		if err := c.filter(); err != nil {
 			return err
 		}
 	}
 	errno := c.image.Exec()
-	if errno != expected {
+	switch {
+	case c.plan.Seccomp == nil:
+		hint = c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno)
+	case errno != expected:
 		hint = ""
-		if c.plan.Seccomp == nil {
-			hint = c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno)
-		}
 	}
 	return process.ExecFailure(c.path, errno, hint)
 }
@@ -142,16 +141,4 @@ func (c *container) closeInherited() error {
 		return fmt.Errorf("mark fds from %d on close-on-exec: %w", first, err)
 	}
 	return nil
-}
-
-// confine loads the seccomp filter.
-func (c *container) confine() error {
-	listener, err := c.plan.Seccomp.Install()
-	if err != nil {
-		return fmt.Errorf("load the seccomp filter: %w", err)
-	}
-	if listener < 0 {
-		return nil
-	}
-	return c.start.Listener(os.NewFile(uintptr(listener), "seccomp"))
 }
