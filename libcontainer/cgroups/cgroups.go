@@ -94,6 +94,9 @@ func New(spec *specs.Spec, o Options) (*Manager, error) {
 		err = fmt.Errorf("cgroup manager %q is unknown (known: %s, %s, %s)", o.Driver,
 			DriverCgroupfs, DriverSystemd, DriverDisabled)
 	}
+	if err == nil {
+		err = m.checkFree()
+	}
 	if err != nil {
 		return nil, err
 	}

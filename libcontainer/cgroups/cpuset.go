@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"errors"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,14 @@ func fillCpusetFile(dir, mount, name, value string) error {
 	if dir == mount {
 		return nil
 	}
-	return writeCpuset(dir, name, value)
+	err := writeCpuset(dir, name, value)
+	if errors.Is(err, unix.EACCES) {
+		// Not a part of the parent's, which may have none yet.
+		if _, perr := cpusetValue(filepath.Dir(dir), mount, name); perr == nil {
+			err = writeCpuset(dir, name, value)
+		}
+	}
+	return err
 }
 
 // cpusetValue reads a directory's value. An empty one is filled first.

@@ -124,6 +124,21 @@ func mkdir(dir string) error {
 	}
 }
 
+// checkFree looks for a cgroup that exists already and can't be taken over, before anybody writes down that it is the
+// container's. Two hierarchies stand for all on v1; Create looks at the others.
+func (m *Manager) checkFree() error {
+	for _, controller := range [...]string{"freezer", "devices"} {
+		h := m.hierarchy(controller)
+		if h == nil || unix.Access(h.Dir(), unix.F_OK) != nil {
+			continue
+		}
+		if err := m.takeOver(h); err != nil && !denied(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // takeOver checks that an existing cgroup may become the container's.
 func (m *Manager) takeOver(h *Hierarchy) error {
 	if h.has("freezer") || h.unified() {

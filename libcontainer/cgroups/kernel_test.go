@@ -141,7 +141,7 @@ func TestCreateRefuses(t *testing.T) {
 	another := func() error { // a container with the same cgroupsPath
 		m, err := New(&specs.Spec{Linux: &specs.Linux{CgroupsPath: m.Hierarchies()[0].Path}}, Options{ID: "y"})
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		return m.Create()
 	}

@@ -4,7 +4,9 @@ package devices
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 
@@ -130,11 +132,11 @@ func parseAccess(s string) (a access, err error) {
 		case 'm':
 			a |= mknod
 		default:
-			return 0, fmt.Errorf("device access %q has letters other than r, w and m", s)
+			slog.Warn("device access \"" + s + "\" has letters other than r, w and m, which mean nothing")
 		}
 	}
 	if a == 0 {
-		return 0, fmt.Errorf("device access field cannot be empty")
+		return 0, errors.New("device access field cannot be empty")
 	}
 	return a, nil
 }

@@ -29,7 +29,7 @@ func TestPolicy(t *testing.T) {
 		{`[` + denyAll + `,{"allow":true,"type":"c","major":10,"minor":229,"access":"rwm"}]`, "c 10:229 mrw"},
 		{`[{"allow":true,"type":"b","major":8,"access":"r"},{"allow":true,"type":"b","major":8,"access":"w"}]`, "b 8:* rw"},
 		{`[{"allow":true,"type":"b","major":8,"access":"rw"},{"allow":false,"type":"b","major":8,"access":"w"}]`, "b 8:* r"},
-		{`[{"allow":true,"type":"a","major":7,"minor":1,"access":"r"}]`, "b 7:1 r,c 7:1 r"},
+		{`[{"allow":true,"type":"a","major":7,"minor":1,"access":"ra"}]`, "b 7:1 r,c 7:1 r"},
 	} {
 		p, err := policy(t, c.rules)
 		if err != nil {
@@ -61,7 +61,7 @@ func TestPolicyRefuses(t *testing.T) {
 	for _, c := range []struct{ rules, want string }{
 		{`[{"allow":true,"type":"c"}]`, "/linux/resources/devices/0: device access field cannot be empty"},
 		{`[{"allow":true,"type":"p","access":"r"}]`, "invalid cgroup device type"},
-		{`[{"allow":true,"type":"c","access":"x"}]`, "other than r, w and m"},
+		{`[{"allow":true,"type":"c","access":"x"}]`, "cannot be empty"},
 		{`[{"allow":true,"type":"c","major":-5,"access":"r"}]`, "out of range"},
 		{`[{"allow":true,"type":"c","major":1,"access":"r"},{"allow":false,"type":"c","major":1,"minor":3,"access":"r"}]`, "/devices/1: rule for c 1:3 r can't make a hole"},
 	} {
