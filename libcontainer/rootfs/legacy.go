@@ -9,19 +9,15 @@ import (
 )
 
 // legacy tells that a mount takes mount(2): a parameter is longer than fsconfig(2) takes, as the lower directories of an
-// overlay may be, or a flag has no name there.
+// overlay may be, or has an escaped comma, which filesystems that don't know fsconfig(2) refuse there, or a flag has no
+// name there.
 func (m *Mount) legacy() bool {
 	return len(m.name()) > longestValue || m.Super.Set&unix.MS_I_VERSION != 0 ||
-		slices.ContainsFunc(m.Params, func(p Param) bool { return len(p.Value) > longestValue })
+		slices.ContainsFunc(m.Params, func(p Param) bool { return len(p.Value) > longestValue || strings.Contains(p.Value, ",") })
 }
 
-// mountLegacy mounts with mount(2), whose parameters have a page of room. It takes no fd for the place, but the current
-// directory is one. It is changed by each step that needs it, so it isn't restored.
-func (f *FS) mountLegacy(m *Mount, target int, extra Param) error {
-	before, err := placeOf(target)
-	if err != nil {
-		return err
-	}
+// legacyData is the parameters as mount(2) takes them.
+func (f *FS) legacyData(m *Mount, extra Param) string {
 	var data []string
 	if f.labelled(m) {
 		data = append(data, `context="`+f.plan.Label+`"`)
@@ -34,6 +30,16 @@ func (f *FS) mountLegacy(m *Mount, target int, extra Param) error {
 			data = append(data, p.Key)
 		}
 	}
+	return strings.Join(data, ",")
+}
+
+// mountLegacy mounts with mount(2), whose parameters have a page of room. It takes no fd for the place, but the current
+// directory is one. It is changed by each step that needs it, so it isn't restored.
+func (f *FS) mountLegacy(m *Mount, target int, extra Param) error {
+	before, err := placeOf(target)
+	if err != nil {
+		return err
+	}
 	if err := unix.Fchdir(target); err != nil {
 		return fmt.Errorf("fchdir: %w", err)
 	}
@@ -41,7 +47,7 @@ func (f *FS) mountLegacy(m *Mount, target int, extra Param) error {
 	if m.readonlyLate() {
 		flags &^= unix.MS_RDONLY
 	}
-	if err := unix.Mount(m.name(), ".", m.Type, uintptr(flags), strings.Join(data, ",")); err != nil {
+	if err := unix.Mount(m.name(), ".", m.Type, uintptr(flags), f.legacyData(m, extra)); err != nil {
 		return err
 	}
 	// The new mount is only to be had by its path. If that leads elsewhere now, somebody is at it.

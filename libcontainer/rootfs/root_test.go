@@ -76,7 +76,10 @@ func TestRootPropagation(t *testing.T) {
 					continue
 				}
 				optional, _, _ := strings.Cut(strings.Join(f[6:], " "), "-")
-				wants := map[string]string{"/": strings.TrimPrefix(want, "~"), "/vs": "shared", "/vp": "", "/vu": "unbindable"}
+				wants := map[string]string{"/": strings.TrimPrefix(want, "~"), "/vs": "shared", "/vp": "", "/vu": "unbindable", "/vl": "master"}
+				if name == "rprivate" || name == "shared" { // the volume lies on the root's own mount, which was cut off
+					wants["/vl"] = ""
+				}
 				if name == "rshared" || name == "runbindable" { // it is for all mounts
 					wants = map[string]string{"/": wants["/"], "/vs": wants["/"], "/vp": wants["/"], "/vu": wants["/"]}
 				}
@@ -270,11 +273,47 @@ func TestIDMappedMounts(t *testing.T) {
 }
 
 func init() {
+	scenes["mount in volume"] = func(a *act) error {
+		if err := a.build(nil); err != nil {
+			return err
+		}
+		return unix.Mount("inner", "/v/sub", "tmpfs", 0, "")
+	}
 	scenes["nopivot"] = func(a *act) error {
 		if err := a.build(nil); err != nil {
 			return err
 		}
 		// What `unshare -mrpf mount -t proc` does: the program itself again, in a new user namespace.
 		return errors.Join(inNewUserNS("/mnt"))
+	}
+}
+
+// What the container mounts in a volume reaches the host only if the volume and the root say so.
+func TestVolumePropagation(t *testing.T) {
+	for _, c := range []struct {
+		root, volume string
+		reaches      bool
+	}{
+		{"rshared", "rshared", true}, {"shared", "rshared", true}, {"shared", "shared", true},
+		{"", "rshared", false}, {"rslave", "rshared", false}, {"slave", "rshared", false}, {"rslave", "rslave", false}, {"", "", false},
+		{"private", "rshared", false}, {"shared", "rprivate", false}, {"shared", "rslave", false},
+	} {
+		s := newStage(t)
+		volume := filepath.Join(s.dir, "volume")
+		s.mkdir(volume, 0o755)
+		must(t, unix.Mount("volume", volume, "tmpfs", 0, ""))
+		must(t, unix.Mount("", volume, "", unix.MS_SHARED, ""))
+		t.Cleanup(func() { _ = unix.Unmount(volume, unix.MNT_DETACH) })
+		s.mkdir(volume+"/sub", 0o755)
+		s.spec.Linux.RootfsPropagation = c.root
+		m := bindMount("volume", "/v", "rbind")
+		if c.volume != "" {
+			m.Options = append(m.Options, c.volume)
+		}
+		s.mount(m)
+		s.wants("mount in volume")
+		if reached := mountField(volume+"/sub", 4) != "not mounted"; reached != c.reaches {
+			t.Errorf("root %q, volume %q: the mount reaches the host: %v", c.root, c.volume, reached)
+		}
 	}
 }
