@@ -17,6 +17,8 @@ COMMIT ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknow
 
 # No C: cgo costs about a millisecond at each start, and there are two starts in a create.
 export CGO_ENABLED := 0
+# Where an older Go has fetched the one of go.mod, the tools that call `go` are to find that one.
+export PATH := $(addsuffix /bin:,$(shell go env GOROOT 2>/dev/null))$(PATH)
 # encoding/json on the v2 engine parses config.json in 60 % of the time; it is the default from Go 1.27 on.
 GO_VERSION := $(shell go env GOVERSION 2>/dev/null)
 export GOEXPERIMENT := $(if $(filter go1.26%,$(GO_VERSION)),jsonv2)
@@ -65,7 +67,7 @@ demo: build ## build, then walk a real container through its life (root, or root
 	bin/demo $(BIN)
 
 .PHONY: test
-test: check-go test-packages build lint test-unit test-integration test-security ## everything: lint, unit, integration and security tests
+test: check-go test-packages build test-unit test-integration test-security lint ## everything: unit, integration and security tests, lint
 	@echo 'make test: all passed'
 
 .PHONY: test-packages
