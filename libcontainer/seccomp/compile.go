@@ -97,7 +97,8 @@ func (f *Filter) readFlags(names []specs.LinuxSeccompFlag) (warnings []string, e
 	return warnings, nil
 }
 
-// idleRules warns of rules that never decide, for another names the same call without conditions.
+// idleRules warns of rules that forbid more than others, but never decide, for another names the same call without
+// conditions.
 func (p *profile) idleRules() []string {
 	native := p.architectures[0]
 	var first [syscallCount]int32 // the rule that decides alone, plus one
@@ -113,7 +114,7 @@ func (p *profile) idleRules() []string {
 			continue
 		}
 		idle, decides := &p.rules[m.rule], &p.rules[first[m.syscall]-1]
-		if idle.ret != decides.ret {
+		if isStricter(idle.ret, decides.ret) {
 			warned = m.rule
 			warnings = append(warnings, fmt.Sprintf("/linux/seccomp/syscalls/%d: has no effect on %q, which /linux/seccomp/syscalls/%d names without conditions",
 				idle.entry, syscallName(int(m.syscall)), decides.entry))

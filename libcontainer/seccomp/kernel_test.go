@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"bufio"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ var children = map[string]func(){
 	"execve":  execveChild,
 	"thread":  threadChild,
 	"notify":  notifyChild,
+	"loop":    loopChild,
+	"cold":    coldChild,
 }
 
 // child runs one of children, and gives what it wrote and how it ended.
@@ -397,4 +400,65 @@ func TestNoAgent(t *testing.T) {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
+}
+
+// loopChild times a call under a filter.
+func loopChild() {
+	code, err := hex.DecodeString(os.Getenv("PROGRAM"))
+	try(err)
+	call := map[string][2]uintptr{
+		"getppid": {unix.SYS_GETPPID}, "personality": {unix.SYS_PERSONALITY, 0xffffffff}, "sethostname": {unix.SYS_SETHOSTNAME},
+	}[os.Getenv("CALL")]
+	runtime.LockOSThread()
+	if len(code) > 0 {
+		try(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		_, err := (&Filter{Instructions: code, Flags: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW}).Install()
+		try(err)
+	}
+	const calls = 1_000_000
+	best := time.Duration(1 << 62)
+	for range 7 {
+		start := time.Now()
+		for range calls {
+			unix.RawSyscall(call[0], call[1], 0, 0)
+		}
+		best = min(best, time.Since(start))
+	}
+	fmt.Println(float64(best) / calls)
+	os.Exit(0)
+}
+
+// coldChild times the first compilation of a process.
+func coldChild() {
+	s := &specs.LinuxSeccomp{}
+	try(json.Unmarshal([]byte(os.Getenv("PROFILE")), s))
+	start := time.Now()
+	_, _, err := Compile(s)
+	duration := time.Since(start)
+	try(err)
+	fmt.Println(duration.Nanoseconds())
+	os.Exit(0)
+}
+
+func BenchmarkCompileCold(b *testing.B) {
+	profile, err := os.ReadFile("testdata/docker.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	total, n := 0.0, 0
+	for b.Loop() {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), childVariable+"=cold", "PROFILE="+string(profile))
+		out, err := cmd.Output()
+		if err != nil {
+			b.Fatal(err)
+		}
+		ns, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		total += ns
+		n++
+	}
+	b.ReportMetric(total/float64(n), "ns/op")
 }

@@ -161,5 +161,11 @@ func drawCall(t *rapid.T, s *specs.LinuxSeccomp) *seccompData {
 	for i := range d.args {
 		d.args[i] = drawValue(t, near)
 	}
+	if mux := numberOf(a, multiplexerOf(name)); mux >= 0 && rapid.Bool().Draw(t, "multiplexed") {
+		index, _ := lookUpSyscall(name)
+		call := uint64(multiplexedCalls[index] &^ ipcBit)
+		d.number = uint32(mux)
+		d.args[0] = rapid.SampledFrom([]uint64{call, call, call, call | 1<<16, call | 1<<32, call + 1}).Draw(t, "call")
+	}
 	return d
 }

@@ -38,16 +38,17 @@ func (r *reading) resolve(a *architecture) {
 		for i, name := range rule.Names {
 			numbers[i] = numberOf(a, name)
 			r.newest[a] = max(r.newest[a], numbers[i])
-			if index, known := lookUpSyscall(name); known && multiplexedCalls[index] != 0 {
-				r.newest[a] = max(r.newest[a], numberOf(a, multiplexerOf(name)))
-			}
+			r.newest[a] = max(r.newest[a], numberOf(a, multiplexerOf(name)))
 		}
 		r.numbers[a] = append(r.numbers[a], numbers)
 	}
 }
 
-// multiplexerOf gives the call behind which a call may be.
+// multiplexerOf gives the call behind which a call may be, if any.
 func multiplexerOf(name string) string {
+	if index, known := lookUpSyscall(name); !known || multiplexedCalls[index] == 0 {
+		return ""
+	}
 	if strings.HasPrefix(name, "sem") || strings.HasPrefix(name, "msg") || strings.HasPrefix(name, "shm") {
 		return "ipc"
 	}

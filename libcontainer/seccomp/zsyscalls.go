@@ -632,7 +632,7 @@ var numbersPARISC = [syscallCount]uint16{
 }
 
 var numbersPARISC64 = [syscallCount]uint16{
-	0xffff, 142, 149, 35, 320, 33, 51, 264, 124, 0xffff, 27, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
+	140, 142, 149, 35, 320, 33, 51, 264, 124, 0xffff, 27, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
 	134, 22, 341, 0xffff, 0xffff, 45, 0xffff, 356, 451, 106, 107, 12, 15, 180, 0xffff, 61,
 	324, 0xffff, 257, 0xffff, 256, 0xffff, 258, 0xffff, 255, 0xffff, 120, 435, 6, 436, 31, 346,
 	8, 0xffff, 129, 41, 63, 312, 224, 311, 225, 0xffff, 297, 441, 226, 0xffff, 304, 310,
