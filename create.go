@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/urfave/cli/v3"
 
@@ -37,34 +36,49 @@ func createFlags() []cli.Flag {
 }
 
 func create(_ context.Context, c *cli.Command) error {
-	id, err := onlyID(c)
+	j, err := newCreateJob(c)
 	if err != nil {
 		return err
 	}
-	_, err = createContainer(c, id, nil)
+	_, err = j.create(c)
 	return err
 }
 
-// createContainer does what create and run have in common. terminal is where the master
-// of a terminal goes if there is no --console-socket.
-func createContainer(c *cli.Command, id string, terminal *os.File) (*libcontainer.Created, error) {
-	f, err := newFactory(c)
+// createJob is what a create, or the create of a run, is made of.
+type createJob struct {
+	id      string
+	factory *libcontainer.Factory
+	bundle  *specconv.Bundle
+	options libcontainer.CreateOptions
+}
+
+func newCreateJob(c *cli.Command) (*createJob, error) {
+	id, err := onlyID(c)
 	if err != nil {
 		return nil, err
 	}
-	b, err := specconv.Load(c.String("bundle"))
-	if err != nil {
+	j := &createJob{id: id}
+	if j.factory, err = newFactory(c); err != nil {
 		return nil, err
 	}
-	o := &libcontainer.CreateOptions{
+	if j.bundle, err = specconv.Load(c.String("bundle")); err != nil {
+		return nil, err
+	}
+	j.options = libcontainer.CreateOptions{
 		PIDFile: c.String("pid-file"), PidfdSocket: c.String("pidfd-socket"), PreserveFDs: c.Int("preserve-fds"),
-		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), ConsoleSocket: terminal, Foreground: terminal != nil,
+		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"),
 	}
+	return j, nil
+}
+
+func (j *createJob) create(c *cli.Command) (*libcontainer.Created, error) {
 	if path := c.String("console-socket"); path != "" {
-		if o.ConsoleSocket, err = fdsocket.Dial(path); err != nil {
+		socket, err := fdsocket.Dial(path)
+		if err != nil {
 			return nil, err
 		}
-		defer o.ConsoleSocket.Close()
+		defer socket.Close()
+		j.options.ConsoleSocket = socket
 	}
-	return f.Create(id, b, o)
+	return j.factory.Create(j.id, j.bundle, &j.options)
 }

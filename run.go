@@ -2,8 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
 
 	"github.com/urfave/cli/v3"
+
+	"oci-run/libcontainer"
+	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/fdsocket"
+	"oci-run/libcontainer/foreground"
 )
 
 func runCommand() *cli.Command {
@@ -23,24 +30,48 @@ func runCommand() *cli.Command {
 }
 
 func run(_ context.Context, c *cli.Command) error {
-	id, err := onlyID(c)
+	j, err := newCreateJob(c)
 	if err != nil {
-		return err
-	}
-	created, err := createContainer(c, id, nil)
-	if err != nil {
-		return err
-	}
-	if err := created.Start(); err != nil {
-		created.Wait()
-		_ = created.Delete(true)
 		return err
 	}
 	if c.Bool("detach") {
+		created, err := j.create(c)
+		if err != nil {
+			return err
+		}
+		if err := created.Start(); err != nil {
+			return errors.Join(err, created.Delete(true))
+		}
 		return nil
 	}
-	logger.flush()
-	status := created.Wait()
+	return j.foreground(c)
+}
+
+// foreground runs the container as if it were a program of ours.
+func (j *createJob) foreground(c *cli.Command) error {
+	if !c.Bool("no-subreaper") {
+		if err := foreground.BecomeSubreaper(); err != nil {
+			return err
+		}
+	}
+	signals := foreground.Catch()
+	defer signals.Stop()
+	terminal, err := j.ownTerminal(c)
+	if err != nil {
+		return err
+	}
+	if terminal != nil {
+		defer terminal.Close()
+		defer j.options.ConsoleSocket.Close()
+	}
+	created, err := j.create(c)
+	if err != nil {
+		return err
+	}
+	status, err := attend(created, signals, terminal)
+	if err != nil {
+		return errors.Join(err, created.Delete(true))
+	}
 	if !c.Bool("keep") {
 		if err := created.Delete(true); err != nil {
 			return err
@@ -50,4 +81,42 @@ func run(_ context.Context, c *cli.Command) error {
 		return exitStatus(status)
 	}
 	return nil
+}
+
+// ownTerminal prepares for a terminal whose master comes to us: it returns our end of the
+// console socket, or nil if there is no terminal, or if somebody else gets it.
+func (j *createJob) ownTerminal(c *cli.Command) (*os.File, error) {
+	if !j.bundle.Spec.Process.Terminal || c.String("console-socket") != "" {
+		return nil, nil //nolint:nilnil // no terminal is not an error
+	}
+	ours, theirs, err := fdsocket.Pair()
+	if err != nil {
+		return nil, err
+	}
+	j.options.ConsoleSocket, j.options.Foreground = theirs, true
+	return ours, nil
+}
+
+// attend starts the container and stays until it ends.
+func attend(created *libcontainer.Created, signals *foreground.Signals, terminal *os.File) (int, error) {
+	var relay foreground.Terminal
+	if terminal != nil {
+		master, err := fdsocket.Receive(terminal)
+		if err != nil {
+			return 0, err
+		}
+		r, err := console.NewRelay(master, os.Stdin, os.Stdout, os.Stderr)
+		if err != nil {
+			return 0, err
+		}
+		relay = r
+	}
+	if err := created.Start(); err != nil {
+		if relay != nil {
+			relay.Finish(nil)
+		}
+		return 0, err
+	}
+	logger.flush()
+	return signals.Wait(created.PID, created.PidFD, relay), nil
 }

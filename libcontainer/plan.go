@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -134,9 +135,9 @@ func (p *plan) planProcess(spec *specs.Spec, o *CreateOptions) error {
 
 func consoleMismatch(terminal bool) error {
 	if terminal {
-		return specconv.Fieldf("/process/terminal", "cannot allocate tty if runc will detach without setting console socket")
+		return specconv.Fieldf("/process/terminal", "a terminal needs --console-socket PATH, or a run without --detach")
 	}
-	return specconv.Fieldf("/process/terminal", "cannot use console socket if runc will not detach or allocate tty")
+	return errors.New("--console-socket: the process has no terminal (/process/terminal is false)")
 }
 
 // preserved checks that the fds which the program shall get are open.
