@@ -30,8 +30,6 @@ func addNS(s *specs.Spec, kind specs.LinuxNamespaceType, path string) {
 	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: kind, Path: path})
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // wrong is a configuration that Check has to refuse: what is changed in the default one, and the field it names.
 type wrong struct {
 	name    string
@@ -182,8 +180,8 @@ func TestCheckHooks(t *testing.T) {
 	testWrong(t, []wrong{
 		{"no path", hook(specs.Hook{}), "/hooks/poststop/1/path", "missing"},
 		{"relative path", hook(specs.Hook{Path: "true"}), "/hooks/poststop/1/path", "absolute"},
-		{"timeout 0", hook(specs.Hook{Path: "/x", Timeout: ptr(0)}), "/hooks/poststop/1/timeout", "greater than 0"},
-		{"timeout -1", hook(specs.Hook{Path: "/x", Timeout: ptr(-1)}), "/hooks/poststop/1/timeout", "greater than 0"},
+		{"timeout 0", hook(specs.Hook{Path: "/x", Timeout: new(0)}), "/hooks/poststop/1/timeout", "greater than 0"},
+		{"timeout -1", hook(specs.Hook{Path: "/x", Timeout: new(-1)}), "/hooks/poststop/1/timeout", "greater than 0"},
 		{"args", hook(specs.Hook{Path: "/x", Args: []string{"\x00"}}), "/hooks/poststop/1/args/0", "NUL"},
 		{"env", hook(specs.Hook{Path: "/x", Env: []string{"A"}}), "/hooks/poststop/1/env/0", "no '='"},
 	})

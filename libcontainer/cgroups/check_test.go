@@ -93,17 +93,17 @@ func TestPlan(t *testing.T) {
 		cpus: "0", mems: "0",
 		early: limits{
 			Resources: lib.Resources{
-				CpuShares: 1024, CpuWeight: 100, CpuQuota: 5, CpuPeriod: 6, CpuBurst: ptr(uint64(7)), CPUIdle: ptr(int64(1)),
+				CpuShares: 1024, CpuWeight: 100, CpuQuota: 5, CpuPeriod: 6, CpuBurst: new(uint64(7)), CPUIdle: new(int64(1)),
 				BlkioWeight: 100, BlkioThrottleReadBpsDevice: []*lib.ThrottleDevice{lib.NewThrottleDevice(8, 1, 9)},
 				HugetlbLimit: []*lib.HugepageLimit{{Pagesize: "2MB", Limit: 4}},
-				Rdma:         map[string]lib.LinuxRdma{"m": {HcaHandles: ptr(uint32(2))}},
+				Rdma:         map[string]lib.LinuxRdma{"m": {HcaHandles: new(uint32(2))}},
 			},
 			unified: []setting{{"cgroup.max.depth", "8"}, {"io.weight", "6"}},
 		},
 		late: limits{
 			Resources: lib.Resources{
-				Memory: 100, MemorySwap: 200, MemoryReservation: 50, MemorySwappiness: ptr(uint64(10)), OomKillDisable: true,
-				PidsLimit: ptr(int64(3)),
+				Memory: 100, MemorySwap: 200, MemoryReservation: 50, MemorySwappiness: new(uint64(10)), OomKillDisable: true,
+				PidsLimit: new(int64(3)),
 			},
 			unified: []setting{{"memory.high", "7"}, {"pids.max", "5"}},
 		},

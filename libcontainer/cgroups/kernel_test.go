@@ -67,13 +67,11 @@ func sleeper(t *testing.T) (pid int, died chan error) {
 	return cmd.Process.Pid, died
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestLifecycle(t *testing.T) {
 	r := &specs.LinuxResources{
-		Memory: &specs.LinuxMemory{Limit: ptr(int64(64 << 20))},
-		CPU:    &specs.LinuxCPU{Shares: ptr(uint64(512)), Quota: ptr(int64(50000)), Period: ptr(uint64(100000))},
-		Pids:   &specs.LinuxPids{Limit: ptr(int64(0))},
+		Memory: &specs.LinuxMemory{Limit: new(int64(64 << 20))},
+		CPU:    &specs.LinuxCPU{Shares: new(uint64(512)), Quota: new(int64(50000)), Period: new(uint64(100000))},
+		Pids:   &specs.LinuxPids{Limit: new(int64(0))},
 	}
 	if CurrentMode() == V2 { // this host gives its controllers to v1
 		r = nil

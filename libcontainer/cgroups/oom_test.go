@@ -31,7 +31,7 @@ func TestOOM(t *testing.T) {
 	if CurrentMode() == V2 {
 		t.Skip("this host gives the memory controller to v1")
 	}
-	m := newManager(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(8 << 20)), Swap: ptr(int64(8 << 20))}})
+	m := newManager(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(8 << 20)), Swap: new(int64(8 << 20))}})
 	pid, eat := eater(t)
 	for _, err := range []error{m.Create(), m.Configure(), m.Join(pid), m.Limit()} {
 		if err != nil {

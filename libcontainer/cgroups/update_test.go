@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -33,9 +34,9 @@ func TestSet(t *testing.T) {
 		t.Skip("this test knows v1 files")
 	}
 	made := newManager(t, &specs.LinuxResources{
-		Memory: &specs.LinuxMemory{Limit: ptr(int64(32 << 20)), Reservation: ptr(int64(16 << 20))},
-		CPU:    &specs.LinuxCPU{Shares: ptr(uint64(100)), Quota: ptr(int64(500000)), Period: ptr(uint64(1000000))},
-		Pids:   &specs.LinuxPids{Limit: ptr(int64(20))},
+		Memory: &specs.LinuxMemory{Limit: new(int64(32 << 20)), Reservation: new(int64(16 << 20))},
+		CPU:    &specs.LinuxCPU{Shares: new(uint64(100)), Quota: new(int64(500000)), Period: new(uint64(1000000))},
+		Pids:   &specs.LinuxPids{Limit: new(int64(20))},
 	})
 	pid, _ := sleeper(t)
 	for _, err := range []error{made.Create(), made.Configure(), made.Join(pid), made.Limit()} {
@@ -68,9 +69,7 @@ func TestSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{}
-	for k, v := range before {
-		want[k] = v
-	}
+	maps.Copy(want, before)
 	want["memory.limit_in_bytes"], want["memory.memsw.limit_in_bytes"], want["memory.swappiness"] = "67108864", "134217728", "7"
 	want["cpu.cfs_quota_us"], want["cpuset.cpus"], want["pids.max"] = "50000", "0", "1"
 	want["devices.list"] += "\nc 10:229 rwm"

@@ -127,7 +127,7 @@ func shell(script string) *specs.Process {
 
 func TestUser(t *testing.T) {
 	p := shell(`id -u; id -g; id -G; umask; grep -E "^(Uid|Gid|Groups|NoNewPrivs)" /proc/self/status | tr -s ' \t' ' '; echo "$HOME"; tr '\0' '\n' < /proc/self/environ`)
-	p.User = specs.User{UID: 12345, GID: 54321, AdditionalGids: []uint32{7, 100000}, Umask: ptr(uint32(0o27))}
+	p.User = specs.User{UID: 12345, GID: 54321, AdditionalGids: []uint32{7, 100000}, Umask: new(uint32(0o27))}
 	p.NoNewPrivileges = true
 	p.Env = append(p.Env, "A=1", "B=2", "A=3")
 	want := "12345\n54321\n54321 7 100000\n0027\nUid: 12345 12345 12345 12345\nGid: 54321 54321 54321 54321\nGroups: 7 100000 \nNoNewPrivs: 1\n/\n" +
@@ -241,7 +241,7 @@ func TestOOMScore(t *testing.T) {
 	if inherited != "77\n" {
 		t.Errorf("nothing asked: %s", inherited)
 	}
-	p.OOMScoreAdj = ptr(555)
+	p.OOMScoreAdj = new(555)
 	if got := runChild(t, &specs.Spec{Process: p}); got != "555\n" {
 		t.Errorf("555 asked: %s", got)
 	}
@@ -252,7 +252,7 @@ func TestOOMScore(t *testing.T) {
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	proc := openDir(t, "/proc")
-	plan := Plan{OOMScoreAdj: ptr(333)}
+	plan := Plan{OOMScoreAdj: new(333)}
 	if err := plan.SetOOMScore(proc, cmd.Process.Pid); err != nil {
 		t.Fatal(err)
 	}

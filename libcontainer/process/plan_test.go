@@ -14,15 +14,13 @@ import (
 	"oci-run/specconv"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 func TestNewPlan(t *testing.T) {
 	spec := &specs.Spec{
 		Process: &specs.Process{
 			Args: []string{"sh"}, Cwd: "/a/../b/", Env: []string{"PATH=/bin", "A=1"}, NoNewPrivileges: true,
-			User:            specs.User{UID: 1, GID: 2, AdditionalGids: []uint32{3, 4}, Umask: ptr(uint32(0o27))},
+			User:            specs.User{UID: 1, GID: 2, AdditionalGids: []uint32{3, 4}, Umask: new(uint32(0o27))},
 			Rlimits:         []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 2}, {Type: "RLIMIT_RTTIME", Soft: 3, Hard: ^uint64(0)}},
-			OOMScoreAdj:     ptr(0),
+			OOMScoreAdj:     new(0),
 			Scheduler:       &specs.Scheduler{Policy: specs.SchedBatch, Nice: 5, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork, specs.SchedFlagKeepPolicy}},
 			IOPriority:      &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_IDLE, Priority: 7},
 			ExecCPUAffinity: &specs.CPUAffinity{Initial: "0-1", Final: "64"},
@@ -39,11 +37,11 @@ func TestNewPlan(t *testing.T) {
 	}
 	want := &Plan{
 		Args: []string{"sh"}, Env: []string{"PATH=/bin", "A=1"}, NeedHome: true, Path: "/bin", Cwd: "/b",
-		UID: 1, GID: 2, Groups: []uint32{3, 4}, Umask: 0o27, NoNewPrivs: true, OOMScoreAdj: ptr(0),
+		UID: 1, GID: 2, Groups: []uint32{3, 4}, Umask: 0o27, NoNewPrivs: true, OOMScoreAdj: new(0),
 		Rlimits:         []Rlimit{{unix.RLIMIT_NOFILE, 1, 2}, {unix.RLIMIT_RTTIME, 3, unix.RLIM_INFINITY}},
 		Scheduler:       &Scheduler{Attr: unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Flags: 0x09, Nice: 5}, CPUs: true},
 		IOPriority:      3<<13 | 7,
-		Personality:     ptr(uint32(0)),
+		Personality:     new(uint32(0)),
 		MemoryPolicy:    &MemoryPolicy{Mode: unix.MPOL_BIND | unix.MPOL_F_STATIC_NODES, Nodes: CPUSet{1, 2}},
 		AffinityInitial: CPUSet{3}, AffinityFinal: CPUSet{0, 1},
 	}
@@ -86,11 +84,11 @@ func TestNewPlanErrors(t *testing.T) {
 		pointer, text string
 	}{
 		{process(specs.Process{Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_CPU"}, {Type: "NOFILE"}}}), "/process/rlimits/1/type", `invalid rlimit type "NOFILE"`},
-		{process(specs.Process{OOMScoreAdj: ptr(1001)}), "/process/oomScoreAdj", "1001"},
+		{process(specs.Process{OOMScoreAdj: new(1001)}), "/process/oomScoreAdj", "1001"},
 		{process(specs.Process{User: specs.User{UID: invalidID}}), "/process/user/uid", "not a user id"},
 		{process(specs.Process{User: specs.User{GID: invalidID}}), "/process/user/gid", "not a group id"},
 		{process(specs.Process{User: specs.User{AdditionalGids: []uint32{0, invalidID}}}), "/process/user/additionalGids/1", "not a group id"},
-		{process(specs.Process{User: specs.User{Umask: ptr(uint32(0o1000))}}), "/process/user/umask", "01000"},
+		{process(specs.Process{User: specs.User{Umask: new(uint32(0o1000))}}), "/process/user/umask", "01000"},
 		{process(specs.Process{IOPriority: &specs.LinuxIOPriority{Class: "RT"}}), "/process/ioPriority/class", `"RT"`},
 		{process(specs.Process{IOPriority: &specs.LinuxIOPriority{}}), "/process/ioPriority/class", `""`},
 		{process(specs.Process{IOPriority: &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: 8}}), "/process/ioPriority/priority", "8"},
@@ -126,8 +124,8 @@ func TestNewPlanErrors(t *testing.T) {
 
 func TestInherit(t *testing.T) {
 	base := &specs.Process{
-		Capabilities: &specs.LinuxCapabilities{}, OOMScoreAdj: ptr(5), Scheduler: &specs.Scheduler{}, IOPriority: &specs.LinuxIOPriority{},
-		ExecCPUAffinity: &specs.CPUAffinity{}, User: specs.User{UID: 7, Umask: ptr(uint32(1))}, ApparmorProfile: "a", SelinuxLabel: "s",
+		Capabilities: &specs.LinuxCapabilities{}, OOMScoreAdj: new(5), Scheduler: &specs.Scheduler{}, IOPriority: &specs.LinuxIOPriority{},
+		ExecCPUAffinity: &specs.CPUAffinity{}, User: specs.User{UID: 7, Umask: new(uint32(1))}, ApparmorProfile: "a", SelinuxLabel: "s",
 		Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_CPU"}}, NoNewPrivileges: true, Cwd: "/base", Env: []string{"A=1"},
 	}
 	got := Inherit(&specs.Process{Args: []string{"x"}}, base)
@@ -136,7 +134,7 @@ func TestInherit(t *testing.T) {
 	if diff := cmp.Diff(&want, got); diff != "" {
 		t.Error(diff)
 	}
-	own := &specs.Process{OOMScoreAdj: ptr(1), ApparmorProfile: "mine", Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_AS"}}}
+	own := &specs.Process{OOMScoreAdj: new(1), ApparmorProfile: "mine", Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_AS"}}}
 	if got := Inherit(own, base); *got.OOMScoreAdj != 1 || got.ApparmorProfile != "mine" || got.Rlimits[0].Type != "RLIMIT_AS" {
 		t.Errorf("%+v", got)
 	}

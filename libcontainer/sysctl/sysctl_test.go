@@ -228,7 +228,7 @@ func FuzzPathOf(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, name := range strings.Split(path, "/") {
+		for name := range strings.SplitSeq(path, "/") {
 			if name == "" || name == "." || name == ".." || strings.IndexByte(name, 0) >= 0 {
 				t.Fatalf("%q became %q", key, path)
 			}

@@ -184,7 +184,7 @@ func fromText(path string, amd64 map[string]int) (map[string]int, error) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			name, number, _ := strings.Cut(word, "=")
 			n, err := strconv.Atoi(number)
 			if err != nil {
