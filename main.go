@@ -141,7 +141,8 @@ func ready(c *cli.Command) *cli.Command {
 
 func noCommand(_ context.Context, c *cli.Command) error {
 	if c.Args().Present() {
-		return fmt.Errorf("No help topic for '%s'", c.Args().First()) //nolint:staticcheck // the words of urfave/cli, which scripts know
+		//lint:ignore ST1005 the words of urfave/cli, which scripts know
+		return fmt.Errorf("No help topic for '%s'", c.Args().First())
 	}
 	return cli.ShowRootCommandHelp(c)
 }
