@@ -59,6 +59,7 @@ type creation struct {
 	init    *spawn.Process
 	sync    *syncpipe.Parent
 	devices *netdev.Move // of linux.netDevices, until they are the container's
+	idmaps  *idmap.Namespaces
 }
 
 // Create makes a container from a bundle, up to the point where its program waits to be
@@ -92,6 +93,9 @@ func (c *creation) close() {
 		c.sync.Close()
 	}
 	c.keepDevices()
+	if c.idmaps != nil {
+		c.idmaps.Close()
+	}
 	c.dir.Close()
 }
 
@@ -254,36 +258,6 @@ func (c *creation) explainEnd() error {
 		return err
 	}
 	return fmt.Errorf("init ended before the container was ready: %s", c.init.Wait())
-}
-
-// MountFD implements syncpipe.Handler.
-func (c *creation) MountFD(index int) (*os.File, error) {
-	mounts, err := c.namespace("mnt")
-	if err != nil {
-		return nil, err
-	}
-	defer mounts.Close()
-	ids, err := c.mapping(index)
-	if err != nil {
-		return nil, err
-	}
-	if ids != nil {
-		defer ids.Close()
-	}
-	return rootfs.SourceFD(&c.plan.init.Root, index, mounts, ids)
-}
-
-// mapping returns the user namespace whose mapping an idmapped mount gets: that of the
-// container, or one made for the mount. It is nil for a mount without mapping.
-func (c *creation) mapping(index int) (*os.File, error) {
-	m := c.plan.init.Root.Mounts[index].IDMap
-	switch {
-	case m == nil:
-		return nil, nil //nolint:nilnil // no mapping is not an error
-	case len(m.UID) == 0:
-		return c.namespace("user")
-	}
-	return spawn.UserNamespace(func(pid int) error { return idmap.Write(pid, m.UID, m.GID) })
 }
 
 // namespace opens a namespace of init.

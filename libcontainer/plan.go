@@ -84,6 +84,9 @@ func (p *plan) planNamespaces(spec *specs.Spec) error {
 	for _, j := range p.joined {
 		p.spawn.Join = append(p.spawn.Join, spawn.Join{File: j.File, Flag: j.Kind.Flag, Name: string(j.Kind.Type)})
 	}
+	if err := p.adoptMappings(spec); err != nil {
+		return err
+	}
 	flags := namespaces.CloneFlags(list)
 	p.init.CgroupNamespace = flags&unix.CLONE_NEWCGROUP != 0
 	p.spawn.New = flags &^ unix.CLONE_NEWCGROUP

@@ -116,6 +116,16 @@ func (c *checker) userIsMapped() error {
 	if ns, found := c.namespace(specs.UserNamespace); !found || ns.Path != "" {
 		return nil
 	}
+	return c.checkUser()
+}
+
+// CheckUser is the check of process.user for a user namespace given by path, for a caller who has put its mappings into
+// spec.
+func CheckUser(spec *specs.Spec) error {
+	return (&checker{spec: spec, linux: spec.Linux}).checkUser()
+}
+
+func (c *checker) checkUser() error {
 	user := c.spec.Process.User
 	if !isMapped(user.UID, c.linux.UIDMappings) {
 		return Fieldf("/process/user/uid", "uid %d is not in /linux/uidMappings", user.UID)

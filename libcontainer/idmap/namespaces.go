@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"oci-run/specconv"
 )
 
-// Verify fails if the user namespace of process pid, which has joined an existing one, has other mappings than the config says:
-// ids would be translated by mappings that do not apply. Lists that the config leaves empty are not compared.
-func Verify(pid int, uids, gids []Mapping) error {
-	haveUIDs, haveGIDs, err := Read(pid)
-	if err != nil {
-		return err
+// Verify reads the mappings of the user namespace of process pid, which has joined an existing one. It fails if they are not those
+// that the config says: ids would be translated by mappings that do not apply. Lists that the config leaves empty are not compared.
+// Errors are a *specconv.FieldError.
+func Verify(pid int, uids, gids []Mapping) (haveUIDs, haveGIDs []Mapping, err error) {
+	if haveUIDs, haveGIDs, err = Read(pid); err != nil {
+		return nil, nil, err
 	}
 	for _, c := range [...]struct {
 		kind       string
@@ -21,10 +23,11 @@ func Verify(pid int, uids, gids []Mapping) error {
 		{"gid", gids, haveGIDs},
 	} {
 		if len(c.want) > 0 && !Equal(c.want, c.have) {
-			return fmt.Errorf("the user namespace to join maps %ss %q, the config says %q", c.kind, describe(c.have), describe(c.want))
+			return nil, nil, specconv.Fieldf("/linux/"+c.kind+"Mappings", "the user namespace to join maps %ss %q, the config says %q",
+				c.kind, describe(c.have), describe(c.want))
 		}
 	}
-	return nil
+	return haveUIDs, haveGIDs, nil
 }
 
 // describe gives a mapping in one line: "0 100000 65536, 70000 1000 1".

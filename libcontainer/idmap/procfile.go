@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// maxExtents and maxBytes are what the kernel takes in the one write that a map file allows (user_namespaces(7); the limit of
-// bytes is a page, and 4 KiB the smallest page there is).
-const (
-	maxExtents = 340
-	maxBytes   = 4095
-)
+// maxExtents is how many the kernel takes, and maxBytes how long the text may be that says them in the one write which a map file
+// allows: less than a page (user_namespaces(7)).
+const maxExtents = 340
+
+func maxBytes() int { return os.Getpagesize() - 1 }
 
 // Parse reads the text of a uid_map or gid_map file: lines of container id, host id and size.
 func Parse(text string) ([]Mapping, error) {
@@ -52,8 +51,8 @@ func Format(maps []Mapping) ([]byte, error) {
 		}
 		b = append(b, '\n')
 	}
-	if len(b) > maxBytes {
-		return nil, fmt.Errorf("%d id mappings are %d bytes of text: the kernel takes at most %d", len(few), len(b), maxBytes)
+	if most := maxBytes(); len(b) > most {
+		return nil, fmt.Errorf("%d id mappings are %d bytes of text: the kernel takes at most %d", len(few), len(b), most)
 	}
 	return b, nil
 }

@@ -36,16 +36,16 @@ func TestWrite(t *testing.T) {
 	pid := sleeper(t)
 	uids := []Mapping{{ContainerID: 0, HostID: 100000, Size: 1000}, {ContainerID: 1000, HostID: 5, Size: 1}}
 	gids := scattered(200, 200000)
-	if err := Verify(pid, uids, gids); err == nil {
+	if _, _, err := Verify(pid, uids, gids); err == nil {
 		t.Error("a namespace without mappings was verified")
 	}
 	if err := Write(pid, uids, gids); err != nil {
 		t.Fatal(err)
 	}
-	if err := Verify(pid, uids, gids); err != nil {
+	if _, _, err := Verify(pid, uids, gids); err != nil {
 		t.Error(err)
 	}
-	if err := Verify(pid, uids[:1], gids); err == nil || !strings.Contains(err.Error(), `"0 100000 1000, 1000 5 1"`) {
+	if _, _, err := Verify(pid, uids[:1], gids); err == nil || !strings.Contains(err.Error(), `"0 100000 1000, 1000 5 1"`) {
 		t.Errorf("other mappings: %v", err)
 	}
 	if err := Write(pid, uids, gids); err == nil {
@@ -119,7 +119,8 @@ func writeOwn() error {
 	if string(setgroups) != "deny\n" || err != nil {
 		return errors.New("setgroups: " + string(setgroups))
 	}
-	return Verify(cmd.Process.Pid, uids, gids)
+	_, _, err = Verify(cmd.Process.Pid, uids, gids)
+	return err
 }
 
 func TestUnprivileged(t *testing.T) {

@@ -19,11 +19,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Join is an existing namespace to enter.
+// Join is an existing namespace to enter, or several at once: those of a process (pidfd, Linux 5.8).
 type Join struct {
-	File *os.File
-	Flag uintptr // its CLONE_NEW* flag
-	Name string  // its type, for errors
+	File *os.File // a namespace's, or a pidfd
+	Flag uintptr  // its CLONE_NEW* flag, or those of the namespaces to enter
+	Name string   // its type, for errors
 }
 
 // Request says what to start and where.
@@ -214,32 +214,4 @@ func (p *Process) abandon() {
 		_ = unix.Kill(p.PID, unix.SIGKILL)
 		p.Wait()
 	}
-}
-
-// UserNamespace makes a user namespace that has mappings and no process, for idmapped
-// mounts, and returns an fd of it. It lives as long as something refers to it.
-func UserNamespace(writeMaps func(pid int) error) (*os.File, error) {
-	stage, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("socketpair: %w", err)
-	}
-	p := &Process{stage: os.NewFile(uintptr(stage[0]), "stage")}
-	c := &child{stage: uintptr(stage[1]), user: -1, ask: true}
-	c.first = cloneArgs{flags: unix.CLONE_NEWUSER, exitSignal: uint64(unix.SIGCHLD)}
-	pid, errno := c.clone()
-	unix.Close(stage[1])
-	if errno != 0 {
-		p.stage.Close()
-		return nil, fmt.Errorf("clone3 of a user namespace: %w", explainClone(errno))
-	}
-	p.PID = pid
-	// The child waits for an answer that it never gets: its end is our end of the channel.
-	defer p.abandon()
-	if _, err := p.next(); err != nil {
-		return nil, err
-	}
-	if err := writeMaps(pid); err != nil {
-		return nil, err
-	}
-	return os.Open("/proc/" + strconv.Itoa(pid) + "/ns/user")
 }
