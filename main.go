@@ -33,6 +33,7 @@ var commands = []struct {
 	{"create", createCommand},
 	{"delete", deleteCommand},
 	{"events", eventsCommand},
+	{"exec", execCommand},
 	{"features", featuresCommand},
 	{"kill", killCommand},
 	{"list", listCommand},

@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"oci-run/libcontainer"
 	"oci-run/libcontainer/console"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/foreground"
@@ -68,7 +67,7 @@ func (j *createJob) foreground(c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	status, err := attend(created, signals, terminal)
+	status, err := attend(attended{created.PID, created.PidFD, created.Start, func() {}}, signals, terminal)
 	if err != nil {
 		return errors.Join(err, created.Delete(true))
 	}
@@ -97,26 +96,36 @@ func (j *createJob) ownTerminal(c *cli.Command) (*os.File, error) {
 	return ours, nil
 }
 
-// attend starts the container and stays until it ends.
-func attend(created *libcontainer.Created, signals *foreground.Signals, terminal *os.File) (int, error) {
+// attended is a process that stays in the foreground.
+type attended struct {
+	pid     int
+	pidfd   *os.File
+	start   func() error
+	abandon func() // ends it before its start
+}
+
+// attend starts the process and stays until it ends.
+func attend(p attended, signals *foreground.Signals, terminal *os.File) (int, error) {
 	var relay foreground.Terminal
 	if terminal != nil {
 		master, err := fdsocket.Receive(terminal)
 		if err != nil {
+			p.abandon()
 			return 0, err
 		}
 		r, err := console.NewRelay(master, os.Stdin, os.Stdout, os.Stderr)
 		if err != nil {
+			p.abandon()
 			return 0, err
 		}
 		relay = r
 	}
-	if err := created.Start(); err != nil {
+	if err := p.start(); err != nil {
 		if relay != nil {
 			relay.Finish(nil)
 		}
 		return 0, err
 	}
 	logger.flush()
-	return signals.Wait(created.PID, created.PidFD, relay), nil
+	return signals.Wait(p.pid, p.pidfd, relay), nil
 }

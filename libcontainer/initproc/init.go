@@ -33,9 +33,14 @@ func init() {
 	}
 }
 
-// Args is init's command line. It gets the numbers of the two fds that it inherits.
-func Args(sync, lock *os.File) []string {
-	return []string{"oci-run", Verb, strconv.Itoa(int(sync.Fd())), strconv.Itoa(int(lock.Fd()))}
+// Args is init's command line: the numbers of the fds that it inherits. That of an exec
+// has no lock.
+func Args(inherited ...*os.File) []string {
+	args := []string{"oci-run", Verb}
+	for _, f := range inherited {
+		args = append(args, strconv.Itoa(int(f.Fd())))
+	}
+	return args
 }
 
 // Env is init's whole environment: nothing of the container's, which could change what a
@@ -48,8 +53,8 @@ func Env() []string { return []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=async
 type container struct {
 	plan    Plan
 	sync    *syncpipe.Init
-	lock    *os.File // the container's lock, held until the parent has committed
-	channel *os.File // the start channel
+	lock    *os.File // the container's lock, held until the parent has committed; not in an exec
+	channel *os.File // the start channel; not in an exec
 	socket  *os.File // the console socket, or nil
 	root    *rootfs.FS
 	rootDir *os.File       // "/" once the root has changed
@@ -72,9 +77,13 @@ func Main() {
 		os.Exit(1) // there is nobody to tell: the parent is gone, or a person typed "init"
 	}
 	slog.SetDefault(slog.New(forward{c.sync}))
-	for i := range createSteps {
-		if err := c.step(&createSteps[i]); err != nil {
-			c.fail(createSteps[i].name, err)
+	steps := createSteps[:]
+	if c.plan.Exec {
+		steps = execSteps[:]
+	}
+	for i := range steps {
+		if err := c.step(&steps[i]); err != nil {
+			c.fail(steps[i].name, err)
 		}
 	}
 	os.Exit(1)
@@ -93,31 +102,44 @@ func (c *container) step(s *step) error {
 
 // receive gets the plan from the parent.
 func receive() (*container, error) {
-	if len(os.Args) != 4 {
+	if len(os.Args) != 3 && len(os.Args) != 4 {
 		return nil, errors.New("init is not for people")
 	}
-	sync, err := strconv.Atoi(os.Args[2])
-	if err != nil {
-		return nil, err
+	var inherited []int
+	for _, arg := range os.Args[2:] {
+		fd, err := strconv.Atoi(arg)
+		if err != nil {
+			return nil, err
+		}
+		syscall.CloseOnExec(fd)
+		inherited = append(inherited, fd)
 	}
-	lock, err := strconv.Atoi(os.Args[3])
-	if err != nil {
-		return nil, err
+	c := &container{sync: syncpipe.NewInit(uintptr(inherited[0]))}
+	if len(inherited) == 2 {
+		c.lock = os.NewFile(uintptr(inherited[1]), "lock")
 	}
-	syscall.CloseOnExec(lock)
-	c := &container{sync: syncpipe.NewInit(uintptr(sync)), lock: os.NewFile(uintptr(lock), "lock")}
 	data, files, err := c.sync.Config()
 	if err != nil {
 		return nil, err
 	}
-	if len(files) == 0 || len(files) > 2 {
-		return nil, errors.New("receive Config: wrong number of fds")
+	if err := wire.Unmarshal(data, &c.plan); err != nil {
+		return nil, err
 	}
-	c.channel = files[0]
-	if len(files) == 2 {
-		c.socket = files[1]
+	return c, c.take(files)
+}
+
+// take assigns the fds that came with the plan.
+func (c *container) take(files []*os.File) error {
+	if !c.plan.Exec && len(files) > 0 {
+		c.channel, files = files[0], files[1:]
 	}
-	return c, wire.Unmarshal(data, &c.plan)
+	if c.plan.Terminal != nil && len(files) > 0 {
+		c.socket, files = files[0], files[1:]
+	}
+	if len(files) > 0 || !c.plan.Exec && c.channel == nil || c.plan.Terminal != nil && c.socket == nil {
+		return errors.New("receive Config: wrong number of fds")
+	}
+	return nil
 }
 
 // fail reports the error to whoever waits, and ends init: the parent until the container

@@ -12,10 +12,11 @@ import (
 )
 
 // Plan is all that init applies, worked out by the parent. It is plain data, see package
-// wire. The fds that go with it are, in this order: the start channel, and the console
-// socket if there is one.
+// wire. The fds that go with it are, in this order: the start channel unless it is an exec,
+// and the console socket if there is one.
 type Plan struct {
-	ID string
+	ID   string
+	Exec bool // join a container that exists; then nothing of its root, hooks and hostname is set
 
 	Root         rootfs.Plan
 	Process      process.Plan

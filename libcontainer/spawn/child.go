@@ -10,6 +10,7 @@ package spawn
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -87,6 +88,8 @@ type child struct {
 	inherit  uintptr
 	pass     [maxPass]uintptr
 	npass    int
+	gaps     [maxPass + 3]struct{ first, last uintptr } // the fds between those that are kept
+	ngaps    int
 	exe      uintptr
 	argv     []*byte
 	envv     []*byte
@@ -128,6 +131,7 @@ func prepare(r *Request, stage int) (*child, error) {
 		}
 	}
 	c.plan(r, joined)
+	c.planGaps()
 	var err error
 	if c.argv, err = syscall.SlicePtrFromStrings(r.Args); err != nil {
 		return nil, err
@@ -143,7 +147,7 @@ func prepare(r *Request, stage int) (*child, error) {
 // second clone creates all but the user namespace.
 func (c *child) plan(r *Request, joined uintptr) {
 	c.ask = r.New&unix.CLONE_NEWUSER != 0
-	c.root = c.ask || c.user >= 0
+	c.root = c.ask || joined&unix.CLONE_NEWUSER != 0
 	c.time = r.New&unix.CLONE_NEWTIME != 0
 	c.twice = c.time || joined&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) != 0
 	flags := r.New &^ unix.CLONE_NEWTIME
@@ -155,6 +159,20 @@ func (c *child) plan(r *Request, joined uintptr) {
 	if r.Cgroup != nil {
 		c.first.flags |= unix.CLONE_INTO_CGROUP
 		c.first.cgroup = uint64(r.Cgroup.Fd())
+	}
+}
+
+// planGaps finds the ranges of fds that nothing needs after the joins.
+func (c *child) planGaps() {
+	kept := append([]uintptr{c.stage, c.exe}, c.pass[:c.npass]...)
+	slices.Sort(kept)
+	next := c.inherit
+	for _, fd := range append(kept, ^uintptr(0)>>33) {
+		if fd > next {
+			c.gaps[c.ngaps].first, c.gaps[c.ngaps].last = next, fd-1
+			c.ngaps++
+		}
+		next = max(next, fd+1)
 	}
 }
 
@@ -201,6 +219,11 @@ func (c *child) run() {
 		return
 	}
 	if c.twice {
+		// The second clone is born into a container, whose processes may look at what it has open
+		// (CVE-2016-9962): so it has nothing.
+		for i := 0; i < c.ngaps; i++ {
+			syscall.RawSyscall6(unix.SYS_CLOSE_RANGE, c.gaps[i].first, c.gaps[i].last, 0, 0, 0, 0)
+		}
 		pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, c.second, 0, 0, 0, 0, 0)
 		if errno != 0 {
 			c.fail(stepClone, errno)

@@ -27,8 +27,13 @@ func (s *Starter) Start(agent func(listener *os.File) error) error {
 	if err := s.send(start, nil); err != nil {
 		return err
 	}
+	return s.follow(agent)
+}
+
+// follow waits until init has executed its program.
+func (e end) follow(agent func(listener *os.File) error) error {
 	for {
-		m, err := s.receive()
+		m, err := e.receive()
 		switch {
 		case errors.Is(err, ErrClosed):
 			return nil
@@ -44,7 +49,7 @@ func (s *Starter) Start(agent func(listener *os.File) error) error {
 			err = agent(m.files[0])
 			m.files[0].Close()
 			if err == nil {
-				err = s.send(listener, nil)
+				err = e.send(listener, nil)
 			}
 		default:
 			closeAll(m.files)
@@ -54,6 +59,15 @@ func (s *Starter) Start(agent func(listener *os.File) error) error {
 			return err
 		}
 	}
+}
+
+// Start is Committed for an exec, which has no start command to wait for: the process goes
+// on at once, see [Starter.Start].
+func (p *Parent) Start(agent func(listener *os.File) error) error {
+	if err := p.Committed(); err != nil {
+		return err
+	}
+	return p.follow(agent)
 }
 
 // Waiter is init's end of the start channel.
@@ -80,6 +94,9 @@ func AwaitStart(channel *os.File) (*Waiter, error) {
 		return w, err
 	}
 }
+
+// Waiter gives the end with which init reports after Ready if there is no start command.
+func (i *Init) Waiter() *Waiter { return &Waiter{i.end} }
 
 // Listener hands over the listener of a seccomp filter and waits until the agent has it.
 func (w *Waiter) Listener(f *os.File) error {

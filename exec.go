@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v3"
+
+	"oci-run/libcontainer"
+	"oci-run/libcontainer/fdsocket"
+	"oci-run/libcontainer/foreground"
+	"oci-run/specconv"
+)
+
+// execFailed is the exit status of an exec that did not get to run the program. All others
+// are the program's.
+const execFailed = 255
+
+func execCommand() *cli.Command {
+	stop := 1
+	return &cli.Command{
+		Name:      "exec",
+		Usage:     "run another process in a container",
+		ArgsUsage: "ID COMMAND [ARG...]  or  --process FILE ID",
+		Description: "Runs a command, or the process that FILE describes as config.json does, in the running container ID, and exits\n" +
+			"with its status: 128 and the number of the signal if one ended it, 255 if it could not be run.\n" +
+			"What neither FILE nor an option says is as in the container's own process.",
+		StopOnNthArg:              &stop, // what follows the ID are the command's options
+		DisableSliceFlagSeparator: true,  // controllers are separated by commas
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from `FILE` (process of runtime-spec's config.json)"},
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the process"},
+			&cli.StringFlag{Name: "pid-file", Usage: "write the pid of the process to `FILE`"},
+			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give the process a terminal"},
+			&cli.StringFlag{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the terminal"},
+			&cli.StringFlag{Name: "pidfd-socket", Usage: "unix socket at `PATH` that gets a pidfd of the process"},
+			&cli.StringFlag{Name: "cwd", Usage: "working directory in the container"},
+			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set the environment variable `NAME=VALUE`"},
+			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`"},
+			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "be in the group `GID` too"},
+			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "have the capability `NAME` too"},
+			&cli.BoolFlag{Name: "no-new-privs", Usage: "never gain privileges by executing a file"},
+			&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
+			&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
+			&cli.StringSliceFlag{Name: "cgroup", Usage: "run in the cgroup `[CONTROLLER,...:]PATH` below the container's"},
+			&cli.IntFlag{Name: "preserve-fds", Usage: "hand the `N` fds from 3 on to the process"},
+			&cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container; the process runs when it is resumed"},
+		},
+		Action: execAction,
+	}
+}
+
+func execAction(_ context.Context, c *cli.Command) error {
+	err := joinContainer(c)
+	if _, isStatus := errors.AsType[exitStatus](err); err == nil || isStatus {
+		return err
+	}
+	return &runtimeError{fmt.Errorf("exec failed: %w", err), execFailed}
+}
+
+func joinContainer(c *cli.Command) error {
+	container, err := load(c)
+	if err != nil {
+		return err
+	}
+	spec, err := container.Config()
+	if err != nil {
+		return err
+	}
+	p, err := execProcess(c, spec)
+	if err != nil {
+		return err
+	}
+	o := &libcontainer.ExecOptions{
+		PIDFile: c.String("pid-file"), PidfdSocket: c.String("pidfd-socket"), PreserveFDs: c.Int("preserve-fds"),
+		IgnorePaused: c.Bool("ignore-paused"),
+	}
+	if o.Cgroup, err = subCgroups(c.StringSlice("cgroup")); err != nil {
+		return err
+	}
+	if path := c.String("console-socket"); path != "" {
+		if !c.Bool("detach") {
+			return errors.New("cannot use console socket if runc will not detach or allocate tty")
+		}
+		if o.ConsoleSocket, err = fdsocket.Dial(path); err != nil {
+			return err
+		}
+		defer o.ConsoleSocket.Close()
+	}
+	if c.Bool("detach") {
+		e, err := container.Exec(p, spec, o)
+		if err != nil {
+			return err
+		}
+		return e.Start()
+	}
+	return execForeground(container, p, spec, o)
+}
+
+// execForeground runs the process as if it were a program of ours.
+func execForeground(container *libcontainer.Container, p *specs.Process, spec *specs.Spec, o *libcontainer.ExecOptions) error {
+	signals := foreground.Catch()
+	defer signals.Stop()
+	var terminal *os.File
+	if p.Terminal {
+		var err error
+		if terminal, o.ConsoleSocket, err = fdsocket.Pair(); err != nil {
+			return err
+		}
+		defer terminal.Close()
+		defer o.ConsoleSocket.Close()
+		o.Foreground = true
+	}
+	e, err := container.Exec(p, spec, o)
+	if err != nil {
+		return err
+	}
+	status, err := attend(attended{e.PID, e.PidFD, e.Start, e.Abandon}, signals, terminal)
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return nil
+}
+
+// execProcess is the process that the command line describes.
+func execProcess(c *cli.Command, spec *specs.Spec) (*specs.Process, error) {
+	p := &specs.Process{}
+	if path := c.String("process"); path != "" {
+		if c.NArg() > 1 {
+			return nil, errors.New("--process: the command stands in the file, not on the command line")
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := specconv.Decode(raw, p); err != nil {
+			return nil, fmt.Errorf("parse %q: %w", path, err)
+		}
+	} else {
+		if c.NArg() < 2 {
+			return nil, errors.New("exec args cannot be empty: neither a command nor --process is given")
+		}
+		if spec.Process != nil {
+			*p = *spec.Process
+		}
+		p.Args = c.Args().Slice()[1:]
+		p.Terminal, p.ConsoleSize = false, nil
+	}
+	return p, applyExecFlags(c, p)
+}
+
+// applyExecFlags lets options prevail over the file or the container's process.
+func applyExecFlags(c *cli.Command, p *specs.Process) error {
+	if c.Bool("tty") {
+		p.Terminal = true
+	}
+	for _, o := range []struct {
+		name string
+		to   *string
+	}{{"cwd", &p.Cwd}, {"apparmor", &p.ApparmorProfile}, {"process-label", &p.SelinuxLabel}} {
+		if value := c.String(o.name); value != "" {
+			*o.to = value
+		}
+	}
+	if c.IsSet("no-new-privs") {
+		p.NoNewPrivileges = c.Bool("no-new-privs")
+	}
+	p.Env = append(p.Env[:len(p.Env):len(p.Env)], c.StringSlice("env")...)
+	if caps := c.StringSlice("cap"); len(caps) > 0 {
+		p.Capabilities = addCapabilities(p.Capabilities, caps)
+	}
+	if user := c.String("user"); user != "" {
+		if err := parseUser(user, &p.User); err != nil {
+			return fmt.Errorf("--user %q: %w", user, err)
+		}
+	}
+	for _, text := range c.StringSlice("additional-gids") {
+		gid, err := parseID(text)
+		if err != nil {
+			return fmt.Errorf("--additional-gids %q: %w", text, err)
+		}
+		p.User.AdditionalGids = append(p.User.AdditionalGids[:len(p.User.AdditionalGids):len(p.User.AdditionalGids)], gid)
+	}
+	return nil
+}
+
+// addCapabilities adds to all sets but the inheritable, which no command line may fill
+// (CVE-2022-29162). Without that, the kernel takes no ambient ones either.
+func addCapabilities(sets *specs.LinuxCapabilities, names []string) *specs.LinuxCapabilities {
+	out := specs.LinuxCapabilities{}
+	if sets != nil {
+		out = *sets
+	}
+	add := func(set []string) []string { return append(set[:len(set):len(set)], names...) }
+	out.Bounding, out.Effective, out.Permitted = add(out.Bounding), add(out.Effective), add(out.Permitted)
+	if out.Inheritable != nil {
+		out.Ambient = add(out.Ambient)
+	}
+	return &out
+}
+
+// parseUser takes UID[:GID]. Only numbers are users: names are the image's business, and
+// nothing that merely begins like a number is one (CVE-2016-3697, CVE-2026-30892).
+func parseUser(text string, user *specs.User) (err error) {
+	uid, gid, both := strings.Cut(text, ":")
+	if user.UID, err = parseID(uid); err != nil || !both {
+		return err
+	}
+	user.GID, err = parseID(gid)
+	return err
+}
+
+func parseID(text string) (uint32, error) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, errors.New("an id is a decimal number")
+	}
+	id, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || id == 1<<32-1 {
+		return 0, errors.New("an id is a number below 4294967295")
+	}
+	return uint32(id), nil
+}
+
+// subCgroups takes the values of --cgroup: one path, or paths for v1 controllers.
+func subCgroups(values []string) (map[string]string, error) {
+	paths := make(map[string]string, len(values))
+	for _, value := range values {
+		controllers, path, named := strings.Cut(value, ":")
+		if !named {
+			if len(values) > 1 {
+				return nil, fmt.Errorf("invalid --cgroup argument: %q (missing <controller>: prefix)", value)
+			}
+			return map[string]string{"": value}, nil
+		}
+		for controller := range strings.SplitSeq(controllers, ",") {
+			if controller == "" {
+				return nil, fmt.Errorf("invalid --cgroup argument: %q (empty <controller> prefix)", value)
+			}
+			if _, twice := paths[controller]; twice {
+				return nil, fmt.Errorf("invalid --cgroup argument: controller %q specified multiple times", controller)
+			}
+			paths[controller] = path
+		}
+	}
+	return paths, nil
+}

@@ -1,0 +1,405 @@
+package libcontainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/capabilities"
+	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/fdsocket"
+	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/lsm"
+	"oci-run/libcontainer/namespaces"
+	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/seccomp"
+	"oci-run/libcontainer/selfexe"
+	"oci-run/libcontainer/spawn"
+	"oci-run/libcontainer/syncpipe"
+	"oci-run/libcontainer/wire"
+	"oci-run/specconv"
+)
+
+// ExecOptions is what `exec` asks for beyond the process.
+type ExecOptions struct {
+	PIDFile       string            // gets the pid, written atomically once the program runs
+	ConsoleSocket *os.File          // socket that gets the terminal's master; nil without a terminal
+	PidfdSocket   string            // path of the socket that gets a pidfd of the process
+	PreserveFDs   int               // so many fds from 3 on are handed to the process
+	Foreground    bool              // the terminal's master goes to a relay of ours, not to an engine
+	IgnorePaused  bool              // exec in a paused container too; the process waits for its resume
+	Cgroup        map[string]string // paths below the container's cgroup, by v1 controller; "" for all
+}
+
+// Executed is a process that joins a container. It is a child of this process, until it
+// exits, and waits for Start.
+type Executed struct {
+	PID   int
+	PidFD *os.File
+
+	container *Container
+	options   *ExecOptions
+	child     *spawn.Process
+	sync      *syncpipe.Parent
+	agent     func(listener *os.File) error
+}
+
+// execution is an exec on its way.
+type execution struct {
+	container *Container
+	options   *ExecOptions
+	spec      *specs.Spec
+	plan      initproc.Plan
+	init      *os.File // pidfd of the container's init process
+	cgroup    *cgroups.Manager
+	child     *spawn.Process
+	sync      *syncpipe.Parent
+}
+
+// Config parses the config.json that the container was created with.
+func (c *Container) Config() (*specs.Spec, error) {
+	dir, err := c.dir()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return c.spec(dir)
+}
+
+// Exec has another process join the container, up to the point where it waits to be
+// started. spec is the container's Config. p is a process.json: fields that it leaves out
+// are those of the container's own process.
+func (c *Container) Exec(p *specs.Process, spec *specs.Spec, o *ExecOptions) (*Executed, error) {
+	e := &execution{container: c, options: o, spec: spec}
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	if err := e.newPlan(process.Inherit(p, spec.Process)); err != nil {
+		return nil, err
+	}
+	if err := e.openInit(); err != nil {
+		return nil, err
+	}
+	defer e.init.Close()
+	if err := e.join(); err != nil {
+		e.abandon()
+		return nil, e.explain(err)
+	}
+	return &Executed{
+		PID: e.child.PID, PidFD: e.child.PidFD,
+		container: c, options: o, child: e.child, sync: e.sync, agent: c.execAgent(spec, e.child.PID),
+	}, nil
+}
+
+// check refuses what can't work in the container's state.
+func (e *execution) check() error {
+	status, err := e.container.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
+	case specs.StateStopped:
+		return fmt.Errorf("cannot exec in a stopped container: %q", e.container.ID())
+	case specs.StateCreating:
+		return fmt.Errorf("cannot exec in a container that is being created: %q", e.container.ID())
+	case Paused:
+		if !e.options.IgnorePaused {
+			return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+		}
+	}
+	return nil
+}
+
+// newPlan works out all that can be known before the process exists.
+func (e *execution) newPlan(p *specs.Process) error {
+	if err := specconv.CheckProcess(p); err != nil {
+		return err
+	}
+	if e.spec.Linux == nil {
+		e.spec.Linux = &specs.Linux{}
+	}
+	e.plan = initproc.Plan{ID: e.container.ID(), Exec: true, Keyring: true, PreserveFDs: e.options.PreserveFDs}
+	e.plan.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
+	_, e.plan.UserNamespace = namespaces.Find(e.spec.Linux.Namespaces, specs.UserNamespace)
+	proc, err := process.NewPlan(p, e.spec, "")
+	if err != nil {
+		return err
+	}
+	e.plan.Process = *proc
+	if e.plan.Terminal, err = console.NewPlan(p, e.options.Foreground); err != nil {
+		return err
+	}
+	if (e.plan.Terminal != nil) != (e.options.ConsoleSocket != nil) {
+		return consoleMismatch(e.plan.Terminal != nil)
+	}
+	if err := preserved(e.options.PreserveFDs); err != nil {
+		return err
+	}
+	return e.planConfinement(p)
+}
+
+func (e *execution) planConfinement(p *specs.Process) error {
+	available, err := capabilities.Permitted(e.plan.UserNamespace)
+	if err != nil {
+		return err
+	}
+	caps, warnings := capabilities.NewPlan(p.Capabilities, available)
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	e.plan.Capabilities = *caps
+	labels, err := lsm.NewPlan(p, e.spec.Linux.MountLabel, "")
+	if err != nil {
+		return err
+	}
+	e.plan.Labels = *labels
+	if e.spec.Linux.Seccomp == nil {
+		return nil
+	}
+	e.plan.Seccomp, warnings, err = seccomp.Compile(e.spec.Linux.Seccomp)
+	for _, w := range warnings {
+		slog.Debug(w)
+	}
+	return err
+}
+
+// openInit opens a pidfd of the container's init process. Its pid may be another
+// process's by now.
+func (e *execution) openInit() error {
+	init := e.container.record.Init
+	fd, err := unix.PidfdOpen(init.PID, 0)
+	if err == nil && !init.Alive() {
+		unix.Close(fd)
+		err = unix.ESRCH
+	}
+	if err != nil {
+		return e.explain(fmt.Errorf("open the container's init process %d: %w", init.PID, err))
+	}
+	e.init = os.NewFile(uintptr(fd), "container "+e.container.ID())
+	return nil
+}
+
+// join starts the process in the container's cgroup and namespaces, and sees it through
+// to the point where it waits.
+func (e *execution) join() error {
+	if err := e.spawn(); err != nil {
+		return err
+	}
+	if e.plan.Process.OOMScoreAdj != nil {
+		proc, err := os.Open("/proc")
+		if err != nil {
+			return err
+		}
+		defer proc.Close()
+		if err := e.plan.Process.SetOOMScore(int(proc.Fd()), e.child.PID); err != nil {
+			return err
+		}
+	}
+	var files []*os.File
+	if e.options.ConsoleSocket != nil {
+		files = append(files, e.options.ConsoleSocket)
+	}
+	err := e.sync.Config(wire.Marshal(&e.plan), files...)
+	if err == nil {
+		err = e.sync.Serve(e)
+	}
+	if errors.Is(err, syncpipe.ErrClosed) {
+		return e.explainEnd()
+	}
+	return err
+}
+
+func (e *execution) spawn() error {
+	join, err := e.namespaces()
+	if err != nil {
+		return err
+	}
+	exe, err := selfexe.Open()
+	if err != nil {
+		return err
+	}
+	defer exe.Close()
+	parent, child, err := syncpipe.Pair()
+	if err != nil {
+		return err
+	}
+	defer child.Close()
+	e.sync = parent
+	request := &spawn.Request{
+		Exe: exe, Args: initproc.Args(child), Env: initproc.Env(),
+		Inherit: 3 + e.options.PreserveFDs, Pass: []*os.File{child},
+		Join: join, Affinity: e.plan.Process.AffinityInitial.Bytes(),
+	}
+	process.RestoreNofile()
+	return e.spawnInCgroup(request)
+}
+
+// namespaces says which of init's namespaces are to be joined: those that config.json
+// lists. The others are ours as well.
+func (e *execution) namespaces() ([]spawn.Join, error) {
+	flags := uintptr(0)
+	for _, ns := range e.spec.Linux.Namespaces {
+		kind, known := namespaces.Lookup(ns.Type)
+		if !known {
+			return nil, fmt.Errorf("namespace type %q is unknown", ns.Type)
+		}
+		if kind.Flag == unix.CLONE_NEWUSER && e.sameUserNamespace() {
+			continue // joining one's own is an error, setns(2)
+		}
+		flags |= kind.Flag
+	}
+	if flags == 0 {
+		return nil, nil
+	}
+	return []spawn.Join{{File: e.init, Flag: flags, Name: "every"}}, nil
+}
+
+func (e *execution) sameUserNamespace() bool {
+	var ours, theirs unix.Stat_t
+	pid := strconv.Itoa(e.container.record.Init.PID)
+	return unix.Stat("/proc/self/ns/user", &ours) == nil && unix.Stat("/proc/"+pid+"/ns/user", &theirs) == nil &&
+		ours.Dev == theirs.Dev && ours.Ino == theirs.Ino
+}
+
+// spawnInCgroup starts the process in the container's cgroup, or, if that can't take
+// processes any more and no other was asked for, in the one that init is in.
+func (e *execution) spawnInCgroup(r *spawn.Request) error {
+	var err error
+	if e.cgroup, err = e.container.cgroup(); err != nil {
+		return err
+	}
+	if e.cgroup == nil || len(e.cgroup.Hierarchies()) == 0 {
+		e.child, err = spawn.Start(r)
+		return err
+	}
+	birth, err := e.cgroup.ExecBirth(e.options.Cgroup)
+	if err == nil {
+		err = e.spawnIn(birth, r)
+	}
+	moved := errors.Is(err, cgroups.ErrGone) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)
+	if !moved || len(e.options.Cgroup) > 0 {
+		return err
+	}
+	if birth, err = e.cgroup.BirthBeside(e.container.record.Init.PID); err != nil {
+		return err
+	}
+	return e.spawnIn(birth, r)
+}
+
+func (e *execution) spawnIn(birth *cgroups.Birth, r *spawn.Request) error {
+	defer birth.Close()
+	r.Cgroup, r.Tasks = birth.Unified, birth.Tasks
+	child, err := spawn.Start(r)
+	if err != nil && birth.Unified != nil && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)) {
+		return fmt.Errorf("exec: adding pid of the process to cgroup %q: %w", birth.Unified.Name(), err)
+	}
+	e.child = child
+	return err
+}
+
+// execAgent hands the listener of a filter with SCMP_ACT_NOTIFY to the agent that
+// config.json names. The container's state tells of init, its pid of the new process.
+func (c *Container) execAgent(spec *specs.Spec, pid int) func(listener *os.File) error {
+	return func(listener *os.File) error {
+		profile := spec.Linux.Seccomp
+		return seccomp.SendListener(profile.ListenerPath, int(listener.Fd()), &specs.ContainerProcessState{
+			Version: specs.Version, Pid: pid, Metadata: profile.ListenerMetadata,
+			State: *hookState(c.record, specs.StateRunning, c.record.Init.PID),
+		})
+	}
+}
+
+// explainEnd says why the process is gone without a word.
+func (e *execution) explainEnd() error {
+	if err := e.child.Failure(); err != nil {
+		return err
+	}
+	if e.cgroup != nil {
+		if err := e.cgroup.ExplainOOM(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the process ended before its program ran: %s", e.child.Wait())
+}
+
+// explain says when an exec failed because the container had ended meanwhile.
+func (e *execution) explain(err error) error {
+	if failure := (*syncpipe.Failure)(nil); errors.As(err, &failure) || e.container.record.Init.Alive() {
+		return err
+	}
+	return fmt.Errorf("cannot exec in a container that has stopped: %q: %w", e.container.ID(), err)
+}
+
+// abandon ends a process that can't be used.
+func (e *execution) abandon() {
+	if e.sync != nil {
+		e.sync.Close()
+	}
+	if e.child != nil {
+		kill(e.child)
+	}
+}
+
+func kill(child *spawn.Process) {
+	_ = unix.PidfdSendSignal(int(child.PidFD.Fd()), unix.SIGKILL, nil, 0)
+	child.Wait()
+	child.Close()
+}
+
+// MountFD implements syncpipe.Handler. An exec mounts nothing.
+func (e *execution) MountFD(int) (*os.File, error) { return nil, errors.New("an exec has no mounts") }
+
+// Hooks implements syncpipe.Handler. An exec has no hooks.
+func (e *execution) Hooks() error { return errors.New("an exec has no hooks") }
+
+// Limits implements syncpipe.Handler.
+func (e *execution) Limits() error { return e.plan.Process.SetRlimits(e.child.PID) }
+
+// Log implements syncpipe.Handler.
+func (e *execution) Log(level int, text string) {
+	slog.Log(context.Background(), slog.Level(level), text)
+}
+
+// Start has the process execute its program, and returns when it does, or with the reason
+// why it does not; then nothing is left of it.
+func (e *Executed) Start() error {
+	defer e.sync.Close()
+	if err := e.start(); err != nil {
+		kill(e.child)
+		return err
+	}
+	return nil
+}
+
+func (e *Executed) start() error {
+	if path := e.options.PidfdSocket; path != "" {
+		if err := fdsocket.SendTo(path, e.PidFD); err != nil {
+			return err
+		}
+	}
+	var file *pidFile
+	if path := e.options.PIDFile; path != "" {
+		var err error
+		if file, err = newPIDFile(path, e.PID); err != nil {
+			return err
+		}
+	}
+	if err := e.sync.Start(e.agent); err != nil {
+		file.discard()
+		return err
+	}
+	return file.commit()
+}
+
+// Abandon ends a process that is not going to be started.
+func (e *Executed) Abandon() {
+	e.sync.Close()
+	kill(e.child)
+}
