@@ -8,6 +8,19 @@ import (
 
 // Every call below concerns the calling thread only, which must be locked to its OS thread and be the one that calls execve.
 
+// DropInheritable keeps the program from inheriting capabilities past the plan: in a user namespace without root, init itself could
+// only come by its own through the inheritable and ambient sets. What is ambient goes with what is inheritable.
+func DropInheritable() error {
+	effective, permitted, _, err := get()
+	if err != nil {
+		return err
+	}
+	if err := set(effective, permitted, 0); err != nil {
+		return fmt.Errorf("capset inheritable 0: %w", err)
+	}
+	return nil
+}
+
 // BeforeUser makes the first half, while the thread is still root of its user namespace: it drops from the bounding set whatever
 // is not planned (that needs CAP_SETPCAP) and, if uid is another user than root, keeps the permitted set over the change of user.
 // keepSysAdmin must be the same as in AfterUser.

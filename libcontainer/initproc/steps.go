@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/libcontainer/capabilities"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/syncpipe"
 	"oci-run/libcontainer/sysctl"
@@ -52,6 +53,11 @@ func (c *container) session() error {
 	process.RestoreNofile()
 	if _, err := unix.Setsid(); err != nil {
 		return fmt.Errorf("setsid: %w", err)
+	}
+	if c.plan.UserNamespace && os.Geteuid() != 0 {
+		if err := capabilities.DropInheritable(); err != nil {
+			return err
+		}
 	}
 	return process.SetDumpable(false)
 }

@@ -54,8 +54,8 @@ var stepNames = [...]string{
 	stepTasks:   "join cgroup",
 	stepJoin:    "join namespace",
 	stepWait:    "wait for id mappings",
-	stepGID:     "set gid 0 in the user namespace",
-	stepUID:     "set uid 0 in the user namespace",
+	stepGID:     "take a gid of the user namespace",
+	stepUID:     "take a uid of the user namespace",
 	stepCaps:    "keep capabilities in a user namespace without root",
 	stepTime:    "create time namespace",
 	stepOffsets: "write /proc/self/timens_offsets",
@@ -72,9 +72,10 @@ type cloneArgs struct {
 // child is all that the child reads, laid out before the clone.
 type child struct {
 	first    cloneArgs
-	ask      bool // a new user namespace wants maps
-	root     bool // become root of the user namespace
-	twice    bool // clone a second time
+	ask      bool    // a new user namespace wants maps
+	root     bool    // become root of the user namespace
+	uid, gid uintptr // or these, where it has no root
+	twice    bool    // clone a second time
 	second   uintptr
 	time     bool // unshare the time namespace
 	stage    uintptr
@@ -107,7 +108,7 @@ var (
 func prepare(r *Request, stage int) (*child, error) {
 	c := &child{
 		stage: uintptr(stage), exe: r.Exe.Fd(), inherit: uintptr(r.Inherit), user: -1,
-		offsets: []byte(r.TimeOffsets), affinity: r.Affinity, npass: len(r.Pass), njoins: len(r.Join),
+		uid: uintptr(r.UID), gid: uintptr(r.GID), offsets: []byte(r.TimeOffsets), affinity: r.Affinity, npass: len(r.Pass), njoins: len(r.Join),
 		ntasks: len(r.Tasks),
 	}
 	if len(r.Tasks) > maxTasks {
@@ -309,25 +310,32 @@ func (c *child) await() bool {
 }
 
 // becomeRoot takes uid and gid 0 of the user namespace, so that the exec keeps our
-// capabilities in it. Where 0 is not mapped, they are made ambient instead.
+// capabilities in it. Where 0 is not mapped we have to be somebody else, for nobody can
+// make files; the capabilities are made ambient then.
 //
 //go:nosplit
 //go:norace
 func (c *child) becomeRoot() bool {
 	_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETRESGID, 0, 0, 0, 0, 0, 0)
-	if c.errno != 0 && c.errno != syscall.EINVAL {
+	if c.errno == syscall.EINVAL {
+		_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETRESGID, c.gid, c.gid, c.gid, 0, 0, 0)
+	}
+	if c.errno != 0 {
 		c.fail(stepGID, c.errno)
 		return false
 	}
 	_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETRESUID, 0, 0, 0, 0, 0, 0)
+	if c.errno == 0 {
+		return true
+	}
 	if c.errno == syscall.EINVAL {
-		return c.keepCaps()
+		_, _, c.errno = syscall.RawSyscall6(unix.SYS_SETRESUID, c.uid, c.uid, c.uid, 0, 0, 0)
 	}
 	if c.errno != 0 {
 		c.fail(stepUID, c.errno)
 		return false
 	}
-	return true
+	return c.keepCaps()
 }
 
 //go:nosplit

@@ -46,6 +46,8 @@ type Request struct {
 	// WriteMaps writes the id mappings of a new user namespace for the given process. It
 	// is called once, if New has CLONE_NEWUSER.
 	WriteMaps func(pid int) error
+	// UID and GID are who init is in a user namespace that does not map 0.
+	UID, GID uint32
 	// TimeOffsets is what a new time namespace's timens_offsets file gets, or empty.
 	TimeOffsets string
 	// Affinity is the CPU mask that the process has from its first instruction on, or nil.
