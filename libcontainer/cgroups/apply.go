@@ -38,6 +38,11 @@ func (m *Manager) Limit() error {
 			return err
 		}
 	}
+	if m.record.Driver == DriverSystemd {
+		if err := m.setUnit(&m.plan.late); err != nil {
+			return err
+		}
+	}
 	if err := m.write(&m.plan.late); err != nil {
 		return err
 	}

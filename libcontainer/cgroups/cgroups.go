@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/cgroups/systemd"
 )
 
 // The drivers: who makes the directories.
@@ -49,12 +51,13 @@ type Record struct {
 type Manager struct {
 	record Record
 	// optional says that a cgroup without permission is left out instead of being an error.
-	optional bool
-	made     []string // directories made by Create, for undo
-	born     bool     // Birth has given the process all that it needs
-	pid      int      // the process that joined
-	owner    int      // who gets the cgroup, or -1
-	plan     *plan    // nil if opened from a record
+	optional  bool
+	made      []string           // directories made by Create, for undo
+	born      bool               // Birth has given the process all that it needs
+	pid       int                // the process that joined
+	owner     int                // who gets the cgroup, or -1
+	annotated []systemd.Property // properties of the unit that annotations ask for
+	plan      *plan              // nil if opened from a record
 }
 
 // New checks the resources of spec and plans the container's cgroups. It changes nothing. The error is a

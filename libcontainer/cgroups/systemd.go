@@ -2,13 +2,239 @@ package cgroups
 
 import (
 	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/cgroups/devices"
+	"oci-run/libcontainer/cgroups/systemd"
+	"oci-run/specconv"
 )
 
-var errNoSystemd = errors.New("the systemd cgroup manager is not supported yet")
+// unitPrefix begins the names of scopes of containers without a linux.cgroupsPath.
+const unitPrefix = "oci-run"
 
-func (m *Manager) planUnit(*specs.Spec, Options) error    { return errNoSystemd }
-func (m *Manager) startUnit(int) error                    { return errNoSystemd }
-func (m *Manager) stopUnit() error                        { return errNoSystemd }
-func (m *Manager) updateUnit(*specs.LinuxResources) error { return errNoSystemd }
+// planUnit works out the scope unit and its place from linux.cgroupsPath, which is slice:prefix:name here.
+func (m *Manager) planUnit(spec *specs.Spec, o Options) error {
+	cgroupsPath := ""
+	if spec.Linux != nil {
+		cgroupsPath = spec.Linux.CgroupsPath
+	}
+	slice, unit, err := parseUnitPath(cgroupsPath, o.ID)
+	if err != nil {
+		return specconv.Field("/linux/cgroupsPath", err)
+	}
+	if slice == "" {
+		slice = map[bool]string{false: "system.slice", true: "user.slice"}[o.Rootless]
+	}
+	parent, err := expandSlice(slice)
+	if err != nil {
+		return specconv.Field("/linux/cgroupsPath", err)
+	}
+	if m.annotated, err = annotatedProperties(spec.Annotations); err != nil {
+		return err
+	}
+	if o.Rootless {
+		if m.record.Mode != V2 {
+			return errors.New("cannot use rootless systemd cgroups manager on cgroup v1")
+		}
+		base, err := m.managerCgroup()
+		if err != nil {
+			return err
+		}
+		parent = filepath.Join(base, parent)
+	}
+	m.record.Slice, m.record.Unit = slice, unit
+	// Seen from a cgroup namespace, systemd's paths begin elsewhere; there is no systemd to talk to in such a place.
+	m.record.Hierarchies, err = planPaths(m.record.Mode, filepath.Join(parent, unit), "")
+	return err
+}
+
+// parseUnitPath reads "slice:prefix:name". Without a path, the name is the container's id.
+func parseUnitPath(path, id string) (slice, unit string, err error) {
+	prefix, name := unitPrefix, id
+	if path != "" {
+		parts := strings.Split(path, ":")
+		if len(parts) != 3 {
+			return "", "", fmt.Errorf("expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got %q instead", path)
+		}
+		slice, prefix, name = parts[0], parts[1], parts[2]
+	}
+	if strings.HasSuffix(name, ".slice") {
+		return "", "", fmt.Errorf("%q is a slice, which can't hold a container", name)
+	}
+	if prefix != "" {
+		name = prefix + "-" + name
+	}
+	unit = name + ".scope"
+	if name == "" || len(unit) > 255 || strings.Trim(unit, unitCharacters) != "" {
+		return "", "", fmt.Errorf("%q is no name of a systemd unit", unit)
+	}
+	return slice, unit, nil
+}
+
+// unitCharacters are those that systemd.unit(5) allows in a unit's name.
+const unitCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.\\-@"
+
+// expandSlice gives the path of a slice: a-b.slice is in a.slice, and "-.slice" is the root (systemd.slice(5)).
+func expandSlice(slice string) (string, error) {
+	name, ok := strings.CutSuffix(slice, ".slice")
+	if !ok || name == "" || strings.Contains(name, "/") {
+		return "", fmt.Errorf("invalid slice name: %s", slice)
+	}
+	if name == "-" {
+		return "/", nil
+	}
+	path, prefix := "", ""
+	for part := range strings.SplitSeq(name, "-") {
+		if part == "" {
+			return "", fmt.Errorf("invalid slice name: %s", slice)
+		}
+		path += "/" + prefix + part + ".slice"
+		prefix += part + "-"
+	}
+	return path, nil
+}
+
+// managerCgroup asks the user's manager which cgroup it manages.
+func (m *Manager) managerCgroup() (string, error) {
+	c, err := systemd.Dial(m.record.Rootless)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	return c.ManagerString("ControlGroup")
+}
+
+// startUnit has systemd make the scope with a process in it, and prepares what systemd doesn't.
+func (m *Manager) startUnit(pid int) error {
+	properties, err := m.startProperties(pid)
+	if err != nil {
+		return err
+	}
+	c, err := systemd.Dial(m.record.Rootless)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.StartUnit(m.record.Unit, properties); err != nil {
+		return err
+	}
+	for i := range m.record.Hierarchies {
+		h := &m.record.Hierarchies[i]
+		if h.unified() && m.record.Mode == V2 {
+			return m.enableControllers(h)
+		}
+		// systemd makes directories for the controllers that it uses itself.
+		if err := mkdirAll(h); err != nil {
+			return err
+		}
+		if err := m.prepare(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mkdirAll(h *Hierarchy) error {
+	err := mkdir(h.Dir())
+	if errors.Is(err, unix.ENOENT) && h.Path != "/" {
+		if err := mkdirAll(&Hierarchy{h.Controllers, h.Mount, filepath.Dir(h.Path)}); err != nil {
+			return err
+		}
+		err = mkdir(h.Dir())
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// startProperties are the properties that the scope begins with. Delegate keeps systemd's hands off what is below;
+// CollectMode has it forget the scope when it ends, however that comes.
+func (m *Manager) startProperties(pid int) ([]systemd.Property, error) {
+	io := "IOAccounting"
+	if m.record.Mode != V2 {
+		io = "BlockIOAccounting"
+	}
+	properties := []systemd.Property{
+		{Name: "Description", Value: "oci-run container " + strings.TrimSuffix(m.record.Unit, ".scope")},
+		{Name: "Slice", Value: m.record.Slice},
+		{Name: "Delegate", Value: true},
+		{Name: "PIDs", Value: []uint32{uint32(pid)}},
+		{Name: "MemoryAccounting", Value: true},
+		{Name: "CPUAccounting", Value: true},
+		{Name: io, Value: true},
+		{Name: "TasksAccounting", Value: true},
+		{Name: "DefaultDependencies", Value: false},
+		{Name: "CollectMode", Value: "inactive-or-failed"},
+	}
+	if m.plan == nil {
+		return properties, nil
+	}
+	early := limits{Resources: m.plan.early.Resources, unified: m.plan.early.unified}
+	early.CpusetCpus, early.CpusetMems = m.plan.cpus, m.plan.mems
+	more, err := m.properties(&early)
+	if err != nil {
+		return nil, err
+	}
+	m.plan.early.CpuQuota = early.CpuQuota
+	properties = append(properties, more...)
+	for _, s := range m.plan.late.unified {
+		if s.file == "memory.oom.group" { // can't be changed later, systemd 253
+			properties = append(properties, systemd.Property{
+				Name: "OOMPolicy", Value: map[bool]string{false: "continue", true: "kill"}[strings.TrimSpace(s.value) == "1"],
+			})
+		}
+	}
+	if !m.record.Rootless {
+		properties = append(properties, deviceProperties(&m.plan.devices)...)
+	}
+	return append(properties, m.annotated...), nil
+}
+
+// deviceProperties are the device rules in systemd's terms. systemd writes them into force again at a daemon-reload, so it has to know
+// them; the exact rules, which it can't say all of, are set by ourselves afterwards.
+func deviceProperties(p *devices.Policy) []systemd.Property {
+	if p.AllowsByDefault() {
+		return []systemd.Property{{Name: "DevicePolicy", Value: "auto"}, {Name: "DeviceAllow", Value: [][2]string{}}}
+	}
+	return []systemd.Property{
+		{Name: "DevicePolicy", Value: "strict"},
+		{Name: "DeviceAllow", Value: [][2]string{}}, // clears the list
+		{Name: "DeviceAllow", Value: p.SystemdRules()},
+	}
+}
+
+// setUnit tells systemd about limits of the running scope.
+func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
+	properties, err := m.properties(l)
+	if err != nil {
+		return err
+	}
+	if properties = append(properties, more...); len(properties) == 0 {
+		return nil
+	}
+	c, err := systemd.Dial(m.record.Rootless)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.SetProperties(m.record.Unit, properties)
+}
+
+// stopUnit has systemd end the scope. One whose cgroup is gone has ended by itself, and systemd has forgotten it.
+func (m *Manager) stopUnit() error {
+	if !m.Exists() {
+		return nil
+	}
+	c, err := systemd.Dial(m.record.Rootless)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.StopUnit(m.record.Unit)
+}

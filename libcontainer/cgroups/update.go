@@ -36,19 +36,33 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 		return err
 	}
 	before := m.snapshot(l)
-	err := m.write(l)
-	if err == nil && len(r.Devices) > 0 {
-		err = m.updateDevices(r.Devices)
-	}
-	if err == nil && m.record.Driver == DriverSystemd {
-		err = m.updateUnit(r)
-	}
+	err := m.change(l, r.Devices)
 	if err != nil {
 		if undo := before.restore(); undo != nil {
 			return fmt.Errorf("%w; and taking back what was changed before that failed: %w", err, undo)
 		}
 	}
 	return err
+}
+
+// change puts new limits and rules into force. systemd hears of limits that the kernel has accepted, and writes what it makes of
+// them into the same files, so those are written again.
+func (m *Manager) change(l *limits, rules []specs.LinuxDeviceCgroup) error {
+	if err := m.write(l); err != nil {
+		return err
+	}
+	if m.record.Driver == DriverSystemd {
+		if err := m.setUnit(l); err != nil {
+			return err
+		}
+		if err := m.write(l); err != nil {
+			return err
+		}
+	}
+	if len(rules) == 0 {
+		return nil
+	}
+	return m.updateDevices(rules)
 }
 
 // complete adds to a change what v2 needs to be told with it, from what is in force: quota and period are one file there, and
@@ -129,6 +143,11 @@ func (m *Manager) updateDevices(rules []specs.LinuxDeviceCgroup) error {
 			return nil
 		}
 		return err
+	}
+	if m.record.Driver == DriverSystemd && !m.record.Rootless {
+		if err := m.setUnit(&limits{}, deviceProperties(&p)...); err != nil {
+			return err
+		}
 	}
 	return m.setDevices(&p)
 }

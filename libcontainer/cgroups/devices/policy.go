@@ -203,3 +203,33 @@ func (e *exception) String() string {
 
 // AllowsAll tells whether p forbids nothing.
 func (p *Policy) AllowsAll() bool { return p.allow && len(p.exceptions) == 0 }
+
+// AllowsByDefault tells whether p forbids only what it mentions.
+func (p *Policy) AllowsByDefault() bool { return p.allow }
+
+// SystemdRules gives the exceptions of a forbidding policy as systemd's DeviceAllow wants them (systemd.resource-control(5)):
+// a node in /dev/char or /dev/block, or a group "char-MAJOR" or "char-*", and the access. What has no such form, a minor
+// number of every major, is left out.
+func (p *Policy) SystemdRules() [][2]string {
+	var out [][2]string
+	for i := range p.exceptions {
+		e := &p.exceptions[i]
+		kind := "char"
+		if e.kind == 'b' {
+			kind = "block"
+		}
+		var spec string
+		switch {
+		case e.major == Any && e.minor == Any:
+			spec = kind + "-*"
+		case e.major == Any:
+			continue
+		case e.minor == Any:
+			spec = kind + "-" + strconv.FormatInt(e.major, 10)
+		default:
+			spec = fmt.Sprintf("/dev/%s/%d:%d", kind, e.major, e.minor)
+		}
+		out = append(out, [2]string{spec, e.access.String()})
+	}
+	return out
+}
