@@ -25,7 +25,7 @@ executable() {
 
 @test "a name that isn't in PATH" {
 	program nosuchprogram
-	refused 'exec: "nosuchprogram": executable file not found in $PATH'
+	refused nosuchprogram 'executable file not found in $PATH'
 }
 
 @test "a path that isn't there" {
@@ -45,7 +45,7 @@ executable() {
 
 @test "a file that isn't executable" {
 	program /etc/passwd
-	refused 'exec: "/etc/passwd": permission denied'
+	refused /etc/passwd 'permission denied'
 }
 
 @test "a script whose interpreter is missing" {

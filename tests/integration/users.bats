@@ -55,7 +55,7 @@ status_field() { sed -n "s/^$1:[[:space:]]*//p" <<<"$output"; }
 }
 
 @test "no capabilities at all" {
-	config '.process.capabilities = null'
+	config '.process.capabilities = {}'
 	program cat /proc/self/status
 	run -0 oci-run run "$id"
 	for set in Inh Prm Eff Bnd Amb; do
