@@ -29,7 +29,7 @@ var superFlags = [...]struct {
 const longestValue = 255
 
 // mountFilesystem makes a new superblock, mounts it detached with all that the options say, and attaches it.
-func (f *FS) mountFilesystem(m *Mount) error {
+func (f *FS) mountFilesystem(i int, m *Mount) error {
 	target, created, err := f.filesystemTarget(m)
 	if err != nil {
 		return err
@@ -59,7 +59,10 @@ func (f *FS) mountFilesystem(m *Mount) error {
 	if err != nil {
 		return err
 	}
-	if err := f.finish(fd, target, m); err != nil {
+	if err = f.mapIDs(i, fd, m); err == nil {
+		err = f.finish(fd, target, m)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return err
 	}

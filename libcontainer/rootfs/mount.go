@@ -39,7 +39,7 @@ func (f *FS) mount(i int, m *Mount) error {
 	case m.Kind == Cgroup, m.Kind == Cgroup2:
 		return f.mountCgroup(m)
 	default:
-		return f.mountFilesystem(m)
+		return f.mountFilesystem(i, m)
 	}
 }
 

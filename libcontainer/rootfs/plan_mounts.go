@@ -151,8 +151,8 @@ func (m *Mount) planIDMap(s *specs.Mount, p *Plan, o Options) error {
 		return specconv.Fieldf(pointer+"/gidMappings", "must be given along with uidMappings")
 	case !mapped && !p.UserNS:
 		return specconv.Fieldf(pointer, "idmap needs uidMappings and gidMappings or a user namespace")
-	case m.Kind != Bind:
-		return specconv.Fieldf(pointer, "id-mapped mounts are only supported for bind mounts")
+	case m.Kind != Bind && m.legacy():
+		return specconv.Fieldf(pointer, "a mount with ids mapped can't have an option as long as these, or with a comma in it")
 	case m.Remount:
 		return specconv.Fieldf(pointer, "the mappings of a mount can't be changed")
 	case o.Rootless:

@@ -101,8 +101,8 @@ func TestPlanRefuses(t *testing.T) {
 		"uid map alone": {
 			addMount(specs.Mount{Destination: "/x", Source: "/a", Options: []string{"bind"}, UIDMappings: []specs.LinuxIDMapping{{Size: 1}}}), "/mounts/7/gidMappings",
 		},
-		"idmapped tmpfs": {
-			addMount(specs.Mount{Destination: "/x", Type: "tmpfs", UIDMappings: []specs.LinuxIDMapping{{Size: 1}}, GIDMappings: []specs.LinuxIDMapping{{Size: 1}}}), "/mounts/7",
+		"idmapped, a long option": {
+			addMount(specs.Mount{Destination: "/x", Type: "tmpfs", Options: []string{"mpol=" + strings.Repeat("x", 300)}, UIDMappings: []specs.LinuxIDMapping{{Size: 1}}, GIDMappings: []specs.LinuxIDMapping{{Size: 1}}}), "/mounts/7",
 		},
 		"device type":     {addDevice(specs.LinuxDevice{Path: "/dev/x", Type: "a"}), "/linux/devices/0/type"},
 		"device path":     {addDevice(specs.LinuxDevice{Path: "dev/x", Type: "c"}), "/linux/devices/0/path"},

@@ -5,22 +5,27 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/linux"
 )
 
-// SourceFD prepares, in the parent, the source of the i-th mount for init: a detached copy, with the id mapping of userNS
-// if the mount has one. The source's path is resolved among the mounts of mountNS, init's mount namespace, because it
-// may lie below mounts that init has made. userNS is nil for a mount without mapping.
+// SourceFD prepares, in the parent, what init needs for the i-th mount: for a bind mount a detached copy of its source,
+// with the id mapping of userNS if the mount has one, for another mount with a mapping the namespace itself. The source's
+// path is resolved among the mounts of mountNS, init's mount namespace, because it may lie below mounts that init has
+// made. userNS is nil for a mount without mapping.
 func SourceFD(p *Plan, i int, mountNS, userNS *os.File) (*os.File, error) {
-	if i < 0 || i >= len(p.Mounts) || p.Mounts[i].Kind != Bind {
+	if i < 0 || i >= len(p.Mounts) || p.Mounts[i].Kind != Bind && p.Mounts[i].IDMap == nil {
 		return nil, fmt.Errorf("mount %d has no source to prepare", i)
 	}
 	m := &p.Mounts[i]
 	if (m.IDMap != nil) != (userNS != nil) {
 		return nil, fmt.Errorf("mount %d: a mapping needs a user namespace", i)
+	}
+	if m.Kind != Bind {
+		return os.Open("/proc/self/fd/" + strconv.Itoa(int(userNS.Fd())))
 	}
 	type result struct {
 		file *os.File
@@ -52,14 +57,42 @@ func cloneSource(m *Mount, mountNS, userNS *os.File) (*os.File, error) {
 		return nil, err
 	}
 	if userNS != nil {
-		attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userNS.Fd())}
-		if err := linux.MountSetattr(fd, recursion(m.IDMap.Recursive), &attr); err != nil {
+		if err := mapIDs(fd, m, userNS); err != nil {
 			unix.Close(fd)
-			if errors.Is(err, unix.EINVAL) {
-				err = fmt.Errorf("%w (the filesystem may not support idmapped mounts)", err)
-			}
-			return nil, fmt.Errorf("map its ids: %w", err)
+			return nil, err
 		}
 	}
 	return os.NewFile(uintptr(fd), m.Source), nil
+}
+
+// mapIDs gives a detached mount the id mapping of a user namespace, mount_setattr(2).
+func mapIDs(fd int, m *Mount, userNS *os.File) error {
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userNS.Fd())}
+	err := linux.MountSetattr(fd, recursion(m.IDMap.Recursive), &attr)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EINVAL):
+		err = fmt.Errorf("%w (the filesystem may not support idmapped mounts)", err)
+	case errors.Is(err, unix.EPERM) && m.Kind != Bind:
+		err = fmt.Errorf("%w (a container with a user namespace can only have bind mounts idmapped)", err)
+	}
+	return fmt.Errorf("map its ids: %w", err)
+}
+
+// mapIDs gives a new filesystem's mount the mapping that the configuration wishes. The user namespace for it is made by
+// the parent: here, the mappings' ids may not exist.
+func (f *FS) mapIDs(i, fd int, m *Mount) error {
+	if m.IDMap == nil {
+		return nil
+	}
+	if f.ask == nil {
+		return errors.New("map its ids: nobody can make a user namespace for it")
+	}
+	userNS, err := f.ask(i)
+	if err != nil {
+		return fmt.Errorf("map its ids: %w", err)
+	}
+	defer userNS.Close()
+	return mapIDs(fd, m, userNS)
 }
