@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// What containerd's shim decodes: one object a line with level, msg and time.
+func TestLogJSON(t *testing.T) {
+	var out bytes.Buffer
+	l := &logFile{out: &out, json: true}
+	slog.New(l).Warn("careful", "what", "this")
+	l.fatal(errors.New("exec: \"x\": not <found>\n"))
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	if len(lines) != 2 {
+		t.Fatalf("%d lines: %s", len(lines), out.String())
+	}
+	for i, want := range []struct{ level, msg string }{{"warning", "careful what=this"}, {"error", "exec: \"x\": not <found>\n"}} {
+		var got struct{ Level, Msg, Time string }
+		if err := json.Unmarshal(lines[i], &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Level != want.level || got.Msg != want.msg {
+			t.Errorf("line %d: %+v", i, got)
+		}
+		if _, err := time.Parse(time.RFC3339, got.Time); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestLogText(t *testing.T) {
+	l := &logFile{}
+	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+	got := string(l.format(slog.LevelError, `open "/x": no such file`, at))
+	want := `time="2026-01-02T15:04:05Z" level=error msg="open \"/x\": no such file"` + "\n"
+	if got != want {
+		t.Errorf("got %s want %s", got, want)
+	}
+}
+
+// Podman reads a JSON log as one object: a warning must not stand before the error.
+func TestWarningsGiveWayToTheError(t *testing.T) {
+	for _, failed := range []bool{true, false} {
+		var out bytes.Buffer
+		l := &logFile{out: &out, own: true, json: true}
+		slog.New(l).Warn("careful")
+		if failed {
+			l.fatal(errors.New("broken"))
+		} else {
+			l.flush()
+		}
+		var got struct{ Msg string }
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatalf("%v: %s", err, out.String())
+		}
+		if want := map[bool]string{true: "broken", false: "careful"}[failed]; got.Msg != want {
+			t.Errorf("failed %v: got %q", failed, got.Msg)
+		}
+	}
+}
