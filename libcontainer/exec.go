@@ -19,6 +19,7 @@ import (
 	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/rdt"
 	"oci-run/libcontainer/seccomp"
 	"oci-run/libcontainer/selfexe"
 	"oci-run/libcontainer/spawn"
@@ -192,6 +193,9 @@ func (e *execution) join() error {
 	if err := e.spawn(); err != nil {
 		return err
 	}
+	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", e.child.PID); err != nil {
+		return err
+	}
 	if e.plan.Process.OOMScoreAdj != nil {
 		proc, err := os.Open("/proc")
 		if err != nil {
@@ -235,6 +239,7 @@ func (e *execution) spawn() error {
 	request := &spawn.Request{
 		Exe: exe, Args: initproc.Args(child), Env: initproc.Env(),
 		Inherit: 3 + e.options.PreserveFDs, Pass: []*os.File{child},
+		UID: e.spec.Process.User.UID, GID: e.spec.Process.User.GID,
 		Join: join, Affinity: e.plan.Process.AffinityInitial.Bytes(),
 	}
 	process.RestoreNofile()

@@ -31,6 +31,24 @@ type Group struct {
 // any resctrl pseudo-filesystems". root is where resctrl is mounted; empty, it is looked up. Errors are a
 // *specconv.FieldError.
 func New(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
+	g, err := find(config, id, root)
+	if g == nil || err != nil {
+		return nil, err
+	}
+	return g, g.check()
+}
+
+// Join moves process pid into the group of container id, which exists: another process of the container, started from
+// outside.
+func Join(config *specs.LinuxIntelRdt, id, root string, pid int) error {
+	g, err := find(config, id, root)
+	if err != nil {
+		return err
+	}
+	return g.join(pid)
+}
+
+func find(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
 	if config == nil {
 		return nil, nil //nolint:nilnil // no group is not an error
 	}
@@ -40,8 +58,7 @@ func New(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
 			return nil, specconv.Field(pointer, err)
 		}
 	}
-	g := &Group{config: config, id: id, root: root}
-	return g, g.check()
+	return &Group{config: config, id: id, root: root}, nil
 }
 
 const pointer = "/linux/intelRdt"
@@ -135,7 +152,7 @@ func (g *Group) Create(pid int) error {
 			return specconv.Field(pointer+"/enableMonitoring", g.explain(err))
 		}
 	}
-	return g.Join(pid)
+	return g.join(pid)
 }
 
 // write sets the schemata: "The runtimes MUST write l3CacheSchema first and memBwSchema last"; "the value of schemata
@@ -157,8 +174,8 @@ func (g *Group) write() error {
 	return nil
 }
 
-// Join moves process pid into the container's group, for processes that were not born in it.
-func (g *Group) Join(pid int) error {
+// join moves process pid into the group, and the monitoring group below it.
+func (g *Group) join(pid int) error {
 	if g == nil {
 		return nil
 	}

@@ -64,7 +64,7 @@ func TestNothing(t *testing.T) {
 	if g != nil || err != nil {
 		t.Errorf("New: %v, %v", g, err)
 	}
-	if g.Makes() != "" || g.Leaves() != "" || g.Create(1) != nil || g.Join(1) != nil || Remove("") != nil {
+	if g.Makes() != "" || g.Leaves() != "" || g.Create(1) != nil || Join(nil, id, "/nonexistent", 1) != nil || Remove("") != nil {
 		t.Error("no group does something")
 	}
 }
@@ -157,6 +157,18 @@ func TestNothingIsWrittenWithoutSchema(t *testing.T) {
 	before := read(t, root, "schemata")
 	if err := g.Create(1); err != nil || read(t, root, "schemata") != before || read(t, root, "tasks") != "1\n" {
 		t.Errorf("Create: %v; schemata %q", err, read(t, root, "schemata"))
+	}
+}
+
+func TestJoin(t *testing.T) {
+	root := mounted(t, id, id+"/mon_groups/"+id)
+	if err := Join(&specs.LinuxIntelRdt{EnableMonitoring: true, L3CacheSchema: "L3:0=1"}, id, root, 12); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range []string{id, id + "/mon_groups/" + id} {
+		if got := read(t, root, group, "tasks"); got != "12\n" {
+			t.Errorf("%s/tasks: %q", group, got)
+		}
 	}
 }
 
