@@ -288,7 +288,7 @@ func simplify(s *specs.LinuxSeccomp) {
 }
 
 // BenchmarkCall times calls under no filter, ours and libseccomp's for Docker's profile. The kernel remembers that
-// getppid is always allowed; personality's argument is tested each time, and msgctl is far from libseccomp's start.
+// getppid is always allowed; personality's argument is tested each time, and sethostname is always refused.
 func BenchmarkCall(b *testing.B) {
 	s := readTestProfile(b, "docker.json")
 	ours, _, err := Compile(s)

@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -168,4 +169,33 @@ func drawCall(t *rapid.T, s *specs.LinuxSeccomp) *seccompData {
 		d.args[0] = rapid.SampledFrom([]uint64{call, call, call, call | 1<<16, call | 1<<32, call + 1}).Draw(t, "call")
 	}
 	return d
+}
+
+// FuzzProfile reads profiles as they come from an engine: whatever Compile takes, the kernel does.
+func FuzzProfile(f *testing.F) {
+	docker, err := os.ReadFile("testdata/docker.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(docker)
+	f.Add([]byte(`{"defaultAction": "SCMP_ACT_ERRNO", "flags": ["SECCOMP_FILTER_FLAG_LOG"], "syscalls": [{"names": ["socket"],
+		"action": "SCMP_ACT_NOTIFY", "args": [{"index": 1, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_MASKED_EQ"}]}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := &specs.LinuxSeccomp{}
+		if json.Unmarshal(text, s) != nil {
+			return
+		}
+		filter, _, err := Compile(s)
+		if err != nil || filter == nil {
+			return
+		}
+		program := decode(filter.Instructions)
+		if err := checkProgram(program); err != nil {
+			t.Fatal(err)
+		}
+		r := read(s)
+		for number := range uint32(500) {
+			checkAnswer(t, r, program, &seccompData{number: number, arch: r.archs[0].audit, args: [6]uint64{1, 1 << 32, 40, 0, 2}})
+		}
+	})
 }
