@@ -19,9 +19,6 @@ type Update struct {
 
 // Update changes the limits that u mentions, all of them or none.
 func (c *Container) Update(u *Update) error {
-	if u.L3CacheSchema != "" || u.MemBwSchema != "" {
-		return errors.New("updating a non-existent Intel RDT configuration is not supported")
-	}
 	return c.withCgroup(func(cgroup *cgroups.Manager, status specs.ContainerState) error {
 		if status == specs.StateStopped {
 			return fmt.Errorf("%w: %q", ErrNotRunning, c.record.ID)
@@ -30,7 +27,14 @@ func (c *Container) Update(u *Update) error {
 		if err := c.dropSameDevices(&r); err != nil {
 			return err
 		}
-		return cgroup.Set(&r)
+		undo, err := c.updateResctrl(u)
+		if err != nil {
+			return err
+		}
+		if err := cgroup.Set(&r); err != nil {
+			return errors.Join(err, undo())
+		}
+		return nil
 	})
 }
 

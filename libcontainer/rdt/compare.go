@@ -3,7 +3,6 @@ package rdt
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -16,8 +15,7 @@ func (g *Group) compare() error {
 	if g.config.L3CacheSchema == "" && g.config.MemBwSchema == "" {
 		return nil
 	}
-	path := filepath.Join(g.path(), "schemata")
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(g.schemata())
 	if err != nil {
 		return specconv.Field(pointer, err)
 	}

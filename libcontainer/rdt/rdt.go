@@ -48,6 +48,24 @@ func Join(config *specs.LinuxIntelRdt, id, root string, pid int) error {
 	return g.join(pid)
 }
 
+// Set writes other schemas to the group of container id; empty ones leave it as it is. undo writes back what was there.
+func Set(config *specs.LinuxIntelRdt, id, root, l3Cache, memBw string) (undo func() error, err error) {
+	g, err := find(config, id, root)
+	if err != nil || g == nil {
+		return nil, err
+	}
+	before, err := os.ReadFile(g.schemata())
+	if err != nil {
+		return nil, err
+	}
+	undo = func() error { return writeLine(g.schemata(), strings.TrimSpace(string(before))) }
+	other := &Group{config: &specs.LinuxIntelRdt{ClosID: config.ClosID, L3CacheSchema: l3Cache, MemBwSchema: memBw}, id: id, root: g.root}
+	if err := other.write(); err != nil {
+		return nil, errors.Join(err, undo())
+	}
+	return undo, nil
+}
+
 func find(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
 	if config == nil {
 		return nil, nil //nolint:nilnil // no group is not an error
@@ -92,6 +110,9 @@ func (g *Group) path() string {
 	}
 	return filepath.Join(g.root, name)
 }
+
+// schemata is the file that says what the group may use.
+func (g *Group) schemata() string { return filepath.Join(g.path(), "schemata") }
 
 // monitor is the directory of the container's monitoring group.
 func (g *Group) monitor() string { return filepath.Join(g.path(), "mon_groups", g.id) }
@@ -158,7 +179,6 @@ func (g *Group) Create(pid int) error {
 // write sets the schemata: "The runtimes MUST write l3CacheSchema first and memBwSchema last"; "the value of schemata
 // field must be written last". Each goes in a write of its own, for the kernel refuses a resource twice in one.
 func (g *Group) write() error {
-	schemata := filepath.Join(g.path(), "schemata")
 	for _, w := range [...]struct{ field, text string }{
 		{"/l3CacheSchema", g.config.L3CacheSchema},
 		{"/memBwSchema", g.config.MemBwSchema},
@@ -167,7 +187,7 @@ func (g *Group) write() error {
 		if w.text == "" {
 			continue
 		}
-		if err := writeLine(schemata, w.text); err != nil {
+		if err := writeLine(g.schemata(), w.text); err != nil {
 			return specconv.Field(pointer+w.field, g.explain(err))
 		}
 	}

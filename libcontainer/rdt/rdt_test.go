@@ -172,6 +172,24 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+func TestSet(t *testing.T) {
+	root := mounted(t, id)
+	config := &specs.LinuxIntelRdt{Schemata: []string{"L3:0=f"}}
+	undo, err := Set(config, id, root, "", "MB:0=70")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, root, id, "schemata"); !strings.HasPrefix(got, "MB:0=70\n") {
+		t.Errorf("schemata: %q", got)
+	}
+	if err := undo(); err != nil {
+		t.Error(err)
+	}
+	if got := read(t, root, id, "schemata"); !strings.HasPrefix(got, "L3:0=7ff;1=7ff\n    MB:0=100;1=100\n") {
+		t.Errorf("schemata: %q", got)
+	}
+}
+
 // TestWriteOrder sees the order in what a fifo gets.
 func TestWriteOrder(t *testing.T) {
 	root := mounted(t, "gold")
