@@ -126,6 +126,9 @@ func (s *stage) userNS() {
 // play runs a scene and gives what it wrote, and its error.
 func (s *stage) play(scene string) (string, error) {
 	s.t.Helper()
+	// Pdeathsig is about the thread that forks, and the one that SourceFD runs on ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	data, err := json.Marshal(s.spec)
 	must(s.t, err)
 	cmd := exec.Command("/proc/self/exe")

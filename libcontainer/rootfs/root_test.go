@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -315,5 +319,43 @@ func TestVolumePropagation(t *testing.T) {
 		if reached := mountField(volume+"/sub", 4) != "not mounted"; reached != c.reaches {
 			t.Errorf("root %q, volume %q: the mount reaches the host: %v", c.root, c.volume, reached)
 		}
+	}
+}
+
+// Entering another mount namespace must not change what the process is in: the thread that does it ends, and is never the
+// first, which /proc/self is about.
+func TestSourceFDLeavesTheProcessAlone(t *testing.T) {
+	s := newStage(t)
+	cmd := exec.Command("sleep", "20")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	mountNS, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", cmd.Process.Pid))
+	must(t, err)
+	defer mountNS.Close()
+	s.mount(bindMount(s.dir, "/v", "bind"))
+	p, err := NewPlan(s.spec, Options{})
+	must(t, err)
+	before, err := os.Readlink("/proc/self/ns/mnt")
+	must(t, err)
+	for range 20 {
+		file, err := SourceFD(p, len(p.Mounts)-1, mountNS, nil)
+		must(t, err)
+		file.Close()
+	}
+	elsewhere := func() bool {
+		tasks, _ := filepath.Glob("/proc/self/task/*/ns/mnt")
+		return slices.ContainsFunc(tasks, func(task string) bool {
+			now, err := os.Readlink(task)
+			return err == nil && now != before
+		})
+	}
+	for deadline := time.Now().Add(5 * time.Second); elsewhere(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a thread stays in the other namespace")
+		}
+	}
+	if _, err := SourceFD(p, 0, mountNS, nil); err == nil {
+		t.Error("a source for a procfs is prepared")
 	}
 }

@@ -27,21 +27,31 @@ func SourceFD(p *Plan, i int, mountNS, userNS *os.File) (*os.File, error) {
 	if m.Kind != Bind {
 		return os.Open("/proc/self/fd/" + strconv.Itoa(int(userNS.Fd())))
 	}
-	type result struct {
-		file *os.File
-		err  error
-	}
-	done := make(chan result)
-	go func() {
-		// The thread changes its mount namespace, and dies with this goroutine, which never unlocks it.
-		runtime.LockOSThread()
-		file, err := cloneSource(m, mountNS, userNS)
-		done <- result{file, err}
-	}()
-	r := <-done
+	var file *os.File
+	var err error
+	onSpareThread(func() { file, err = cloneSource(m, mountNS, userNS) })
 	runtime.KeepAlive(mountNS)
 	runtime.KeepAlive(userNS)
-	return r.file, r.err
+	return file, err
+}
+
+// onSpareThread runs work on a thread of its own, which then ends with all that was changed about it. That can't be the
+// process's first one: it never ends, and it is what /proc/self is about.
+func onSpareThread(work func()) {
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if unix.Gettid() != unix.Getpid() {
+			work()
+			close(done)
+			return
+		}
+		// As long as this goroutine has the first thread, another one can't get it.
+		defer runtime.UnlockOSThread()
+		defer close(done)
+		onSpareThread(work)
+	}()
+	<-done
 }
 
 func cloneSource(m *Mount, mountNS, userNS *os.File) (*os.File, error) {
