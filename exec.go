@@ -104,8 +104,7 @@ func joinContainer(c *cli.Command) error {
 
 // execForeground runs the process as if it were a program of ours.
 func execForeground(container *libcontainer.Container, p *specs.Process, spec *specs.Spec, o *libcontainer.ExecOptions) error {
-	signals := foreground.Catch()
-	defer signals.Stop()
+	signals := foreground.Catch() // until we exit
 	var terminal *os.File
 	if p.Terminal {
 		var err error

@@ -53,8 +53,7 @@ func (j *createJob) foreground(c *cli.Command) error {
 			return err
 		}
 	}
-	signals := foreground.Catch()
-	defer signals.Stop()
+	signals := foreground.Catch() // until we exit
 	terminal, err := j.ownTerminal(c)
 	if err != nil {
 		return err

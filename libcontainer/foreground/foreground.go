@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,8 +21,8 @@ const lastSignal = 64
 
 // Signals are those that this command got since Catch.
 type Signals struct {
-	c     chan os.Signal
-	ready chan struct{} // closed when all are caught
+	c    chan os.Signal
+	late *time.Timer // when the rest are caught
 }
 
 // Terminal is the relay of a container's terminal, *console.Relay.
@@ -34,29 +35,39 @@ type Terminal interface {
 // Catch keeps signals from ending this command, and collects them for Wait. It has to
 // come before the process is started, so that none is lost in between.
 //
-// Go takes 10 µs for each signal, 0.6 ms for all; so only those that people and engines
-// send are caught at once, and the others while the container is made.
+// To catch a signal takes Go two changes of threads, and all of them as long as a whole
+// exec. So those that people and engines send are caught at once, and the others when
+// the process has turned out to live for a while.
 func Catch() *Signals {
-	s := &Signals{make(chan os.Signal, buffered), make(chan struct{})}
-	for _, n := range [...]unix.Signal{unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT} {
+	s := &Signals{make(chan os.Signal, buffered), nil}
+	for _, n := range early {
 		if caught(n) {
 			signal.Notify(s.c, n)
 		}
 	}
-	go func() {
-		defer close(s.ready)
-		for n := unix.Signal(1); n <= lastSignal; n++ {
-			if caught(n) {
-				signal.Notify(s.c, n)
-			}
-		}
-	}()
+	s.late = time.AfterFunc(settled, s.catchRest)
 	return s
 }
 
-// Stop gives signals their usual effects back.
+// early are the signals that are caught at once.
+var early = [...]unix.Signal{
+	unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH,
+}
+
+// settled is when the others are caught.
+const settled = 10 * time.Millisecond
+
+func (s *Signals) catchRest() {
+	for n := unix.Signal(1); n <= lastSignal; n++ {
+		if caught(n) {
+			signal.Notify(s.c, n)
+		}
+	}
+}
+
+// Stop gives signals their usual effects back, unless the process has just been started.
 func (s *Signals) Stop() {
-	<-s.ready
+	s.late.Stop()
 	signal.Stop(s.c)
 }
 
@@ -81,7 +92,6 @@ func caught(n unix.Signal) bool {
 //
 // It reaps any other child too: a subreaper gets the orphans of the container.
 func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
-	<-s.ready
 	// It may have ended already, its signal been lost among too many.
 	status, ended := reap(pid)
 	for !ended {

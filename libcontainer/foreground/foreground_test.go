@@ -95,6 +95,7 @@ func TestSignalsAreForwarded(t *testing.T) {
 	if lines.Text() != "ready" {
 		t.Fatalf("got %q", lines.Text())
 	}
+	time.Sleep(20 * settled)
 	for n := unix.Signal(1); n <= lastSignal; n++ {
 		switch n {
 		case unix.SIGKILL, unix.SIGSTOP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGTERM, unix.SIGPROF, 32, 33, 34: // Go keeps the last four to itself
