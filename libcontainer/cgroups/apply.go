@@ -16,7 +16,7 @@ import (
 )
 
 // Configure gives the new cgroups of the container the device rules and every limit that init can live with: all but
-// those of memory and processes. It is for the time between Create and Join, or while init works.
+// those of memory, processes and CPU time. It is for the time between Create and Join, or while init works.
 func (m *Manager) Configure() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil
@@ -27,8 +27,8 @@ func (m *Manager) Configure() error {
 	return m.write(&m.plan.early)
 }
 
-// Limit gives the container its limits of memory and processes. It comes when init has done its work and waits, for
-// init's threads are more than many a container's pids.limit.
+// Limit gives the container its limits of memory, processes and CPU time. It comes when init has done its work and waits:
+// init's threads are more than many a container's pids.limit, and with a quota of 1 % of a CPU it would take a second.
 func (m *Manager) Limit() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil

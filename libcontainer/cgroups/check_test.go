@@ -93,7 +93,6 @@ func TestPlan(t *testing.T) {
 		cpus: "0", mems: "0",
 		early: limits{
 			Resources: lib.Resources{
-				CpuShares: 1024, CpuWeight: 100, CpuQuota: 5, CpuPeriod: 6, CpuBurst: new(uint64(7)), CPUIdle: new(int64(1)),
 				BlkioWeight: 100, BlkioThrottleReadBpsDevice: []*lib.ThrottleDevice{lib.NewThrottleDevice(8, 1, 9)},
 				HugetlbLimit: []*lib.HugepageLimit{{Pagesize: "2MB", Limit: 4}},
 				Rdma:         map[string]lib.LinuxRdma{"m": {HcaHandles: new(uint32(2))}},
@@ -104,6 +103,7 @@ func TestPlan(t *testing.T) {
 			Resources: lib.Resources{
 				Memory: 100, MemorySwap: 200, MemoryReservation: 50, MemorySwappiness: new(uint64(10)), OomKillDisable: true,
 				PidsLimit: new(int64(3)),
+				CpuShares: 1024, CpuWeight: 100, CpuQuota: 5, CpuPeriod: 6, CpuBurst: new(uint64(7)), CPUIdle: new(int64(1)),
 			},
 			unified: []setting{{"memory.high", "7"}, {"pids.max", "5"}},
 		},

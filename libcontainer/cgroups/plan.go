@@ -41,7 +41,7 @@ func newPlan(spec *specs.Spec) (*plan, error) {
 	}
 	p := &plan{devices: policy, early: limits{Resources: convert(r)}}
 	for _, s := range sortedUnified(r.Unified) {
-		if strings.HasPrefix(s.file, "memory.") || strings.HasPrefix(s.file, "pids.") {
+		if controller, _, _ := strings.Cut(s.file, "."); controller == "memory" || controller == "pids" || controller == "cpu" {
 			p.late.unified = append(p.late.unified, s)
 		} else {
 			p.early.unified = append(p.early.unified, s)
@@ -57,6 +57,12 @@ func (p *plan) split() {
 	p.cpus, e.CpusetCpus = e.CpusetCpus, ""
 	p.mems, e.CpusetMems = e.CpusetMems, ""
 	l.PidsLimit, e.PidsLimit = e.PidsLimit, nil
+	l.CpuQuota, e.CpuQuota = e.CpuQuota, 0
+	l.CpuPeriod, e.CpuPeriod = e.CpuPeriod, 0
+	l.CpuBurst, e.CpuBurst = e.CpuBurst, nil
+	l.CPUIdle, e.CPUIdle = e.CPUIdle, nil
+	l.CpuShares, e.CpuShares = e.CpuShares, 0
+	l.CpuWeight, e.CpuWeight = e.CpuWeight, 0
 	l.Memory, e.Memory = e.Memory, 0
 	l.MemorySwap, e.MemorySwap = e.MemorySwap, 0
 	l.MemoryReservation, e.MemoryReservation = e.MemoryReservation, 0
@@ -86,7 +92,7 @@ func (p *plan) limits() bool {
 func (p *plan) needsDomain() bool {
 	e, l := &p.early.Resources, &p.late.Resources
 	return l.Memory != 0 || l.MemorySwap != 0 || l.MemoryReservation != 0 || len(e.HugetlbLimit) > 0 ||
-		e.CpuWeight != 0 || e.CpuQuota != 0 || e.CpuPeriod != 0 || e.CPUIdle != nil || e.CpuBurst != nil ||
+		l.CpuWeight != 0 || l.CpuQuota != 0 || l.CpuPeriod != 0 || l.CPUIdle != nil || l.CpuBurst != nil ||
 		e.BlkioWeight != 0 || len(e.BlkioWeightDevice) > 0 ||
 		len(e.BlkioThrottleReadBpsDevice) > 0 || len(e.BlkioThrottleWriteBpsDevice) > 0 ||
 		len(e.BlkioThrottleReadIOPSDevice) > 0 || len(e.BlkioThrottleWriteIOPSDevice) > 0

@@ -181,7 +181,6 @@ func (m *Manager) startProperties(pid int) ([]systemd.Property, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.plan.early.CpuQuota = early.CpuQuota
 	properties = append(properties, more...)
 	for _, s := range m.plan.late.unified {
 		if s.file == "memory.oom.group" { // can't be changed later, systemd 253
