@@ -47,7 +47,10 @@ func (f *FS) attachBind(source, target int, m *Mount) error {
 	if err := decorate(source, m); err != nil {
 		return err
 	}
-	return attach(source, target)
+	if err := attach(source, target); err != nil {
+		return err
+	}
+	return f.keepAnchor(source, m)
 }
 
 // source clones what a bind mount shows. Its path is one of the host, taken in init's copy of the host's mounts, where

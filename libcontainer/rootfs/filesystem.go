@@ -266,7 +266,10 @@ func (f *FS) finish(fd, target int, m *Mount) error {
 	if err := decorate(fd, m); err != nil {
 		return err
 	}
-	return attach(fd, target)
+	if err := attach(fd, target); err != nil {
+		return err
+	}
+	return f.keepAnchor(fd, m)
 }
 
 // setLabel gives the root of a mount a SELinux label, for a filesystem that has no mount option for it.

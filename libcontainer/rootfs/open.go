@@ -25,6 +25,8 @@ type FS struct {
 	dev  int    // the root of the last tmpfs mounted on /dev, or -1
 	null int    // a detached mount of a null device, -1 before it is needed
 	late []late // mounts that become read-only when everything is in them
+
+	anchors []anchor // where to look protected paths up
 }
 
 // late is a mount that becomes read-only in [FS.Readonly].
@@ -61,7 +63,10 @@ func (f *FS) Close() {
 	for _, l := range f.late {
 		unix.Close(l.fd)
 	}
-	f.root, f.dev, f.null, f.late = -1, -1, -1, nil
+	for _, a := range f.anchors {
+		unix.Close(a.fd)
+	}
+	f.root, f.dev, f.null, f.late, f.anchors = -1, -1, -1, nil, nil
 	unix.Umask(f.umask)
 }
 

@@ -63,7 +63,7 @@ func missing(err error) bool {
 }
 
 func (f *FS) readonlyPath(unsafePath string) error {
-	target, err := f.lookup(unsafePath, 0)
+	target, err := f.protected(unsafePath)
 	if missing(err) {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (m *mask) close() {
 }
 
 func (m *mask) hide(unsafePath string) error {
-	target, err := m.fs.lookup(unsafePath, 0)
+	target, err := m.fs.protected(unsafePath)
 	if missing(err) {
 		return nil
 	}
