@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/fdsocket"
+	"oci-run/libcontainer/sdnotify"
 	"oci-run/specconv"
 )
 
@@ -66,9 +68,12 @@ func newCreateJob(c *cli.Command) (*createJob, error) {
 	}
 	j.options = libcontainer.CreateOptions{
 		PIDFile: c.String("pid-file"), PidfdSocket: c.String("pidfd-socket"), PreserveFDs: c.Int("preserve-fds"),
-		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"),
+		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Notify: os.Getenv(sdnotify.Variable) != "",
 	}
-	return j, nil
+	sockets, env, err := sdnotify.Activation(os.Getenv)
+	j.options.PreserveFDs += sockets
+	j.options.Env = env
+	return j, err
 }
 
 func (j *createJob) create(c *cli.Command) (*libcontainer.Created, error) {

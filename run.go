@@ -38,7 +38,7 @@ func run(_ context.Context, c *cli.Command) error {
 		if err != nil {
 			return err
 		}
-		if err := created.Start(); err != nil {
+		if err := startAndNotify(created.Start, created.Container); err != nil {
 			return errors.Join(err, created.Delete(true))
 		}
 		return nil
@@ -66,7 +66,8 @@ func (j *createJob) foreground(c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	status, err := attend(attended{created.PID, created.PidFD, created.Start, func() {}}, signals, terminal)
+	start := func() error { return startInForeground(created.Start, created.Container) }
+	status, err := attend(attended{created.PID, created.PidFD, start, func() {}}, signals, terminal)
 	if err != nil {
 		return errors.Join(err, created.Delete(true))
 	}

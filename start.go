@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"os"
 
 	"github.com/urfave/cli/v3"
+
+	"oci-run/libcontainer"
+	"oci-run/libcontainer/sdnotify"
 )
 
 func startCommand() *cli.Command {
@@ -24,5 +29,42 @@ func start(_ context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return container.Start()
+	return startAndNotify(container.Start, container)
+}
+
+// startAndNotify starts a container and, if we run under a service manager, waits until
+// the container says that it is ready: then the container's process is the service.
+func startAndNotify(start func() error, container *libcontainer.Container) error {
+	return startAndForward(start, container, func(r *libcontainer.Readiness, manager string) { forward(r, manager, 0) })
+}
+
+// startInForeground is startAndNotify for a command that stays: it is the service, and
+// waits in the background.
+func startInForeground(start func() error, container *libcontainer.Container) error {
+	return startAndForward(start, container, func(r *libcontainer.Readiness, manager string) { go forward(r, manager, os.Getpid()) })
+}
+
+func startAndForward(start func() error, container *libcontainer.Container, then func(*libcontainer.Readiness, string)) error {
+	manager := os.Getenv(sdnotify.Variable)
+	if manager == "" {
+		return start()
+	}
+	readiness, err := container.NotifySocket()
+	if err != nil {
+		return err
+	}
+	if err := start(); err != nil {
+		readiness.Close()
+		return err
+	}
+	then(readiness, manager)
+	return nil
+}
+
+// forward warns only: the container runs, and a service manager that hears nothing acts
+// by itself.
+func forward(r *libcontainer.Readiness, manager string, mainPID int) {
+	if err := r.Forward(manager, mainPID); err != nil {
+		slog.Warn(err.Error())
+	}
 }

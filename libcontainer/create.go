@@ -20,6 +20,7 @@ import (
 	"oci-run/libcontainer/netdev"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/sdnotify"
 	"oci-run/libcontainer/selfexe"
 	"oci-run/libcontainer/spawn"
 	"oci-run/libcontainer/state"
@@ -38,6 +39,7 @@ type CreateOptions struct {
 	NoNewKeyring  bool     // stay in the caller's session keyring
 	Foreground    bool     // the terminal's master goes to a relay of ours, not to an engine
 	Env           []string // variables added to process.env, such as LISTEN_FDS
+	Notify        bool     // the container gets a socket for sd_notify(3), see NotifySocket
 }
 
 // Created is what create leaves with its caller beside the container: init is a child of
@@ -148,6 +150,11 @@ func (c *creation) recordIntent() error {
 	}
 	if err := c.dir.SaveConfig(c.bundle.Raw); err != nil {
 		return err
+	}
+	if c.options.Notify {
+		if err := sdnotify.MakeDir(sdnotify.Dir(c.dir.Path())); err != nil {
+			return err
+		}
 	}
 	return c.dir.Save(c.record)
 }

@@ -85,8 +85,9 @@ func (c *Container) Exec(p *specs.Process, spec *specs.Spec, o *ExecOptions) (*E
 	if err := e.newPlan(process.Inherit(p, spec.Process)); err != nil {
 		return nil, err
 	}
-	if err := e.openInit(); err != nil {
-		return nil, err
+	var err error
+	if e.init, err = c.openInit(); err != nil {
+		return nil, e.explain(err)
 	}
 	defer e.init.Close()
 	if err := e.join(); err != nil {
@@ -169,22 +170,6 @@ func (e *execution) planConfinement(p *specs.Process) error {
 		slog.Debug(w)
 	}
 	return err
-}
-
-// openInit opens a pidfd of the container's init process. Its pid may be another
-// process's by now.
-func (e *execution) openInit() error {
-	init := e.container.record.Init
-	fd, err := unix.PidfdOpen(init.PID, 0)
-	if err == nil && !init.Alive() {
-		unix.Close(fd)
-		err = unix.ESRCH
-	}
-	if err != nil {
-		return e.explain(fmt.Errorf("open the container's init process %d: %w", init.PID, err))
-	}
-	e.init = os.NewFile(uintptr(fd), "container "+e.container.ID())
-	return nil
 }
 
 // join starts the process in the container's cgroup and namespaces, and sees it through

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,7 @@ import (
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rdt"
 	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/sdnotify"
 	"oci-run/libcontainer/seccomp"
 	"oci-run/libcontainer/spawn"
 	"oci-run/libcontainer/sysctl"
@@ -47,6 +49,9 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 	}
 	p = &plan{}
 	spec := b.Spec
+	if o.Notify {
+		sdnotify.AddTo(spec, sdnotify.Dir(filepath.Join(f.Root, id)))
+	}
 	p.init.ID = id
 	subjects := []func() error{
 		func() error { return p.planNamespaces(spec) },
