@@ -27,16 +27,23 @@ func (c multiplexedCall) condition() condition {
 	return condition{0, maskedEqual, uint64(c), 0xffffffff}
 }
 
-// firstOfCall tells whether none of the keys has a rule for the call.
-func firstOfCall(uses []use, keys []uint64, call multiplexedCall) bool {
-	return !slices.ContainsFunc(keys, func(key uint64) bool {
-		u := uses[uint32(key)]
-		return u.call == call && u.rule >= 0
-	})
+// appendMultiplexed adds a clause for each multiplexed call of which the keys of its multiplexer have rules.
+func (v *verdicts) appendMultiplexed(clauses []clause, keys []uint64) []clause {
+	for i, key := range keys {
+		call := v.uses[uint32(key)].call
+		isLater := slices.ContainsFunc(keys[:i], func(key uint64) bool { return v.uses[uint32(key)].call == call })
+		if call == 0 || isLater {
+			continue
+		}
+		if ret := v.strictest(keys[i:], call); ret != v.defaultRet {
+			clauses = append(clauses, clause{[]condition{call.condition()}, ret})
+		}
+	}
+	return clauses
 }
 
-// appendMultiplexed adds the clause that all rules for a multiplexed call come to.
-func (v *verdicts) appendMultiplexed(clauses []clause, keys []uint64, call multiplexedCall) []clause {
+// strictest gives what all rules for a multiplexed call come to.
+func (v *verdicts) strictest(keys []uint64, call multiplexedCall) uint32 {
 	strictest := v.defaultRet
 	for _, key := range keys {
 		u := v.uses[uint32(key)]
@@ -45,17 +52,13 @@ func (v *verdicts) appendMultiplexed(clauses []clause, keys []uint64, call multi
 		}
 		r := &v.rules[u.rule]
 		if v.arch.always(r) {
-			strictest = r.ret
-			break
+			return r.ret
 		}
 		if isStricter(r.ret, strictest) {
 			strictest = r.ret
 		}
 	}
-	if strictest == v.defaultRet {
-		return clauses
-	}
-	return append(clauses, clause{[]condition{call.condition()}, strictest})
+	return strictest
 }
 
 // always tells whether a rule holds whatever the arguments are.

@@ -99,7 +99,7 @@ func (r *reading) answer(d *seccompData) uint32 {
 
 	found, strictest := false, fallback
 	consider := func(ret uint32) {
-		if !found || isStricter(ret, strictest) {
+		if !found || stricter(ret, strictest) {
 			found, strictest = true, ret
 		}
 	}
@@ -155,7 +155,7 @@ func (r *reading) behindMultiplexer(a *architecture, d *seccompData, fallback ui
 		if always, _ := plainMatch(&rule, a, d); always {
 			return own, true
 		}
-		if isStricter(own, ret) {
+		if stricter(own, ret) {
 			ret = own
 		}
 	}
@@ -238,4 +238,13 @@ func plainReturn(action specs.LinuxSeccompAction, errno *uint) uint32 {
 		return unix.SECCOMP_RET_TRAP
 	}
 	panic(action)
+}
+
+// stricter compares return values by the order of seccomp(2).
+func stricter(a, b uint32) bool {
+	order := []uint32{
+		unix.SECCOMP_RET_KILL_PROCESS, unix.SECCOMP_RET_KILL_THREAD, unix.SECCOMP_RET_TRAP, unix.SECCOMP_RET_ERRNO,
+		unix.SECCOMP_RET_USER_NOTIF, unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_ALLOW,
+	}
+	return slices.Index(order, a&0xffff0000) < slices.Index(order, b&0xffff0000)
 }

@@ -124,18 +124,12 @@ func (v *verdicts) add(number uint32, u use) {
 // libseccomp's "most inclusive match". Among clauses that hold, the strictest decides.
 func (v *verdicts) verdict(keys []uint64) verdict {
 	var clauses []clause
-	for i, key := range keys {
+	for _, key := range keys {
 		u := v.uses[uint32(key)]
-		if u.rule < 0 {
-			continue // says what the default says
+		if u.rule < 0 || u.call != 0 {
+			continue // says what the default says, or of calls behind this one
 		}
 		r := &v.rules[u.rule]
-		if u.call != 0 {
-			if firstOfCall(v.uses, keys[:i], u.call) {
-				clauses = v.appendMultiplexed(clauses, keys[i:], u.call)
-			}
-			continue
-		}
 		always := len(r.alternatives) == 0
 		for _, conditions := range r.alternatives {
 			effective := v.arch.effective(conditions)
@@ -146,7 +140,7 @@ func (v *verdicts) verdict(keys []uint64) verdict {
 			return verdict{ret: r.ret}
 		}
 	}
-	if len(clauses) == 0 {
+	if clauses = v.appendMultiplexed(clauses, keys); len(clauses) == 0 {
 		return verdict{ret: v.defaultRet}
 	}
 	return verdict{ret: v.defaultRet, block: v.block(keys, clauses)}
