@@ -45,6 +45,7 @@ var commands = []struct {
 	{"start", startCommand},
 	{"state", stateCommand},
 	{"update", updateCommand},
+	{"wait", waitCommand},
 }
 
 func main() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 )
 
 // Self identifies the calling process.
@@ -26,22 +27,40 @@ func (p Process) Alive() bool {
 	return err == nil && start == p.StartTime && status != 'Z' && status != 'X'
 }
 
-// stat reads the status letter and the start time from /proc/PID/stat, proc(5): fields 3
-// and 22. The command in field 2 may hold any byte, so fields count from its last ")".
+// stat reads the status letter and the start time of a process, fields 3 and 22.
 func stat(pid int) (status byte, start uint64, err error) {
-	path := "/proc/" + strconv.Itoa(pid) + "/stat"
-	raw, err := os.ReadFile(path)
+	fields, err := statFields(pid)
 	if err != nil {
 		return 0, 0, err
 	}
-	rest := raw[bytes.LastIndexByte(raw, ')')+1:]
-	fields := bytes.Fields(rest)
-	if len(fields) < 20 {
-		return 0, 0, fmt.Errorf("parse %q: %d fields", path, len(fields))
-	}
-	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
-	if err != nil {
-		return 0, 0, fmt.Errorf("parse %q: %w", path, err)
+	if start, err = strconv.ParseUint(string(fields[19]), 10, 64); err != nil {
+		return 0, 0, fmt.Errorf("parse \"/proc/%d/stat\": %w", pid, err)
 	}
 	return fields[0][0], start, nil
+}
+
+// statFields reads /proc/PID/stat, proc(5), from field 3 on, at least to field 22. The
+// command in field 2 may hold any byte, so fields count from its last ")".
+func statFields(pid int) ([][]byte, error) {
+	path := "/proc/" + strconv.Itoa(pid) + "/stat"
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	fields := bytes.Fields(raw[bytes.LastIndexByte(raw, ')')+1:])
+	if len(fields) < 20 {
+		return nil, fmt.Errorf("parse %q: %d fields", path, len(fields))
+	}
+	return fields, nil
+}
+
+// Ended tells how a process ended that nobody has reaped yet, as wait(2) would, proc(5)
+// field 52. ok is false if it runs or is gone, or if we may not see it.
+func (p Process) Ended() (status syscall.WaitStatus, ok bool) {
+	fields, err := statFields(p.PID)
+	if err != nil || len(fields) < 50 || string(fields[0]) != "Z" || string(fields[19]) != strconv.FormatUint(p.StartTime, 10) {
+		return 0, false
+	}
+	code, err := strconv.ParseUint(string(fields[49]), 10, 32)
+	return syscall.WaitStatus(code), err == nil
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer"
+)
+
+func waitCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "wait",
+		Usage:     "wait for the end of a container and tell how it ended",
+		ArgsUsage: "ID",
+		Description: "Waits until the process of the container ID has ended, and prints its exit status, or 128 and the number of\n" +
+			"the signal that ended it. The container can be somebody else's child.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "print text, or json with the signal and whether memory ran out"},
+			&cli.BoolFlag{Name: "status", Usage: "also exit with that status"},
+		},
+		Action: wait,
+	}
+}
+
+// ending is what wait prints with --format json.
+type ending struct {
+	ID       string `json:"id"`
+	ExitCode int    `json:"exitCode"`
+	Signal   string `json:"signal,omitempty"`
+	OOM      bool   `json:"oom"`
+}
+
+func wait(_ context.Context, c *cli.Command) error {
+	if _, err := onlyID(c); err != nil {
+		return err
+	}
+	format := c.String("format")
+	if format != "text" && format != "json" {
+		return fmt.Errorf("--format %q: must be text or json", format)
+	}
+	container, err := load(c)
+	if err != nil {
+		return err
+	}
+	end, err := container.Wait()
+	if err != nil {
+		return err
+	}
+	if err := printEnding(c, container.ID(), end, format); err != nil {
+		return err
+	}
+	if c.Bool("status") && end.Code != 0 {
+		return exitStatus(end.Code)
+	}
+	return nil
+}
+
+func printEnding(c *cli.Command, id string, end *libcontainer.Ending, format string) error {
+	if format == "text" {
+		_, err := fmt.Fprintln(c.Root().Writer, end.Code)
+		return err
+	}
+	out := ending{ID: id, ExitCode: end.Code, OOM: end.OOM}
+	if end.Signal != 0 {
+		out.Signal = unix.SignalName(end.Signal)
+	}
+	return json.NewEncoder(c.Root().Writer).Encode(out)
+}
