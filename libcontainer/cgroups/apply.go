@@ -84,7 +84,7 @@ func (m *Manager) write(l *limits) error {
 	} else {
 		err = m.write1(&r)
 	}
-	return plainError(err)
+	return m.advise(plainError(err))
 }
 
 func (m *Manager) write1(r *lib.Resources) error {

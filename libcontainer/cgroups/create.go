@@ -30,7 +30,7 @@ func (m *Manager) Create() error {
 	if m.optional && denied(err) {
 		err = fmt.Errorf("rootless needs no limits + no cgrouppath when no permission is granted for cgroups: %w", err)
 	}
-	return fmt.Errorf("unable to apply cgroup configuration: %w", err)
+	return fmt.Errorf("unable to apply cgroup configuration: %w", m.advise(err))
 }
 
 func (m *Manager) create() error {
