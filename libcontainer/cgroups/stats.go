@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 
@@ -73,7 +74,7 @@ type MemoryEntry struct {
 }
 
 // MemoryStats counts bytes. Events are how often the cgroup met one of its limits: the fields of memory.events (v2) or
-// memory.oom_control (v1).
+// memory.oom_control (v1) that aren't 0. (Scripts look for the word oom to see one.)
 type MemoryStats struct {
 	Cache     uint64            `json:"cache,omitempty"`
 	Usage     MemoryEntry       `json:"usage"`
@@ -154,6 +155,7 @@ func (m *Manager) Stats() (*Stats, error) {
 	}
 	out := convertStats(s)
 	out.Memory.Events = m.memoryEvents()
+	maps.DeleteFunc(out.Memory.Events, func(_ string, n uint64) bool { return n == 0 })
 	return out, nil
 }
 
