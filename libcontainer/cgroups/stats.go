@@ -171,7 +171,7 @@ func (m *Manager) paths() map[string]string {
 	return paths
 }
 
-// memoryEvents gives the counters of memory.events or memory.oom_control; nil if there are none.
+// memoryEvents gives the counters of memory.events or memory.oom_control that are not 0; nil if there is no such file.
 func (m *Manager) memoryEvents() map[string]uint64 {
 	file := m.memoryEventsFile()
 	text, err := readFile(file)
@@ -181,7 +181,7 @@ func (m *Manager) memoryEvents() map[string]uint64 {
 	out := map[string]uint64{}
 	for line := range strings.SplitSeq(text, "\n") {
 		name, value, _ := strings.Cut(line, " ")
-		if n, err := strconv.ParseUint(value, 10, 64); err == nil {
+		if n, err := strconv.ParseUint(value, 10, 64); err == nil && n > 0 {
 			out[name] = n
 		}
 	}
