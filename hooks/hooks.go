@@ -57,8 +57,8 @@ func List(h *specs.Hooks, name string) []specs.Hook {
 // Run runs the hooks of one list in order, until one fails. They run in the namespaces of the calling thread: a caller
 // that has changed these has to be locked to its thread. A failure is a *HookError.
 //
-// startContainer hooks run inside the container, where the bundle's path means something else or nothing: they get the
-// caller's working directory.
+// createContainer and startContainer hooks run in init's namespaces and get its working directory: the container's root,
+// which hooks written for runc expect, and "/" of the container, where the bundle's path means something else or nothing.
 func Run(name string, list []specs.Hook, state *specs.State) error {
 	if len(list) == 0 {
 		return nil

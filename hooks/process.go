@@ -29,7 +29,7 @@ func run(h *specs.Hook, input []byte, dir string) error {
 
 // workDir is the directory for the hooks of a name, "" for the caller's.
 func workDir(name string, state *specs.State) string {
-	if name == StartContainer {
+	if name == StartContainer || name == CreateContainer {
 		return ""
 	}
 	// The bundle may be out of reach for the user that a container in a user namespace is, or gone already at poststop.

@@ -115,7 +115,10 @@ func (c *container) createContainerHooks() error {
 	if len(list) == 0 {
 		return nil
 	}
-	return hooks.Run("createContainer", list, c.state(specs.StateCreating))
+	if err := c.root.Chdir(); err != nil {
+		return err
+	}
+	return hooks.Run(hooks.CreateContainer, list, c.state(specs.StateCreating))
 }
 
 // state is what a hook inside the container reads: there, init has another pid.

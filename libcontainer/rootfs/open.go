@@ -155,3 +155,11 @@ func (f *FS) settle(root, at int) (place, error) {
 	}
 	return placeOf(root)
 }
+
+// Chdir makes the container's root the working directory, before [FS.Pivot] too.
+func (f *FS) Chdir() error {
+	if err := unix.Fchdir(f.root); err != nil {
+		return fmt.Errorf("change to the root directory: %w", err)
+	}
+	return nil
+}
