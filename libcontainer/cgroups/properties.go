@@ -23,11 +23,6 @@ func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
 	r := &l.Resources
 	if m.record.Mode == V2 {
 		properties2(r, add)
-		for _, s := range l.unified {
-			if err := unifiedProperty(s, add); err != nil {
-				return nil, err
-			}
-		}
 	} else {
 		properties1(r, add)
 	}
@@ -49,6 +44,11 @@ func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
 			return nil, err
 		}
 		add(set.name, bits)
+	}
+	for _, s := range l.unified { // the last value of a property counts: unified overrides
+		if err := unifiedProperty(s, add); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

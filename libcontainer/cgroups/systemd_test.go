@@ -65,9 +65,9 @@ func TestProperties(t *testing.T) {
 	}
 	want := []systemd.Property{
 		{Name: "MemoryMax", Value: uint64(100)}, {Name: "MemorySwapMax", Value: uint64(0)}, {Name: "CPUWeight", Value: uint64(50)},
-		{Name: "MemoryHigh", Value: uint64(math.MaxUint64)}, {Name: "MemoryLow", Value: uint64(7)}, {Name: "TasksMax", Value: uint64(1)},
 		{Name: "CPUQuotaPeriodUSec", Value: uint64(100000)}, {Name: "CPUQuotaPerSecUSec", Value: uint64(130000)},
 		{Name: "TasksMax", Value: uint64(math.MaxUint64)}, {Name: "AllowedCPUs", Value: []byte{7, 2}},
+		{Name: "MemoryHigh", Value: uint64(math.MaxUint64)}, {Name: "MemoryLow", Value: uint64(7)}, {Name: "TasksMax", Value: uint64(1)},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
