@@ -132,7 +132,8 @@ func (s *stage) play(scene string) (string, error) {
 	data, err := json.Marshal(s.spec)
 	must(s.t, err)
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(s.env, sceneVariable+"="+scene, "OCI_RUN_ROOTFS_DIR="+s.dir, "OCI_RUN_ROOTFS_SPEC="+string(data))
+	// GORACE, because a process with the race detector sleeps for a second at its end unless that says otherwise.
+	cmd.Env = append(s.env, "GORACE="+os.Getenv("GORACE"), sceneVariable+"="+scene, "OCI_RUN_ROOTFS_DIR="+s.dir, "OCI_RUN_ROOTFS_SPEC="+string(data))
 	cmd.Dir = s.dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
