@@ -87,6 +87,10 @@ func New(spec *specs.Spec, o Options) (*Manager, error) {
 	switch o.Driver {
 	case DriverCgroupfs:
 		m.record.Hierarchies, err = planPaths(m.record.Mode, linux.CgroupsPath, o.ID)
+		if err != nil && m.optional {
+			slog.Debug("no cgroups: " + err.Error())
+			err = nil
+		}
 	case DriverDisabled:
 		if p.limits() {
 			slog.Warn("the cgroup manager is disabled: the container's limits are not applied")

@@ -90,7 +90,7 @@ func TestPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &plan{
-		cpus: "0", mems: "0",
+		cpus: "0", mems: "0", sharedPID: true,
 		early: limits{
 			Resources: lib.Resources{
 				BlkioWeight: 100, BlkioThrottleReadBpsDevice: []*lib.ThrottleDevice{lib.NewThrottleDevice(8, 1, 9)},

@@ -3,6 +3,7 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 
@@ -47,6 +48,9 @@ func (m *Manager) create() error {
 		default:
 			return err
 		}
+	}
+	if m.optional && len(m.record.Hierarchies) == 0 && m.plan != nil && m.plan.sharedPID {
+		slog.Warn("the container gets no cgroup and has no private pid namespace: not all of its processes can be killed")
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package cgroups
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -43,11 +42,11 @@ func (o *membership) parent(mode Mode, relative bool) string {
 }
 
 func readMembership(file string) ([]membership, error) {
-	raw, err := os.ReadFile(file)
+	text, err := readFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return parseMembership(string(raw))
+	return parseMembership(text)
 }
 
 func parseMembership(text string) ([]membership, error) {

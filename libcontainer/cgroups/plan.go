@@ -17,6 +17,7 @@ type plan struct {
 	early      limits         // what doesn't hurt init
 	late       limits         // memory and pids: init needs more of them than the container's program may
 	devices    devices.Policy // early
+	sharedPID  bool           // no pid namespace ends the container's processes with its init
 }
 
 // limits are values for files of a cgroup: the library's part and linux.resources.unified, sorted by file name.
@@ -39,7 +40,7 @@ func newPlan(spec *specs.Spec) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{devices: policy, early: limits{Resources: convert(r)}}
+	p := &plan{devices: policy, sharedPID: !hasPIDNamespace(spec), early: limits{Resources: convert(r)}}
 	for _, s := range sortedUnified(r.Unified) {
 		if controller, _, _ := strings.Cut(s.file, "."); controller == "memory" || controller == "pids" || controller == "cpu" {
 			p.late.unified = append(p.late.unified, s)
@@ -49,6 +50,10 @@ func newPlan(spec *specs.Spec) (*plan, error) {
 	}
 	p.split()
 	return p, nil
+}
+
+func hasPIDNamespace(spec *specs.Spec) bool {
+	return spec.Linux != nil && newNamespace(spec.Linux.Namespaces, specs.PIDNamespace)
 }
 
 // split takes out of p.early what doesn't belong there.

@@ -1,7 +1,6 @@
 package cgroups
 
 import (
-	"maps"
 	"strconv"
 	"strings"
 
@@ -155,7 +154,6 @@ func (m *Manager) Stats() (*Stats, error) {
 	}
 	out := convertStats(s)
 	out.Memory.Events = m.memoryEvents()
-	maps.DeleteFunc(out.Memory.Events, func(_ string, n uint64) bool { return n == 0 })
 	return out, nil
 }
 

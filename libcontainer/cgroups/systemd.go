@@ -225,6 +225,20 @@ func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
 	return c.SetProperties(m.record.Unit, properties)
 }
 
+// Attach has systemd move a process into the scope, or a cgroup below it: what a caller can't do himself who may not write to the
+// cgroup that he and the container have above them. It is for an exec whose ExecBirth the kernel refuses (EACCES).
+func (m *Manager) Attach(pid int, below string) error {
+	if m.record.Driver != DriverSystemd {
+		return m.join(below, pid)
+	}
+	c, err := systemd.Dial(m.record.Rootless)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Attach(m.record.Unit, "/"+strings.Trim(below, "/"), []uint32{uint32(pid)})
+}
+
 // stopUnit has systemd end the scope. One whose cgroup is gone has ended by itself, and systemd has forgotten it.
 func (m *Manager) stopUnit() error {
 	if !m.Exists() {
