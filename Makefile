@@ -39,6 +39,7 @@ SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 FUZZTIME ?= 60s
+RACES ?= 2000
 CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
 
 # ---- targets ---------------------------------------------------------------
@@ -67,6 +68,7 @@ demo: build ## build, then walk a real container through its life (root, or root
 	bin/demo $(BIN)
 
 .PHONY: test
+test: RACES := 200
 test: check-go test-packages build test-unit test-integration test-security lint ## everything: unit, integration and security tests, lint
 	@echo 'make test: all passed'
 
@@ -83,8 +85,12 @@ test-integration: build bin/oci-run-crash ## behaviour of the real binary: bats,
 	tests/sessions tests/integration
 
 .PHONY: test-security
-test-security: build ## one session per known attack
-	tests/sessions tests/security
+test-security: build bin/racer ## one session per known attack; races run RACES rounds (2000, in `make test` 200)
+	OCI_RUN_RACES=$(RACES) tests/sessions tests/security
+
+.PHONY: bin/racer
+bin/racer: check-go
+	go build -trimpath -buildvcs=false -ldflags='-s -w' -o $@ ./tests/security/racer
 
 .PHONY: fuzz
 fuzz: check-go ## run each fuzz target for FUZZTIME (60s)
