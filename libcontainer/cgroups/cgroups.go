@@ -79,6 +79,9 @@ func New(spec *specs.Spec, o Options) (*Manager, error) {
 	if err := Check(linux.Resources, m.record.Mode); err != nil {
 		return nil, err
 	}
+	if err := checkSwap(linux.Resources, m.record.Mode); err != nil {
+		return nil, err
+	}
 	p, err := newPlan(spec)
 	if err != nil {
 		return nil, err

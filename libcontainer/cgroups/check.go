@@ -84,12 +84,18 @@ func checkMemory(r *specs.LinuxResources, mode Mode) error {
 		return nil
 	}
 	switch {
-	case swap > 0 && limit == 0:
-		return specconv.Fieldf(at+"swap", "unable to set swap limit without memory limit")
 	case value(m.DisableOOMKiller):
 		return refuse("memory/disableOOMKiller", "v2")
 	case m.Swappiness != nil && int64(*m.Swappiness) != -1:
 		return refuse("memory/swappiness", "v2")
+	}
+	return nil
+}
+
+// checkSwap is for a new container on v2, which has a limit for swap alone: memory and swap less memory.
+func checkSwap(r *specs.LinuxResources, mode Mode) error {
+	if mode == V2 && r != nil && r.Memory != nil && value(r.Memory.Swap) > 0 && value(r.Memory.Limit) == 0 {
+		return specconv.Fieldf("/linux/resources/memory/swap", "unable to set swap limit without memory limit")
 	}
 	return nil
 }

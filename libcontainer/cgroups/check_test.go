@@ -33,7 +33,6 @@ func TestCheck(t *testing.T) {
 		{`{"memory":{"limit":-1,"swap":-1}}`, V1, ""},
 		{`{"memory":{"limit":-2}}`, V1, "/memory/limit"},
 		{`{"memory":{"limit":2000,"swap":1000}}`, V1, "/memory/swap"},
-		{`{"memory":{"swap":1000}}`, V2, "/memory/swap"},
 		{`{"memory":{"swap":1000}}`, V1, ""},
 		{`{"memory":{"swappiness":101}}`, V1, "/memory/swappiness"},
 		{`{"memory":{"swappiness":50}}`, V2, "/memory/swappiness"},
@@ -69,6 +68,10 @@ func TestCheck(t *testing.T) {
 		case c.pointer != "" && fe.Pointer != "/linux/resources"+c.pointer:
 			t.Errorf("%s on %s: error for %s, want %s", c.resources, c.mode, fe.Pointer, c.pointer)
 		}
+	}
+	swap := parseResources(t, `{"memory":{"swap":1000}}`)
+	if checkSwap(swap, V2) == nil || checkSwap(swap, V1) != nil {
+		t.Error("swap without a limit of memory")
 	}
 	if err := Check(parseResources(t, `{"unified":{"a.b":""}}`), V1); !strings.Contains(err.Error(), "invalid configuration") {
 		t.Errorf("unified on v1: %v", err)

@@ -84,10 +84,6 @@ func TestLimitsV2(t *testing.T) {
 			t.Errorf("%s: %s", c.change, d)
 		}
 	}
-	if err := m.Set(parseResources(t, `{"memory":{"limit":4096,"checkBeforeUpdate":true}}`)); err == nil ||
-		!strings.Contains(err.Error(), "rejecting memory limit") {
-		t.Errorf("a limit below the use: %v", err)
-	}
 }
 
 func TestOOMV2(t *testing.T) {

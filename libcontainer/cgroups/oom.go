@@ -125,6 +125,12 @@ func (w *OOMWatch) look() (oom bool, err error) {
 	if err != nil && gone(err) {
 		err = ErrGone
 	}
+	if errors.Is(err, ErrGone) {
+		// The last process may have been killed between the two looks.
+		if oom, lerr := w.lookMemory(); oom && lerr == nil {
+			return true, nil
+		}
+	}
 	return false, err
 }
 
