@@ -97,7 +97,7 @@ can_be_ended() {
 @test "a call that waits for an agent ends with it" {
 	agent hold
 	notify mkdir
-	program sh -c 'echo begins; mkdir /tmp/x'
+	program sh -c 'echo begins; mkdir /tmp/x 2>&1'
 	detached "$id"
 	eventually says begins
 	sleep 0.2
@@ -127,7 +127,7 @@ can_be_ended() {
 @test "nor one that never accepts the connection" {
 	agent deaf
 	notify mkdir
-	program sh -c 'echo begins; mkdir /tmp/x'
+	program sh -c 'echo begins; mkdir /tmp/x 2>&1'
 	detached "$id"
 	eventually says begins
 	can_be_ended
