@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# linux.resources, as the kernel sees it and as a program feels it.
+
+load lib
+
+# has CONTROLLER: this host's view of cgroups has it.
+has() {
+	if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+		grep -qw "${1/blkio/io}" /sys/fs/cgroup/cgroup.controllers
+	else
+		[[ -d /sys/fs/cgroup/$1 ]]
+	fi
+}
+
+needs() {
+	local controller
+	needs_root
+	for controller; do has "$controller" || skip "no cgroup controller $controller here"; done
+}
+
+# value CONTROLLER V1-FILE V2-FILE: what the container's cgroup says.
+value() {
+	if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+		cat "/sys/fs/cgroup/oci-run-tests/$id/$3"
+	else
+		cat "/sys/fs/cgroup/$1/oci-run-tests/$id/$2"
+	fi
+}
+
+resources() { config ".linux.resources = $1"; }
+
+@test 'limits are in force when create returns' {
+	needs memory cpu pids cpuset
+	resources '{memory: {limit: 33554432, reservation: 16777216}, cpu: {shares: 512, quota: 50000, period: 100000, cpus: "0"}, pids: {limit: 20}}'
+	create "$id"
+	[[ $(value memory memory.limit_in_bytes memory.max) == 33554432 ]]
+	[[ $(value memory memory.soft_limit_in_bytes memory.low) == 16777216 ]]
+	[[ $(value cpu cpu.shares cpu.weight) == @(512|59) ]]
+	[[ $(value cpu cpu.cfs_quota_us cpu.max) == @(50000|50000 100000) ]]
+	[[ $(value cpuset cpuset.cpus cpuset.cpus) == 0 ]]
+	[[ $(value pids pids.max pids.max) == 20 ]]
+}
+
+@test 'pids.limit 0 is 1, and -1 is none' {
+	needs pids
+	program sleep 100
+	resources '{pids: {limit: 0}}'
+	create "$id"
+	oci-run start "$id"
+	[[ $(value pids pids.max pids.max) == 1 ]]
+	oci-run delete --force "$id"
+	resources '{pids: {limit: -1}}'
+	create "$id"
+	[[ $(value pids pids.max pids.max) == max ]]
+}
+
+@test 'a process is killed at its memory limit' {
+	needs memory
+	resources '{memory: {limit: 8388608, swap: 8388608}}'
+	program sh -c 'tail /dev/zero; echo "status $?"'
+	run oci-run run "$id"
+	output_has 'status 137'
+}
+
+@test 'a static program runs with a memory limit of 1 MiB' {
+	needs memory
+	resources '{memory: {limit: 1048576}}'
+	program true
+	oci-run run "$id"
+}
+
+@test 'a program is throttled at its quota' {
+	needs cpu
+	resources '{cpu: {quota: 2000, period: 20000}}'
+	program sh -c 'while :; do :; done'
+	detached "$id"
+	throttled() { [[ $(value cpu cpu.stat cpu.stat | sed -n 's/^nr_throttled //p') -gt 2 ]]; }
+	eventually throttled
+}
+
+@test 'a fork too many is refused' {
+	needs pids
+	resources '{pids: {limit: 2}}'
+	program sh -c 'sleep 5 & sleep 5 & sleep 5 & wait'
+	run oci-run run "$id"
+	output_has 'fork'
+}
+
+@test 'a device that no rule allows is refused, one that a rule allows is not' {
+	needs_root
+	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || has devices || skip 'no cgroup controller devices here'
+	config '.linux.devices = [{path: "/dev/kmsg", type: "c", major: 1, minor: 11}] | .process.capabilities.bounding += ["CAP_SYSLOG"]
+		| .process.capabilities.effective += ["CAP_SYSLOG"] | .process.capabilities.permitted += ["CAP_SYSLOG"]'
+	program sh -c 'head -c 0 /dev/kmsg && echo open; head -c 1 /dev/zero >/dev/null && echo zero'
+	resources '{devices: [{allow: false, access: "rwm"}]}'
+	run oci-run run "$id"
+	output_has 'Operation not permitted'
+	output_has zero
+	[[ $output != *open* ]]
+	resources '{devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]}'
+	run oci-run run "$id"
+	output_has open
+}
+
+@test 'a limit that the kernel refuses is named with its file and value' {
+	needs cpu
+	resources '{cpu: {quota: 5}}'
+	run oci-run run "$id"
+	[[ $status == 1 ]]
+	output_has 'write \"5'
+	output_has 'cpu.'
+	output_has 'invalid argument'
+}
+
+@test 'unified resources are for cgroup v2' {
+	needs_root
+	resources '{unified: {"memory.nonsense": "1"}}'
+	run oci-run run "$id"
+	[[ $status == 1 ]]
+	if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
+		output_has 'memory.nonsense'
+	else
+		output_has 'invalid configuration'
+	fi
+	resources '{unified: {"../x": "1"}}'
+	run oci-run run "$id"
+	[[ $status == 1 ]]
+	output_has '/linux/resources/unified'
+}
+
+@test "a cgroup with processes is not taken over, nor are they harmed" {
+	needs_root
+	program sleep 100
+	detached "$id"
+	run oci-run run "$id-2"
+	[[ $status == 1 ]]
+	output_has "container's cgroup is not empty"
+	[[ $(status_of "$id") == running ]]
+}
