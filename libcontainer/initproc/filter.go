@@ -1,6 +1,7 @@
 package initproc
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -54,6 +55,31 @@ func filterError(err error) error {
 		return nil
 	}
 	return fmt.Errorf("load the seccomp filter: %w", err)
+}
+
+// endWithLeader has init end when its first thread, which is about to get the filter, is no
+// more: SCMP_ACT_KILL may hit it when it forks a hook, and the others would wait forever.
+// The thread that looks is there before the filter, and has a processor of its own because
+// a killed thread keeps the one that it had.
+func endWithLeader() {
+	runtime.GOMAXPROCS(2)
+	stat := fmt.Sprintf("/proc/self/task/%d/stat", os.Getpid())
+	ready := make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		ready <- true
+		for {
+			_ = unix.Nanosleep(&unix.Timespec{Nsec: 50_000_000}, nil)
+			text, err := os.ReadFile(stat)
+			if err != nil {
+				return // no proc in this container
+			}
+			if _, state, found := bytes.Cut(text, []byte(") ")); found && state[0] == 'Z' {
+				os.Exit(1)
+			}
+		}
+	}()
+	<-ready
 }
 
 // sigaction is struct kernel_sigaction with the default action: all zero, sigaction(2).

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/syncpipe"
@@ -62,6 +64,10 @@ type container struct {
 	start   *syncpipe.Waiter
 	path    string // of the program
 	image   *process.Image
+
+	confined bool       // the seccomp filter is loaded, and these say what execve will find:
+	expected unix.Errno // why it will fail, or 0
+	hint     string     // how to explain that
 }
 
 // A step is one thing that init does. Its name is part of error reports and traces.

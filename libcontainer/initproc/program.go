@@ -109,25 +109,34 @@ func (c *container) program() error {
 	return err
 }
 
-// exec loads the seccomp filter and becomes the container's program.
-func (c *container) exec() error {
+// confine marks inherited fds and loads the seccomp filter, once.
+func (c *container) confine() error {
+	if c.confined {
+		return nil
+	}
+	c.confined = true
 	if err := c.closeInherited(); err != nil {
 		return err
 	}
-	var expected unix.Errno
-	var hint string
-	if c.plan.Seccomp != nil {
-		// Looking closer at what failed takes system calls that a filter may not allow.
-		expected, hint = c.plan.Process.Foresee(int(c.rootDir.Fd()), c.path)
-		if err := c.filter(); err != nil {
-			return err
-		}
+	if c.plan.Seccomp == nil {
+		return nil
+	}
+	// Looking closer at what failed takes system calls that a filter may not allow.
+	c.expected, c.hint = c.plan.Process.Foresee(int(c.rootDir.Fd()), c.path)
+	return c.filter()
+}
+
+// exec loads the seccomp filter and becomes the container's program.
+func (c *container) exec() error {
+	if err := c.confine(); err != nil {
+		return err
 	}
 	errno := c.image.Exec()
+	hint := c.hint
 	switch {
 	case c.plan.Seccomp == nil:
 		hint = c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno)
-	case errno != expected:
+	case errno != c.expected:
 		hint = ""
 	}
 	return process.ExecFailure(c.path, errno, hint)

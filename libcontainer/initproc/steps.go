@@ -20,7 +20,8 @@ import (
 // createSteps is how a container comes to be, in order; the order is part of its security.
 // Mounts are made before the root changes, by fds that lead into it. What needs
 // privileges comes before they are dropped. After the seccomp filter is loaded there is
-// one system call, execve: the filter may allow no other.
+// one system call, execve: the filter may allow no other. Only startContainer hooks need
+// more; with them, it is loaded before they run.
 var createSteps = [...]step{
 	{"session", (*container).session},
 	{"keyring", (*container).keyring},
@@ -174,10 +175,18 @@ func (c *container) awaitStart() error {
 	return err
 }
 
+// startContainerHooks run as confined as the program: a hook of the image's author must not
+// do what the profile forbids to the image.
 func (c *container) startContainerHooks() error {
 	list := c.plan.Hooks.StartContainer
 	if len(list) == 0 {
 		return nil
+	}
+	if c.plan.Seccomp != nil {
+		endWithLeader()
+	}
+	if err := c.confine(); err != nil {
+		return err
 	}
 	return hooks.Run("startContainer", hooks.WithEnv(list, c.plan.Process.Env), c.state(specs.StateCreated))
 }
