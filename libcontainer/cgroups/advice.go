@@ -21,7 +21,7 @@ const (
 
 // advise adds the remedy to an error of a user who lacks permission for cgroups.
 func (m *Manager) advise(err error) error {
-	if err == nil || !m.record.Rootless || !denied(err) && !errors.Is(err, unix.ENOENT) && !strings.Contains(err.Error(), "cgroup") {
+	if err == nil || !m.record.Rootless || !denied(err) && !errors.Is(err, unix.ENOENT) && !strings.Contains(err.Error(), "could not join or create cgroup") {
 		return err
 	}
 	advice := adviceV1

@@ -43,14 +43,14 @@ func (m *Manager) create() error {
 		}
 		switch {
 		case err == nil:
-		case m.optional && denied(err) && !m.needs(h):
+		case m.mayDrop(h, err):
 			m.drop(h)
 		default:
 			return err
 		}
 	}
 	if m.optional && len(m.record.Hierarchies) == 0 && m.plan != nil && m.plan.sharedPID {
-		slog.Warn("the container gets no cgroup and has no private pid namespace: not all of its processes can be killed")
+		slog.Warn("the container gets no cgroup and has no private pid namespace: not all of its processes can be killed. Such configuration is strongly discouraged")
 	}
 	return nil
 }

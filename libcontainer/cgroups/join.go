@@ -36,7 +36,7 @@ func (m *Manager) join(below string, pid int) error {
 		err := joinDir(h.Dir()+below, value)
 		switch {
 		case err == nil:
-		case m.optional && denied(err) && !m.needs(h):
+		case m.mayDrop(h, err):
 			m.drop(h)
 			i--
 		default:

@@ -108,3 +108,9 @@ func (p *plan) needsDomain() bool {
 func (m *Manager) needs(h *Hierarchy) bool {
 	return m.record.Mode == V2 && h.unified() && m.plan != nil && m.plan.limits()
 }
+
+// mayDrop tells whether the container can do without a cgroup that its user has no permission for: any if the configuration names
+// none, and in any case the one in the unified hierarchy beside those of v1, where it only makes killing easier.
+func (m *Manager) mayDrop(h *Hierarchy, err error) bool {
+	return denied(err) && !m.needs(h) && (m.optional || m.record.Rootless && h.unified() && m.record.Mode != V2)
+}
