@@ -13,30 +13,30 @@ func Self() (Process, error) { return Identify(os.Getpid()) }
 
 // Identify reads the start time of a process.
 func Identify(pid int) (Process, error) {
-	_, start, err := stat(pid)
-	return Process{PID: pid, StartTime: start}, err
+	fields, err := statFields(pid)
+	if err != nil {
+		return Process{PID: pid}, err
+	}
+	start, err := strconv.ParseUint(string(fields[19]), 10, 64)
+	if err != nil {
+		return Process{PID: pid}, fmt.Errorf("parse \"/proc/%d/stat\": %w", pid, err)
+	}
+	return Process{PID: pid, StartTime: start}, nil
 }
 
 // Alive tells whether the process still runs: a zombie does not, and neither does
-// another process that got the same pid later.
+// another process that got the same pid later. One whose first thread has ended looks
+// like a zombie, but has others that run.
 func (p Process) Alive() bool {
 	if p.PID <= 0 {
 		return false
 	}
-	status, start, err := stat(p.PID)
-	return err == nil && start == p.StartTime && status != 'Z' && status != 'X'
-}
-
-// stat reads the status letter and the start time of a process, fields 3 and 22.
-func stat(pid int) (status byte, start uint64, err error) {
-	fields, err := statFields(pid)
-	if err != nil {
-		return 0, 0, err
+	fields, err := statFields(p.PID)
+	if err != nil || string(fields[19]) != strconv.FormatUint(p.StartTime, 10) {
+		return false
 	}
-	if start, err = strconv.ParseUint(string(fields[19]), 10, 64); err != nil {
-		return 0, 0, fmt.Errorf("parse \"/proc/%d/stat\": %w", pid, err)
-	}
-	return fields[0][0], start, nil
+	status, threads := fields[0][0], string(fields[17])
+	return status != 'X' && (status != 'Z' || threads != "1" && threads != "0")
 }
 
 // statFields reads /proc/PID/stat, proc(5), from field 3 on, at least to field 22. The
@@ -58,7 +58,7 @@ func statFields(pid int) ([][]byte, error) {
 // field 52. ok is false if it runs or is gone, or if we may not see it.
 func (p Process) Ended() (status syscall.WaitStatus, ok bool) {
 	fields, err := statFields(p.PID)
-	if err != nil || len(fields) < 50 || string(fields[0]) != "Z" || string(fields[19]) != strconv.FormatUint(p.StartTime, 10) {
+	if err != nil || len(fields) < 50 || string(fields[0]) != "Z" || p.Alive() || string(fields[19]) != strconv.FormatUint(p.StartTime, 10) {
 		return 0, false
 	}
 	code, err := strconv.ParseUint(string(fields[49]), 10, 32)
