@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -8,9 +9,15 @@ import (
 	"oci-run/libcontainer/cgroups"
 )
 
-// Stats reads the counters of a container that has not stopped.
+// errNoCgroup is what some commands can't do without, and a user's container may lack.
+var errNoCgroup = errors.New("the container has no cgroup of its own")
+
+// Stats reads the counters of a container that has not stopped. They are all zero if it has no cgroup of its own.
 func (c *Container) Stats() (*cgroups.Stats, error) {
 	cgroup, err := c.liveCgroup()
+	if errors.Is(err, errNoCgroup) {
+		return cgroups.NoStats(), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +47,7 @@ func (c *Container) liveCgroup() (*cgroups.Manager, error) {
 		return nil, err
 	}
 	if cgroup == nil || len(cgroup.Hierarchies()) == 0 {
-		return nil, fmt.Errorf("container %q has no cgroup of its own", c.record.ID)
+		return nil, fmt.Errorf("%w: %q", errNoCgroup, c.record.ID)
 	}
 	return cgroup, nil
 }

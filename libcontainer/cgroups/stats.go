@@ -197,6 +197,9 @@ func (m *Manager) memoryEventsFile() string {
 	return dir + "/memory.oom_control"
 }
 
+// NoStats are those of a container without a cgroup of its own: nobody counts for it.
+func NoStats() *Stats { return convertStats(lib.NewStats()) }
+
 func convertStats(s *lib.Stats) *Stats {
 	out := &Stats{IntelRdt: struct{}{}, CPUSet: CPUSetStats(s.CPUSetStats), Pids: PidsStats(s.PidsStats)}
 	u := &s.CpuStats.CpuUsage
