@@ -33,6 +33,7 @@ func (m *Manager) Limit() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil
 	}
+	m.settleIdle(&m.plan.late)
 	if m.record.Mode == V2 && m.plan.late.Memory > 0 {
 		if err := m.makeRoom(m.plan.late.Memory); err != nil {
 			return err

@@ -33,6 +33,9 @@ func values2(t *testing.T, m *Manager, want map[string]string) map[string]string
 		}
 		got[name] = text
 	}
+	if got["cpu.idle"] == "1" {
+		got["cpu.weight"] = "idle" // 0 or 1, as the kernel's version has it
+	}
 	return got
 }
 
@@ -71,6 +74,10 @@ func TestLimitsV2(t *testing.T) {
 		{`{"memory":{"swap":83886080}}`, map[string]string{"memory.swap.max": "41943040"}},
 		{`{"cpu":{"period":50000}}`, map[string]string{"cpu.max": "60000 50000"}},
 		{`{"cpu":{"quota":-1}}`, map[string]string{"cpu.max": "max 50000"}},
+		{`{"cpu":{"idle":1,"shares":512}}`, map[string]string{"cpu.idle": "1", "cpu.weight": "idle"}},
+		{`{"cpu":{"shares":1024}}`, map[string]string{"cpu.idle": "0", "cpu.weight": "100"}},
+		{`{"unified":{"cpu.idle":"1","cpu.weight":"8"}}`, map[string]string{"cpu.idle": "1", "cpu.weight": "idle"}},
+		{`{"unified":{"cpu.weight":"8"}}`, map[string]string{"cpu.idle": "0", "cpu.weight": "8"}},
 		{`{"pids":{"limit":-1},"memory":{"limit":-1}}`, map[string]string{"pids.max": "max", "memory.max": "max", "memory.swap.max": "max"}},
 	} {
 		err := m.Set(parseResources(t, c.change))

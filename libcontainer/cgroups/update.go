@@ -35,6 +35,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	if err := m.complete(&l.Resources); err != nil {
 		return err
 	}
+	m.settleIdle(l)
 	before := m.snapshot(l)
 	err := m.change(l, r.Devices)
 	if err != nil {
@@ -48,6 +49,12 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 // change puts new limits and rules into force. systemd hears of limits that the kernel has accepted, and writes what it makes of
 // them into the same files, so those are written again.
 func (m *Manager) change(l *limits, rules []specs.LinuxDeviceCgroup) error {
+	if m.record.Mode != V2 && l.CpuShares != 0 && l.CPUIdle != nil && *l.CPUIdle == 0 && m.idle() {
+		// The library gives v1 the shares first.
+		if err := writeFile(m.Path("cpu")+"/cpu.idle", "0"); err != nil {
+			return err
+		}
+	}
 	if err := m.write(l); err != nil {
 		return err
 	}

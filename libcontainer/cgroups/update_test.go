@@ -77,6 +77,11 @@ func TestSet(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
+	for _, change := range []string{`{"cpu":{"idle":1}}`, `{"cpu":{"shares":100}}`} { // shares end being idle
+		if err := m.Set(parseResources(t, change)); err != nil {
+			t.Errorf("%s: %v", change, err)
+		}
+	}
 	if err := m.Set(parseResources(t, `{"memory":{"limit":0},"cpu":{"shares":0}}`)); err != nil {
 		t.Fatal(err)
 	}
