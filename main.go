@@ -1,3 +1,9 @@
+// Go's runtime would read the limits of our own cgroup at each start and keep the files
+// open, also in an init process, to set GOMAXPROCS by them.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Oci-run is an OCI runtime: it makes containers from bundles, as runtime-spec says, for
 // container engines and for people at a terminal.
 package main

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -45,11 +46,10 @@ type Executed struct {
 	PID   int
 	PidFD *os.File
 
-	container *Container
-	options   *ExecOptions
-	child     *spawn.Process
-	sync      *syncpipe.Parent
-	agent     func(listener *os.File) error
+	options *ExecOptions
+	helper  *spawn.Process
+	sync    *syncpipe.Parent
+	agent   func(listener *os.File) error
 }
 
 // execution is an exec on its way.
@@ -60,8 +60,10 @@ type execution struct {
 	plan      initproc.Plan
 	init      *os.File // pidfd of the container's init process
 	cgroup    *cgroups.Manager
-	child     *spawn.Process
+	helper    *spawn.Process // init of the exec, which the container doesn't see
 	sync      *syncpipe.Parent
+	pid       int      // of the process
+	pidfd     *os.File // of the process
 }
 
 // Config parses the config.json that the container was created with.
@@ -95,8 +97,8 @@ func (c *Container) Exec(p *specs.Process, spec *specs.Spec, o *ExecOptions) (*E
 		return nil, e.explain(err)
 	}
 	return &Executed{
-		PID: e.child.PID, PidFD: e.child.PidFD,
-		container: c, options: o, child: e.child, sync: e.sync, agent: c.execAgent(spec, e.child.PID),
+		PID: e.pid, PidFD: e.pidfd,
+		options: o, helper: e.helper, sync: e.sync, agent: c.execAgent(spec, e.pid),
 	}, nil
 }
 
@@ -127,7 +129,7 @@ func (e *execution) newPlan(p *specs.Process) error {
 	if e.spec.Linux == nil {
 		e.spec.Linux = &specs.Linux{}
 	}
-	e.plan = initproc.Plan{ID: e.container.ID(), Exec: true, Keyring: true, PreserveFDs: e.options.PreserveFDs}
+	e.plan = initproc.Plan{ID: e.container.ID(), Exec: &initproc.Exec{}, Keyring: true, PreserveFDs: e.options.PreserveFDs}
 	e.plan.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
 	_, e.plan.UserNamespace = namespaces.Find(e.spec.Linux.Namespaces, specs.UserNamespace)
 	proc, err := process.NewPlan(p, e.spec, "")
@@ -135,6 +137,7 @@ func (e *execution) newPlan(p *specs.Process) error {
 		return err
 	}
 	e.plan.Process = *proc
+	e.separateNproc()
 	if e.plan.Terminal, err = console.NewPlan(p, e.options.Foreground); err != nil {
 		return err
 	}
@@ -172,26 +175,29 @@ func (e *execution) planConfinement(p *specs.Process) error {
 	return err
 }
 
+// separateNproc takes RLIMIT_NPROC out of the limits that the helper gets for the process:
+// the helper is a process of the same user.
+func (e *execution) separateNproc() {
+	limits := &e.plan.Process.Rlimits
+	for i, limit := range *limits {
+		if limit.Resource == unix.RLIMIT_NPROC {
+			e.plan.Exec.Nproc = &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}
+			*limits = slices.Delete(slices.Clone(*limits), i, i+1)
+			return
+		}
+	}
+}
+
 // join starts the process in the container's cgroup and namespaces, and sees it through
 // to the point where it waits.
 func (e *execution) join() error {
 	if err := e.spawn(); err != nil {
 		return err
 	}
-	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", e.child.PID); err != nil {
+	if err := e.confine(); err != nil {
 		return err
 	}
-	if e.plan.Process.OOMScoreAdj != nil {
-		proc, err := os.Open("/proc")
-		if err != nil {
-			return err
-		}
-		defer proc.Close()
-		if err := e.plan.Process.SetOOMScore(int(proc.Fd()), e.child.PID); err != nil {
-			return err
-		}
-	}
-	var files []*os.File
+	files := []*os.File{e.init}
 	if e.options.ConsoleSocket != nil {
 		files = append(files, e.options.ConsoleSocket)
 	}
@@ -202,7 +208,51 @@ func (e *execution) join() error {
 	if errors.Is(err, syncpipe.ErrClosed) {
 		return e.explainEnd()
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return e.take()
+}
+
+// confine gives the helper what the process inherits, and only we may set.
+func (e *execution) confine() error {
+	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", e.helper.PID); err != nil {
+		return err
+	}
+	if n := e.plan.Exec.Nproc; n != nil {
+		var old unix.Rlimit
+		if err := unix.Prlimit(e.helper.PID, unix.RLIMIT_NPROC, nil, &old); err == nil && n.Max > old.Max {
+			if err := unix.Prlimit(e.helper.PID, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: old.Cur, Max: n.Max}, nil); err != nil {
+				return fmt.Errorf("raise RLIMIT_NPROC to %d: %w", n.Max, err)
+			}
+		}
+	}
+	if e.plan.Process.OOMScoreAdj == nil {
+		return nil
+	}
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	return e.plan.Process.SetOOMScore(int(proc.Fd()), e.helper.PID)
+}
+
+// take learns which process waits. It is our child, so its pid can't be another's.
+func (e *execution) take() error {
+	var err error
+	if e.pid, err = e.sync.Waiting(); err != nil {
+		return err
+	}
+	fd, err := unix.PidfdOpen(e.pid, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open %d: %w", e.pid, err)
+	}
+	e.pidfd = os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(e.pid))
+	if s := e.plan.Process.Scheduler; s != nil && !s.Inherited() {
+		return e.plan.Process.SetSchedulerOf(e.pid)
+	}
+	return nil
 }
 
 func (e *execution) spawn() error {
@@ -245,6 +295,9 @@ func (e *execution) namespaces() ([]spawn.Join, error) {
 		}
 		flags |= kind.Flag
 	}
+	// The helper does these two, at the right moment.
+	e.plan.Exec.Mount, e.plan.Exec.PID = flags&unix.CLONE_NEWNS != 0, flags&unix.CLONE_NEWPID != 0
+	flags &^= unix.CLONE_NEWNS | unix.CLONE_NEWPID
 	if flags == 0 {
 		return nil, nil
 	}
@@ -266,7 +319,7 @@ func (e *execution) spawnInCgroup(r *spawn.Request) error {
 		return err
 	}
 	if e.cgroup == nil || len(e.cgroup.Hierarchies()) == 0 {
-		e.child, err = spawn.Start(r)
+		e.helper, err = spawn.Start(r)
 		return err
 	}
 	birth, err := e.cgroup.ExecBirth(e.options.Cgroup)
@@ -286,11 +339,11 @@ func (e *execution) spawnInCgroup(r *spawn.Request) error {
 func (e *execution) spawnIn(birth *cgroups.Birth, r *spawn.Request) error {
 	defer birth.Close()
 	r.Cgroup, r.Tasks = birth.Unified, birth.Tasks
-	child, err := spawn.Start(r)
+	helper, err := spawn.Start(r)
 	if err != nil && birth.Unified != nil && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)) {
 		return fmt.Errorf("exec: adding pid of the process to cgroup %q: %w", birth.Unified.Name(), err)
 	}
-	e.child = child
+	e.helper = helper
 	return err
 }
 
@@ -308,7 +361,7 @@ func (c *Container) execAgent(spec *specs.Spec, pid int) func(listener *os.File)
 
 // explainEnd says why the process is gone without a word.
 func (e *execution) explainEnd() error {
-	if err := e.child.Failure(); err != nil {
+	if err := e.helper.Failure(); err != nil {
 		return err
 	}
 	if e.cgroup != nil {
@@ -316,7 +369,7 @@ func (e *execution) explainEnd() error {
 			return err
 		}
 	}
-	return fmt.Errorf("the process ended before its program ran: %s", e.child.Wait())
+	return fmt.Errorf("the process ended before its program ran: %s", e.helper.Wait())
 }
 
 // explain says when an exec failed because the container had ended meanwhile.
@@ -332,15 +385,29 @@ func (e *execution) abandon() {
 	if e.sync != nil {
 		e.sync.Close()
 	}
-	if e.child != nil {
-		kill(e.child)
+	if e.helper != nil {
+		endHelper(e.helper)
+	}
+	if e.pidfd != nil {
+		reap(e.pid, e.pidfd)
 	}
 }
 
-func kill(child *spawn.Process) {
-	_ = unix.PidfdSendSignal(int(child.PidFD.Fd()), unix.SIGKILL, nil, 0)
-	child.Wait()
-	child.Close()
+// endHelper ends the helper of an exec; the process that waits for it ends too.
+func endHelper(helper *spawn.Process) {
+	_ = unix.PidfdSendSignal(int(helper.PidFD.Fd()), unix.SIGKILL, nil, 0)
+	helper.Wait()
+	helper.Close()
+}
+
+// reap kills the process of an exec.
+func reap(pid int, pidfd *os.File) {
+	_ = unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0)
+	for {
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // MountFD implements syncpipe.Handler. An exec mounts nothing.
@@ -350,7 +417,7 @@ func (e *execution) MountFD(int) (*os.File, error) { return nil, errors.New("an 
 func (e *execution) Hooks() error { return errors.New("an exec has no hooks") }
 
 // Limits implements syncpipe.Handler.
-func (e *execution) Limits() error { return e.plan.Process.SetRlimits(e.child.PID) }
+func (e *execution) Limits() error { return e.plan.Process.SetRlimits(e.helper.PID) }
 
 // Log implements syncpipe.Handler.
 func (e *execution) Log(level int, text string) {
@@ -362,9 +429,11 @@ func (e *execution) Log(level int, text string) {
 func (e *Executed) Start() error {
 	defer e.sync.Close()
 	if err := e.start(); err != nil {
-		kill(e.child)
+		e.Abandon()
 		return err
 	}
+	e.helper.Wait()
+	e.helper.Close()
 	return nil
 }
 
@@ -391,5 +460,6 @@ func (e *Executed) start() error {
 // Abandon ends a process that is not going to be started.
 func (e *Executed) Abandon() {
 	e.sync.Close()
-	kill(e.child)
+	endHelper(e.helper)
+	reap(e.PID, e.PidFD)
 }

@@ -1,29 +1,37 @@
 package initproc
 
 import (
+	"errors"
 	"fmt"
-	"log/slog"
 	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/console"
 	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/spawn"
 )
 
-// execSteps is how another process joins a container, in order. Its namespaces and cgroup
-// are the container's from its birth on.
+// execSteps is how another process joins a container, in order. It was born into the
+// container's cgroup and has joined its namespaces, but for two: the mount namespace,
+// because a Go program looks at files when it starts, which the container must not choose;
+// and the pid namespace, so that the container's processes can't see it. The child that
+// the steps end with is in both.
 var execSteps = [...]step{
 	{"session", (*container).session},
 	{"keyring", (*container).joinKeyring},
-	{"root", (*container).findRoot},
+	{"root", (*container).enterRoot},
 	{"console", (*container).execConsole},
 	{"labels", (*container).labels},
 	{"process", (*container).execProcess},
+	{"pid namespace", (*container).enterPIDNamespace},
 	{"user", (*container).user},
 	{"program", (*container).program},
-	{"ready", (*container).execReady},
-	{"exec", (*container).exec},
+	{"exec", (*container).execChild},
 }
 
 func (c *container) joinKeyring() error {
@@ -33,15 +41,25 @@ func (c *container) joinKeyring() error {
 	return process.JoinKeyring(c.plan.ID, false, c.plan.UserNamespace)
 }
 
-// findRoot opens the container's root and, where a later step needs it, a procfs.
-func (c *container) findRoot() error {
+// enterRoot enters the container's mount namespace, with this thread only. A procfs for
+// later steps has to be opened before: there we have no pid.
+func (c *container) enterRoot() error {
 	var err error
-	if c.rootDir, err = os.Open("/"); err != nil {
-		return err
-	}
 	if c.plan.UserNamespace || c.plan.Labels != (lsm.Plan{}) {
-		c.proc, err = rootfs.OpenProc(false)
+		if c.proc, err = rootfs.HostProc(); err != nil {
+			return err
+		}
 	}
+	if c.plan.Exec.Mount {
+		// Threads that share root and working directory can't change their mount namespace.
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return fmt.Errorf("unshare root and working directory: %w", err)
+		}
+		if err := unix.Setns(int(c.channel.Fd()), unix.CLONE_NEWNS); err != nil {
+			return fmt.Errorf("join the container's mount namespace: %w", err)
+		}
+	}
+	c.rootDir, err = os.Open("/")
 	return err
 }
 
@@ -59,7 +77,7 @@ func (c *container) execConsole() error {
 		return err
 	}
 	c.socket.Close()
-	return t.Attach()
+	return t.Stdio()
 }
 
 // execProcess is process for an exec, which may have CPUs of its own.
@@ -68,10 +86,15 @@ func (c *container) execProcess() error {
 	if err := c.rlimits(); err != nil {
 		return err
 	}
-	for _, set := range []func() error{
-		func() error { return p.SetExecAffinity(0) },
-		p.SetScheduler, p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality,
-	} {
+	if err := p.SetExecAffinity(0); err != nil {
+		return err
+	}
+	if p.Scheduler != nil && p.Scheduler.Inherited() { // else the parent sets it
+		if err := p.SetScheduler(); err != nil {
+			return err
+		}
+	}
+	for _, set := range []func() error{p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality} {
 		if err := set(); err != nil {
 			return err
 		}
@@ -79,16 +102,44 @@ func (c *container) execProcess() error {
 	return nil
 }
 
-// execReady tells the parent that all steps are done. What still fails is reported over
-// the same channel, which ends with the execve.
-func (c *container) execReady() error {
-	if err := c.sync.Ready(); err != nil {
-		return fmt.Errorf("wait for the exec command: %w", err)
+// enterPIDNamespace has this thread's children be born into the container's pid namespace.
+func (c *container) enterPIDNamespace() error {
+	if c.plan.Exec.PID {
+		if err := unix.Setns(int(c.channel.Fd()), unix.CLONE_NEWPID); err != nil {
+			return fmt.Errorf("join the container's pid namespace: %w", err)
+		}
 	}
+	return c.channel.Close()
+}
+
+// execChild makes the process that the program will be, reports it, and ends with it
+// being the program.
+func (c *container) execChild() error {
 	if c.proc != nil {
 		c.proc.Close()
 	}
-	slog.SetDefault(slog.New(slog.DiscardHandler))
+	p := &spawn.Program{Inherit: 3 + c.plan.PreserveFDs, Terminal: c.plan.Terminal != nil, Nproc: c.plan.Exec.Nproc}
+	p.Path, p.Argv, p.Envv = c.image.Vectors()
+	if filter := c.plan.Seccomp; filter != nil {
+		p.Filter = &unix.SockFprog{
+			Len: uint16(filter.Len()), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter.Instructions))),
+		}
+		p.Flags, p.Notify = uintptr(filter.Flags), filter.Notify
+	}
+	if err := p.Clone(); err != nil {
+		return err
+	}
+	if err := c.sync.Waiting(p.PID); err != nil {
+		return fmt.Errorf("wait for the exec command: %w", err)
+	}
 	c.start = c.sync.Waiter()
-	return nil
+	executed, err := p.Start(c.start.Listener)
+	if err == nil {
+		os.Exit(0)
+	}
+	errno, isErrno := errors.AsType[syscall.Errno](err)
+	if !executed || !isErrno {
+		return err
+	}
+	return process.ExecFailure(c.path, errno, c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno))
 }

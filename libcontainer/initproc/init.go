@@ -56,7 +56,7 @@ type container struct {
 	plan    Plan
 	sync    *syncpipe.Init
 	lock    *os.File // the container's lock, held until the parent has committed; not in an exec
-	channel *os.File // the start channel; not in an exec
+	channel *os.File // the start channel; in an exec, a pidfd of the container's init
 	socket  *os.File // the console socket, or nil
 	root    *rootfs.FS
 	rootDir *os.File       // "/" once the root has changed
@@ -84,7 +84,7 @@ func Main() {
 	}
 	slog.SetDefault(slog.New(forward{c.sync}))
 	steps := createSteps[:]
-	if c.plan.Exec {
+	if c.plan.Exec != nil {
 		steps = execSteps[:]
 	}
 	for i := range steps {
@@ -136,13 +136,13 @@ func receive() (*container, error) {
 
 // take assigns the fds that came with the plan.
 func (c *container) take(files []*os.File) error {
-	if !c.plan.Exec && len(files) > 0 {
+	if len(files) > 0 {
 		c.channel, files = files[0], files[1:]
 	}
 	if c.plan.Terminal != nil && len(files) > 0 {
 		c.socket, files = files[0], files[1:]
 	}
-	if len(files) > 0 || !c.plan.Exec && c.channel == nil || c.plan.Terminal != nil && c.socket == nil {
+	if len(files) > 0 || c.channel == nil || c.plan.Terminal != nil && c.socket == nil {
 		return errors.New("receive Config: wrong number of fds")
 	}
 	return nil

@@ -2,6 +2,7 @@ package initproc
 
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/capabilities"
 	"oci-run/libcontainer/console"
@@ -11,12 +12,19 @@ import (
 	"oci-run/libcontainer/seccomp"
 )
 
+// Exec is what an exec is told beyond what a create is.
+type Exec struct {
+	Mount bool         // the container has a mount namespace
+	PID   bool         // and a pid namespace
+	Nproc *unix.Rlimit // RLIMIT_NPROC, which counts init too as long as it is there
+}
+
 // Plan is all that init applies, worked out by the parent. It is plain data, see package
-// wire. The fds that go with it are, in this order: the start channel unless it is an exec,
-// and the console socket if there is one.
+// wire. The fds that go with it are, in this order: the start channel, or for an exec a pidfd
+// of the container's init; and the console socket if there is one.
 type Plan struct {
 	ID   string
-	Exec bool // join a container that exists; then nothing of its root, hooks and hostname is set
+	Exec *Exec // join a container that exists; then nothing of its root, hooks and hostname is set
 
 	Root         rootfs.Plan
 	Process      process.Plan

@@ -31,6 +31,9 @@ func Prepare(path string, argv, envv []string) (*Image, error) {
 	return image, nil
 }
 
+// Vectors gives the arguments of execve(2), for a caller that makes the system call itself. The image has to be kept alive.
+func (i *Image) Vectors() (path *byte, argv, envv **byte) { return i.path, &i.argv[0], &i.envv[0] }
+
 // Exec replaces the process by the program and returns only if that fails, with the errno. It makes one system call, execve, and
 // allocates nothing, so that it can follow a seccomp filter that allows nothing else. The calling goroutine must be locked to
 // its thread: the kernel makes that thread the program's first and ends all others.

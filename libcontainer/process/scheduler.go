@@ -99,12 +99,20 @@ func checkScheduler(s *specs.Scheduler, policy int, at string) error {
 
 // SetScheduler sets the calling thread's scheduling policy. A thread of SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK can't
 // fork any more (sched(7)).
-func (p *Plan) SetScheduler() error {
+func (p *Plan) SetScheduler() error { return p.SetSchedulerOf(0) }
+
+// Inherited tells whether the child of a thread with the scheduler has it too.
+func (s *Scheduler) Inherited() bool {
+	return s.Attr.Policy != unix.SCHED_DEADLINE && s.Attr.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0
+}
+
+// SetSchedulerOf is SetScheduler for another process.
+func (p *Plan) SetSchedulerOf(pid int) error {
 	if p.Scheduler == nil {
 		return nil
 	}
 	attr := p.Scheduler.Attr
-	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETATTR, 0, uintptr(unsafe.Pointer(&attr)), 0)
+	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETATTR, uintptr(pid), uintptr(unsafe.Pointer(&attr)), 0)
 	switch {
 	case errno == 0:
 		return nil

@@ -15,11 +15,7 @@ type Procfs struct{ dir *os.File }
 
 // OpenProc opens a private procfs: with whole set all of it, for sysctls, and otherwise only what concerns processes. It
 // is to be called before [FS.Pivot]: in a user namespace the kernel allows it only as long as a complete one is in sight.
-func (f *FS) OpenProc(whole bool) (*Procfs, error) { return OpenProc(whole) }
-
-// OpenProc is [FS.OpenProc] without a root of ours: for a process that joins a container. There, the /proc that is taken if
-// there can be none of our own is the container's; it is a true procfs, and nothing mounted below it is followed.
-func OpenProc(whole bool) (*Procfs, error) {
+func (f *FS) OpenProc(whole bool) (*Procfs, error) {
 	fd, err := freshProc(whole)
 	if err == unix.EPERM { //nolint:errorlint // a bare errno
 		// The pid namespace isn't the user namespace's own. The host's /proc can't be reached by the container either.
@@ -27,6 +23,16 @@ func OpenProc(whole bool) (*Procfs, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open a private procfs: %w", err)
+	}
+	return &Procfs{os.NewFile(uintptr(fd), "/proc")}, nil
+}
+
+// HostProc opens the procfs of the mount namespace that the caller is still in, for a process that is about to enter
+// another, whose processes don't see it.
+func HostProc() (*Procfs, error) {
+	fd, err := hostProc()
+	if err != nil {
+		return nil, err
 	}
 	return &Procfs{os.NewFile(uintptr(fd), "/proc")}, nil
 }

@@ -150,7 +150,7 @@ func (c *child) plan(r *Request, joined uintptr) {
 	c.ask = r.New&unix.CLONE_NEWUSER != 0
 	c.root = c.ask || joined&unix.CLONE_NEWUSER != 0
 	c.time = r.New&unix.CLONE_NEWTIME != 0
-	c.twice = c.time || joined&(unix.CLONE_NEWPID|unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) != 0
+	c.twice = c.time || joined&unix.CLONE_NEWPID != 0 || joined&(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) != 0 && r.New != 0
 	flags := r.New &^ unix.CLONE_NEWTIME
 	if c.twice {
 		c.second = flags&^unix.CLONE_NEWUSER | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)

@@ -83,6 +83,15 @@ func (i *Init) Ready() error {
 	return err
 }
 
+// Waiting is Ready for an exec: process pid is the one that waits for the commit.
+func (i *Init) Waiting(pid int) error {
+	if err := i.send(ready, binary.AppendVarint(nil, int64(pid))); err != nil {
+		return err
+	}
+	_, err := i.expect(committed)
+	return err
+}
+
 // Failed reports the error that init ends with.
 func (i *Init) Failed(f *Failure) error {
 	return i.send(failed, wire.Marshal(f))

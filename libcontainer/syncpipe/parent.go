@@ -2,6 +2,7 @@ package syncpipe
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 
@@ -9,7 +10,19 @@ import (
 )
 
 // Parent is the end of the command that started init.
-type Parent struct{ end }
+type Parent struct {
+	end
+	waiting []byte // the payload of Ready
+}
+
+// Waiting is the process of an exec that waits for the commit, once Serve has returned.
+func (p *Parent) Waiting() (pid int, err error) {
+	value, n := binary.Varint(p.waiting)
+	if n <= 0 {
+		return 0, errors.New("receive Ready: no pid")
+	}
+	return int(value), nil
+}
 
 // Handler is what the parent does when init asks.
 type Handler interface {
@@ -57,6 +70,7 @@ func (p *Parent) Serve(h Handler) error {
 		case logged:
 			err = serveLog(h, m.payload)
 		case ready:
+			p.waiting = m.payload
 			return nil
 		case failed:
 			f := &Failure{}

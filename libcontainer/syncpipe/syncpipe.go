@@ -81,7 +81,7 @@ func Pair() (parent *Parent, child *os.File, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
-	return &Parent{end{os.NewFile(uintptr(fds[0]), "sync")}}, os.NewFile(uintptr(fds[1]), "sync"), nil
+	return &Parent{end: end{os.NewFile(uintptr(fds[0]), "sync")}}, os.NewFile(uintptr(fds[1]), "sync"), nil
 }
 
 // end is what both ends have in common.
