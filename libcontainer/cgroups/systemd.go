@@ -153,8 +153,8 @@ func mkdirAll(h *Hierarchy) error {
 	return err
 }
 
-// startProperties are the properties that the scope begins with. Delegate keeps systemd's hands off what is below;
-// CollectMode has it forget the scope when it ends, however that comes.
+// startProperties are the properties that the scope begins with. Delegate keeps systemd's hands off what is below. A scope that
+// fails stays for people to look at until the container is deleted.
 func (m *Manager) startProperties(pid int) ([]systemd.Property, error) {
 	io := "IOAccounting"
 	if m.record.Mode != V2 {
@@ -170,7 +170,6 @@ func (m *Manager) startProperties(pid int) ([]systemd.Property, error) {
 		{Name: io, Value: true},
 		{Name: "TasksAccounting", Value: true},
 		{Name: "DefaultDependencies", Value: false},
-		{Name: "CollectMode", Value: "inactive-or-failed"},
 	}
 	if m.plan == nil {
 		return properties, nil
@@ -239,15 +238,15 @@ func (m *Manager) Attach(pid int, below string) error {
 	return c.Attach(m.record.Unit, "/"+strings.Trim(below, "/"), []uint32{uint32(pid)})
 }
 
-// stopUnit has systemd end the scope. One whose cgroup is gone has ended by itself, and systemd has forgotten it.
+// stopUnit has systemd end the scope, and forget it. One whose cgroup is gone has ended by itself.
 func (m *Manager) stopUnit() error {
-	if !m.Exists() {
-		return nil
-	}
 	c, err := systemd.Dial(m.record.Rootless)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if !m.Exists() {
+		return c.ForgetUnit(m.record.Unit)
+	}
 	return c.StopUnit(m.record.Unit)
 }

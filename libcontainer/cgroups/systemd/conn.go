@@ -148,7 +148,7 @@ func (c *Conn) connect(path string) error {
 		case unix.EINTR:
 		case unix.EAGAIN: // the listener's queue is full
 			if time.Now().After(c.deadline) {
-				return errTimeout
+				return timeoutError{}
 			}
 			time.Sleep(time.Millisecond)
 		default:
@@ -168,14 +168,18 @@ func (c *Conn) Close() {
 // begin starts the clock for the next operation.
 func (c *Conn) begin() { c.deadline = time.Now().Add(timeout) }
 
-var errTimeout = fmt.Errorf("systemd does not answer within %v: %w", timeout, os.ErrDeadlineExceeded)
+// timeoutError is a type because an error made with fmt.Errorf would cost every start of the program.
+type timeoutError struct{}
+
+func (timeoutError) Error() string     { return "systemd does not answer within " + timeout.String() }
+func (timeoutError) Is(err error) bool { return err == os.ErrDeadlineExceeded }
 
 // wait waits until the socket is readable or writable.
 func (c *Conn) wait(events int16) error {
 	for {
 		left := time.Until(c.deadline)
 		if left <= 0 {
-			return errTimeout
+			return timeoutError{}
 		}
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: events}}, int(left.Milliseconds())+1)
 		if err != nil && err != unix.EINTR {

@@ -89,6 +89,12 @@ func (c *Conn) StopUnit(name string) error {
 	if err != nil && !isError(err, "NoSuchUnit") {
 		return fmt.Errorf("stop systemd unit %q: %w", name, err)
 	}
+	return c.ForgetUnit(name)
+}
+
+// ForgetUnit has systemd forget a unit that failed. One that is not there is no error.
+func (c *Conn) ForgetUnit(name string) error {
+	c.begin()
 	if err := c.resetFailed(name); err != nil {
 		return fmt.Errorf("reset systemd unit %q: %w", name, err)
 	}
