@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -84,9 +85,7 @@ func TestLimitsV2(t *testing.T) {
 		if (err == nil) != (c.want != nil) {
 			t.Errorf("%s: %v", c.change, err)
 		}
-		for name, value := range c.want {
-			want[name] = value
-		}
+		maps.Copy(want, c.want)
 		if d := cmp.Diff(want, values2(t, m, want)); d != "" {
 			t.Errorf("%s: %s", c.change, d)
 		}

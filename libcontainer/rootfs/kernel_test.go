@@ -70,7 +70,6 @@ type stage struct {
 	flags   uintptr // beside a mount and a pid namespace
 	without uintptr
 	env     []string
-	before  func(pid int) // with the scene's process stopped at its start
 }
 
 func newStage(t testing.TB) *stage {

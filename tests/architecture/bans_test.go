@@ -125,6 +125,8 @@ var contractual = []struct{ text, reason string }{
 	{"unable to apply cgroup configuration", "runc's words, which its conformance tests look for"},
 	{"unable to set swap limit without memory limit", "runc's words, which its conformance tests look for"},
 	{"unable to set memory limit to", "runc's words, which its conformance tests look for"},
+	{"unable to apply both", "runc's words, which its conformance tests look for"},
+	{"could not join or create cgroup", "systemd says so, and is looked up there to say it better"},
 	{"failed to connect with seccomp agent", "runc's words, which its conformance tests look for"},
 	{`failed to write "`, "the cgroups module says so, and is looked up there to say it better"},
 }

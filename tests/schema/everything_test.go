@@ -71,7 +71,7 @@ func fillEverything(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	for _, applet := range strings.Fields("cat cut grep hostname id ls mkdir sort touch tr true wc") {
+	for applet := range strings.FieldsSeq("cat cut grep hostname id ls mkdir sort touch tr true wc") {
 		if err := os.Symlink("busybox", filepath.Join(dir, "rootfs/bin", applet)); err != nil && !errors.Is(err, fs.ErrExist) {
 			t.Fatal(err)
 		}
