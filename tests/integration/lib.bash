@@ -36,17 +36,23 @@ teardown() {
 	rm -rf "$session"
 }
 
-# make_rootfs DIRECTORY: busybox, a link for each of its applets, and the few files that a session looks at.
+# make_rootfs DIRECTORY: busybox, a link for each of its applets, and the few files that a session looks at. The links take
+# longer than most sessions, so they are made once for all and copied.
 make_rootfs() {
-	local applet busybox
-	busybox=$(command -v busybox) || skip 'no busybox here (Debian: apt-get install busybox-static)'
-	mkdir -p "$1"/{bin,dev,etc,proc,root,sys,tmp}
-	cp "$busybox" "$1/bin/busybox"
-	for applet in $(busybox --list); do
-		ln -s busybox "$1/bin/$applet" 2>/dev/null || true
-	done
-	echo 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"
-	echo 'root:x:0:' >"$1/etc/group"
+	local applet busybox whole=$BATS_RUN_TMPDIR/rootfs
+	if [[ ! -d $whole ]]; then
+		busybox=$(command -v busybox) || skip 'no busybox here (Debian: apt-get install busybox-static)'
+		mkdir -p "$whole.$BASHPID"/{bin,dev,etc,proc,root,sys,tmp}
+		cp "$busybox" "$whole.$BASHPID/bin/busybox"
+		for applet in $(busybox --list); do
+			ln -s busybox "$whole.$BASHPID/bin/$applet" 2>/dev/null || true
+		done
+		echo 'root:x:0:0:root:/root:/bin/sh' >"$whole.$BASHPID/etc/passwd"
+		echo 'root:x:0:' >"$whole.$BASHPID/etc/group"
+		mv -T "$whole.$BASHPID" "$whole" 2>/dev/null || true # unless another one was there first
+	fi
+	mkdir -p "$1"
+	cp -a "$whole/." "$1"
 }
 
 # make_config: what `oci-run spec` writes, changed so that sessions can run at the same time and read the output.
