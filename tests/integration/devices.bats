@@ -81,7 +81,7 @@ load lib
 @test "create with a terminal needs a console socket" {
 	config '.process.terminal = true'
 	run -1 create "$id"
-	output_has 'console socket'
+	output_has console-socket
 	config '.process.terminal = false'
 	run -1 create --console-socket /no/such/socket "$id"
 }
