@@ -1,0 +1,234 @@
+#!/usr/bin/env bats
+# exec: another process in a running container.
+
+load lib
+
+# A container that stays, for all sessions of this file.
+running() {
+	program sleep 1000
+	detached "$id"
+}
+
+# process FILTER: process.json, from the container's own process.
+process() { jq ".process | $1" config.json >process.json; }
+
+@test "exec runs a command and shows its output" {
+	running
+	run -0 oci-run exec "$id" echo hello
+	output_is hello
+}
+
+@test "exec exits as the command did" {
+	running
+	run -42 oci-run exec "$id" sh -c 'exit 42'
+	run -137 oci-run exec "$id" sh -c 'kill -9 $$'
+}
+
+@test "exec exits with 255 if it is oci-run that fails" {
+	running
+	run -255 oci-run exec "$id" nosuchcommand
+	output_has 'executable file not found in $PATH'
+	run -255 oci-run exec "$id" /no/such
+	output_has 'no such file or directory'
+	run -255 oci-run exec "$id" /etc/passwd
+	output_has 'permission denied'
+	run -255 oci-run exec --pid-file /nonexistent/pid "$id" true
+	run -255 oci-run exec "$id"
+	output_has 'exec args cannot be empty'
+	run -255 oci-run exec nosuchcontainer true
+	output_has 'does not exist'
+}
+
+@test "exec names a missing interpreter" {
+	printf '#!/no/such/interpreter\n' >rootfs/script
+	chmod +x rootfs/script
+	running
+	run -255 oci-run exec "$id" /script
+	output_has 'exec /script: no such file or directory'
+	output_has '/no/such/interpreter'
+	[[ ${#lines[@]} == 1 ]]
+}
+
+@test "the command is in all namespaces of the container" {
+	running
+	pid=$(pid_of "$id")
+	run -0 oci-run exec "$id" sh -c 'for n in cgroup ipc mnt net pid time user uts; do readlink /proc/self/ns/$n; done'
+	output_is "$(for n in cgroup ipc mnt net pid time user uts; do readlink "/proc/$pid/ns/$n"; done)"
+}
+
+@test "the command is in the cgroup of the container" {
+	needs_root
+	running
+	oci-run exec --detach --pid-file pid "$id" sleep 1000 </dev/null >out 2>err
+	diff <(grep -v '^[0-9]*:memory:' "/proc/$(pid_of "$id")/cgroup") <(grep -v '^[0-9]*:memory:' "/proc/$(cat pid)/cgroup")
+}
+
+@test "the command leads a session of its own and has three files open" {
+	running
+	run -0 oci-run exec "$id" sh -c 'read -r pid _ _ _ group session _ </proc/self/stat; echo $((session - pid)) $((group - pid)); ls /proc/$$/fd'
+	[[ ${lines[0]} == '0 0' ]]
+	[[ "${lines[*]:1}" == '0 1 2' || "${lines[*]:1}" == '0 1 2 3' ]]
+}
+
+@test "standard streams are passed on" {
+	running
+	run -0 --separate-stderr oci-run exec "$id" sh -c 'cat; echo two >&2' < <(echo one)
+	output_is one
+	[[ $stderr == two ]]
+}
+
+@test "--process takes everything from a file" {
+	needs_root
+	running
+	process '.args = ["sh", "-c", "id -u; id -g; id -G; pwd; echo $A; umask; ulimit -n; grep NoNewPrivs /proc/self/status; grep CapEff /proc/self/status"]
+		| .user = {uid: 7, gid: 8, additionalGids: [9, 10], umask: 63} | .cwd = "/tmp" | .env = ["PATH=/bin", "A=b"]
+		| .rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 100}] | .noNewPrivileges = true | .capabilities = {}'
+	run -0 oci-run exec --process process.json "$id"
+	output_is $'7\n8\n8 9 10\n/tmp\nb\n0077\n100\nNoNewPrivs:\t1\nCapEff:\t0000000000000000'
+}
+
+@test "--process names the field that is wrong" {
+	running
+	process '.args = ["true"] | .rlimits = [{type: "RLIMIT_X", soft: 1, hard: 1}]'
+	run -255 oci-run exec --process process.json "$id"
+	output_has '/rlimits/0/type'
+	echo '{"args": 1}' >process.json
+	run -255 oci-run exec --process process.json "$id"
+	output_has '/args'
+}
+
+@test "options change the container's own process" {
+	running
+	run -0 oci-run exec --cwd /tmp --env A=b -e C=d "$id" sh -c 'pwd; echo $A $C; echo $PATH'
+	[[ ${lines[0]} == /tmp && ${lines[1]} == 'b d' && ${lines[2]} == *bin* ]]
+}
+
+@test "--user and --additional-gids" {
+	needs_root
+	running
+	run -0 oci-run exec --user 1000:1001 -g 100 -g 101 "$id" id -G
+	output_is '1001 100 101'
+	run -0 oci-run exec --user 1000 "$id" sh -c 'id -u; id -g; echo $HOME'
+	output_is $'1000\n0\n/'
+}
+
+@test "--user takes numbers only, and all of the number" {
+	running
+	local user
+	for user in '' 01x x :1 1: -1 +1 0x1 1:2:3 ' 1' 4294967295 4294967296 1.0 root; do
+		[[ -n $user ]] || continue
+		run -255 oci-run exec --user="$user" "$id" true
+		output_has 'user'
+	done
+}
+
+@test "--cap adds to all sets but the inheritable" {
+	needs_root
+	running
+	run -0 oci-run exec --cap CAP_NET_RAW "$id" grep ^Cap /proc/self/status
+	output_is $'CapInh:\t0000000000000000\nCapPrm:\t0000000020002420\nCapEff:\t0000000020002420\nCapBnd:\t0000000020002420\nCapAmb:\t0000000000000000'
+}
+
+@test "--no-new-privs" {
+	running
+	run -0 oci-run exec --no-new-privs "$id" grep NoNewPrivs /proc/self/status
+	output_is $'NoNewPrivs:\t1'
+}
+
+@test "--pid-file has the pid, without a newline, and not if the exec fails" {
+	running
+	oci-run exec --detach --pid-file pid "$id" sleep 1000 </dev/null >out 2>err
+	[[ $(wc -l <pid) == 0 ]]
+	kill -0 "$(cat pid)"
+	rm pid
+	run -255 oci-run exec --detach --pid-file pid "$id" nosuchcommand
+	[[ ! -e pid && ! -e .pid ]]
+	printf '#!/no/such\n' >rootfs/script
+	chmod +x rootfs/script
+	run -255 oci-run exec --detach --pid-file pid "$id" /script
+	[[ ! -e pid && ! -e .pid ]]
+}
+
+@test "--preserve-fds hands files on, and says if one is not open" {
+	running
+	echo from outside >file
+	run -0 "$OCI_RUN" --root "$state" exec --preserve-fds 1 "$id" cat /proc/self/fd/3 3<file
+	output_is 'from outside'
+	run -255 "$OCI_RUN" --root "$state" exec --preserve-fds 5 "$id" true 3<file
+	output_has 'preserve-fds'
+}
+
+@test "exec passes signals on" {
+	running
+	"$OCI_RUN" --root "$state" exec "$id" sh -c "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done" >out 2>err 3>&- &
+	eventually says ready
+	kill -TERM $!
+	wait $! && code=0 || code=$?
+	[[ $code == 3 ]]
+	says bye
+}
+
+@test "exec into a container that can't have it" {
+	program true
+	detached "$id"
+	eventually is stopped "$id"
+	run -255 oci-run exec "$id" true
+	output_has 'cannot exec in a stopped container'
+}
+
+@test "exec into a paused container only with --ignore-paused" {
+	needs_root
+	running
+	oci-run pause "$id"
+	run -255 oci-run exec "$id" true
+	output_has 'cannot exec in a paused container'
+	timeout 20 "$OCI_RUN" --root "$state" exec --ignore-paused "$id" echo resumed >out 2>err 3>&- &
+	sleep 0.3
+	[[ ! -s out ]]
+	oci-run resume "$id"
+	wait $!
+	says resumed
+}
+
+@test "exec into a container that was not started yet" {
+	program sleep 1000
+	create "$id"
+	run -0 oci-run exec "$id" echo early
+	output_is early
+}
+
+@test "--cgroup leads to cgroups below the container's only" {
+	needs_root
+	running
+	run -255 oci-run exec --cgroup .. "$id" true
+	output_has 'bad sub cgroup path'
+	run -255 oci-run exec --cgroup a/../../b "$id" true
+	output_has 'bad sub cgroup path'
+	run -255 oci-run exec --cgroup nonexistent "$id" true
+	output_has 'no such file or directory'
+	run -255 oci-run exec --cgroup whatever:/ "$id" true
+	output_has 'unknown controller'
+	run -0 oci-run exec --cgroup / "$id" true
+}
+
+@test "a hundred execs at once" {
+	running
+	local n pids=()
+	for ((n = 0; n < 100; n++)); do
+		"$OCI_RUN" --root "$state" exec "$id" sh -c "exit $n" </dev/null >/dev/null 2>>err 3>&- &
+		pids+=($!)
+	done
+	for ((n = 0; n < 100; n++)); do
+		wait "${pids[n]}" && code=0 || code=$?
+		[[ $code == "$n" ]] || { echo "exec $n: $code"; cat err; return 1; }
+	done
+}
+
+@test "a profile that kills what it doesn't know" {
+	config '.linux.seccomp = {defaultAction: "SCMP_ACT_KILL_PROCESS", syscalls: [{action: "SCMP_ACT_ALLOW", names: ["execve", "exit_group",
+		"brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "mprotect", "prlimit64", "readlinkat", "getrandom", "uname",
+		"getuid", "geteuid", "getgid", "getegid", "nanosleep", "clock_nanosleep", "readlink", "ioctl", "prctl", "setuid", "setgid", "mmap", "munmap"]}]}'
+	running
+	run -0 oci-run exec "$id" true
+	run -159 oci-run exec "$id" ls / # 128 + SIGSYS
+}
