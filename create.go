@@ -68,7 +68,7 @@ func newCreateJob(c *cli.Command) (*createJob, error) {
 	}
 	j.options = libcontainer.CreateOptions{
 		PIDFile: c.String("pid-file"), PidfdSocket: c.String("pidfd-socket"), PreserveFDs: c.Int("preserve-fds"),
-		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Notify: os.Getenv(sdnotify.Variable) != "",
+		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Seal: c.String("seal"), Notify: os.Getenv(sdnotify.Variable) != "",
 	}
 	sockets, env, err := sdnotify.Activation(os.Getenv)
 	j.options.PreserveFDs += sockets

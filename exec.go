@@ -78,7 +78,7 @@ func joinContainer(c *cli.Command) error {
 	}
 	o := &libcontainer.ExecOptions{
 		PIDFile: c.String("pid-file"), PidfdSocket: c.String("pidfd-socket"), PreserveFDs: c.Int("preserve-fds"),
-		IgnorePaused: c.Bool("ignore-paused"),
+		IgnorePaused: c.Bool("ignore-paused"), Seal: c.String("seal"),
 	}
 	if o.Cgroup, err = subCgroups(c.StringSlice("cgroup")); err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/selfexe"
 )
 
 // Stamped by the linker, see the Makefile.
@@ -109,6 +110,8 @@ func newApp(args []string) *cli.Command {
 			&cli.StringFlag{Name: "root", Usage: "`DIR` for the state of containers (default /run/oci-run, or $XDG_RUNTIME_DIR/oci-run)"},
 			&cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
 			&cli.StringFlag{Name: "cgroup-manager", Usage: "who makes the cgroups: cgroupfs, systemd or disabled"},
+			&cli.StringFlag{Name: "seal", Value: "mount", Sources: cli.EnvVars("OCI_RUN_SEAL"), Validator: selfexe.Check,
+				Usage: "what containers can see of this binary: a read-only mount, or memfd, a copy in memory"},
 			&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "tolerate missing privileges: true, false or auto"},
 		},
 		Before:         func(ctx context.Context, c *cli.Command) (context.Context, error) { return ctx, logger.open(c.Root()) },

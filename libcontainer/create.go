@@ -36,6 +36,7 @@ type CreateOptions struct {
 	PidfdSocket   string   // path of the socket that gets init's pidfd
 	PreserveFDs   int      // so many fds from 3 on are handed to the container's process
 	NoPivot       bool     // change the root with MS_MOVE and chroot
+	Seal          string   // how init's binary is sealed, see package selfexe
 	NoNewKeyring  bool     // stay in the caller's session keyring
 	Foreground    bool     // the terminal's master goes to a relay of ours, not to an engine
 	Env           []string // variables added to process.env, such as LISTEN_FDS
@@ -178,7 +179,7 @@ func (c *creation) makeCgroup() error {
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we
 // committed, nobody takes the container for an abandoned one while init still runs.
 func (c *creation) spawn() error {
-	exe, err := selfexe.Open()
+	exe, err := selfexe.Open(c.options.Seal)
 	if err != nil {
 		return err
 	}

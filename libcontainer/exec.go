@@ -36,6 +36,7 @@ type ExecOptions struct {
 	PidfdSocket   string            // path of the socket that gets a pidfd of the process
 	PreserveFDs   int               // so many fds from 3 on are handed to the process
 	Foreground    bool              // the terminal's master goes to a relay of ours, not to an engine
+	Seal          string            // how the binary that joins is sealed, see package selfexe
 	IgnorePaused  bool              // exec in a paused container too; the process waits for its resume
 	Cgroup        map[string]string // paths below the container's cgroup, by v1 controller; "" for all
 }
@@ -260,7 +261,7 @@ func (e *execution) spawn() error {
 	if err != nil {
 		return err
 	}
-	exe, err := selfexe.Open()
+	exe, err := selfexe.Open(e.options.Seal)
 	if err != nil {
 		return err
 	}

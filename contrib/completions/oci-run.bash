@@ -8,7 +8,7 @@ _oci_run() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
 		case $word in
-		--root | --log | --log-format | --log-level | --rootless | --cgroup-manager)
+		--root | --log | --log-format | --log-level | --rootless | --seal | --cgroup-manager)
 			[[ $word != --root ]] || root=(--root "${COMP_WORDS[i + 1]}")
 			((i++))
 			;;

@@ -12,10 +12,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The ways to seal the binary, values of the global option --seal. docs/design/security.md
+// compares them.
+const (
+	Mount = "mount" // a detached read-only mount of it; a copy where mounting is not permitted
+	Memfd = "memfd" // a sealed copy in memory
+)
+
+// Check tells whether seal is one of the ways, or empty, which is Mount.
+func Check(seal string) error {
+	switch seal {
+	case "", Mount, Memfd:
+		return nil
+	}
+	return fmt.Errorf("must be %s or %s", Mount, Memfd)
+}
+
 // Open returns the fd. As root it is a detached read-only mount of the binary: nothing
 // is copied, and no name and no remount leads to a writable one. Where mounting is not
-// permitted it is a sealed copy in memory.
-func Open() (*os.File, error) {
+// permitted, or if seal asks for it, it is a sealed copy in memory.
+func Open(seal string) (*os.File, error) {
+	if seal == Memfd {
+		return Sealed()
+	}
 	f, err := readOnlyMount()
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
 		return Sealed()
