@@ -21,8 +21,8 @@ type Relay struct {
 	// peer is the container's end, kept open so that the master doesn't report a hangup
 	// for as long as no process has the terminal open, which would have to be polled away.
 	peer   *os.File
-	stdin  *os.File
-	stdout *os.File
+	stdin  int
+	stdout int
 	wake   [2]*os.File   // a pipe; closing its second end ends the input
 	output chan struct{} // closed when all output is written
 }
@@ -39,7 +39,7 @@ const flushed = 1 << 20
 // the container's terminal its size and starts to carry. Finish has to follow.
 func NewRelay(master, stdin, stdout, stderr *os.File) (*Relay, error) {
 	defer master.Close()
-	r := &Relay{host: newHost(stdin, stdout, stderr), stdin: stdin, stdout: stdout, output: make(chan struct{})}
+	r := &Relay{host: newHost(stdin, stdout, stderr), stdin: int(stdin.Fd()), stdout: int(stdout.Fd()), output: make(chan struct{})}
 	err := r.open(int(master.Fd()), master.Name())
 	if err == nil {
 		r.Resize()
@@ -111,8 +111,7 @@ func (r *Relay) Finish(abandon <-chan struct{}) {
 func (r *Relay) carryInput() {
 	defer r.wake[0].Close()
 	buf := make([]byte, chunk)
-	stdin := int(r.stdin.Fd())
-	fds := []unix.PollFd{{Fd: int32(stdin), Events: unix.POLLIN}, {Fd: int32(r.wake[0].Fd()), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(r.stdin), Events: unix.POLLIN}, {Fd: int32(r.wake[0].Fd()), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(fds, -1)
 		switch {
@@ -121,7 +120,7 @@ func (r *Relay) carryInput() {
 		case err != nil, fds[1].Revents != 0:
 			return
 		}
-		n, err := unix.Read(stdin, buf)
+		n, err := unix.Read(r.stdin, buf)
 		switch {
 		case err == unix.EINTR, err == unix.EAGAIN:
 			continue
@@ -141,7 +140,7 @@ func (r *Relay) carryOutput() {
 	buf := make([]byte, chunk)
 	for {
 		n, err := r.master.Read(buf)
-		if n > 0 && writeAll(int(r.stdout.Fd()), buf[:n]) != nil {
+		if n > 0 && writeAll(r.stdout, buf[:n]) != nil {
 			r.master.Close()
 			r.peer.Close()
 			return
@@ -176,7 +175,7 @@ func (r *Relay) flush(buf []byte) {
 			for err == unix.EINTR {
 				n, err = unix.Read(int(fd), buf)
 			}
-		}) != nil || n <= 0 || writeAll(int(r.stdout.Fd()), buf[:n]) != nil {
+		}) != nil || n <= 0 || writeAll(r.stdout, buf[:n]) != nil {
 			return
 		}
 		total += n
