@@ -77,7 +77,8 @@ type child struct {
 	uid, gid uintptr // or these, where it has no root
 	twice    bool    // clone a second time
 	second   uintptr
-	time     bool // unshare the time namespace
+	time     bool    // unshare the time namespace
+	parent   uintptr // the other end of stage, to be closed in the child
 	stage    uintptr
 	tasks    [maxTasks]uintptr
 	ntasks   int
@@ -300,6 +301,8 @@ func (c *child) join() bool {
 //go:nosplit
 //go:norace
 func (c *child) await() bool {
+	// Our copy of the parent's end would keep us from seeing that it died.
+	syscall.RawSyscall6(unix.SYS_CLOSE, c.parent, 0, 0, 0, 0, 0)
 	c.tell(stepAsk, 0)
 	n, _, errno := syscall.RawSyscall6(unix.SYS_READ, c.stage, uintptr(unsafe.Pointer(&c.report[0])), 1, 0, 0, 0)
 	if errno != 0 || n != 1 {

@@ -77,6 +77,7 @@ func Start(r *Request) (*Process, error) {
 		unix.Close(stage[1])
 		return nil, err
 	}
+	c.parent = uintptr(stage[0])
 	pid, errno := c.clone()
 	runtime.KeepAlive(r)
 	unix.Close(stage[1])

@@ -40,7 +40,7 @@ func (c *child) stand(join []Join, use func(pid int) error) error {
 		return fmt.Errorf("socketpair: %w", err)
 	}
 	p := &Process{stage: os.NewFile(uintptr(stage[0]), "stage"), join: join}
-	c.ask, c.stage = true, uintptr(stage[1])
+	c.ask, c.stage, c.parent = true, uintptr(stage[1]), uintptr(stage[0])
 	pid, errno := c.clone()
 	unix.Close(stage[1])
 	if errno != 0 {
