@@ -86,6 +86,19 @@ root_propagation() {
 	[[ $(jq -r .pid seen.stdin) == "$(pid_of "$id")" && $(jq -r .pid seen) == "$(pid_of "$id")" ]]
 }
 
+@test "what becomes of config.json after create changes nothing" {
+	program sh -c 'echo first; exec sleep 1000'
+	config --arg out "$bundle/hooks" '.hooks = {"poststart": [{"path": "/bin/sh", "args": ["sh", "-c", "echo poststart >>\($out)"]}],
+		"poststop": [{"path": "/bin/sh", "args": ["sh", "-c", "echo poststop >>\($out)"]}]}'
+	create "$id"
+	rm config.json
+	oci-run start "$id"
+	eventually says first
+	oci-run exec "$id" true
+	oci-run delete --force "$id"
+	[[ $(cat hooks) == $'poststart\npoststop' ]]
+}
+
 @test "intelRdt without a resctrl filesystem is an error" {
 	[[ $(stat -f -c %T /sys/fs/resctrl 2>/dev/null) != resctrl ]] || skip 'there is one here'
 	config '.linux.intelRdt = {"closID": "gold"}'
@@ -106,7 +119,7 @@ root_propagation() {
 	config '.vm = {"kernel": {"path": "/boot/vmlinuz"}}'
 	run -1 oci-run run "$id"
 	output_has '/vm: '
-	config 'del(.vm) | .windows = {"layerFolders": ["x"]}'
+	config 'del(.vm) | .windows = {"layerFolders": ["x"]} | .process.commandLine = "cmd" | .process.user.username = "administrator"'
 	run -0 --separate-stderr oci-run run "$id"
 	[[ $stderr == */windows* ]] # beside a linux section it says nothing about this container
 }
