@@ -179,7 +179,7 @@ func (c *creation) makeCgroup() error {
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we
 // committed, nobody takes the container for an abandoned one while init still runs.
 func (c *creation) spawn() error {
-	exe, err := selfexe.Open(c.options.Seal)
+	exe, err := selfexe.Open(c.seal())
 	if err != nil {
 		return err
 	}
@@ -211,6 +211,22 @@ func (c *creation) spawn() error {
 		return nil // who has to find init finds it in its cgroup
 	}
 	return c.dir.Save(c.record)
+}
+
+// seal is how init's binary is sealed. Where processes of the user namespace that init
+// joins are in its pid namespace too, they could look at init through /proc, at the host's
+// root above all, if it weren't for a binary that they can't read.
+func (c *creation) seal() string {
+	kinds := 0
+	for _, j := range c.plan.joined {
+		if j.Kind.Type == specs.PIDNamespace || j.Kind.Type == specs.UserNamespace {
+			kinds++
+		}
+	}
+	if kinds == 2 {
+		return selfexe.Memfd
+	}
+	return c.options.Seal
 }
 
 // confine puts init, which waits for its plan, into its cgroup and limits.

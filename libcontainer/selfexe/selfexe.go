@@ -59,6 +59,10 @@ func readOnlyMount() (*os.File, error) {
 
 // Sealed returns a copy of the binary in a memfd that nobody can change any more,
 // memfd_create(2). Not even writing to the host's page cache of the binary changes it.
+//
+// It can be executed and not be read. Who executes it in a user namespace that has no
+// power over its owner, root of the host, belongs to the host's user namespace for the
+// rules of ptrace(2) then, so that no capability in the container's lets one look at it.
 func Sealed() (*os.File, error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -96,5 +100,8 @@ func copyAndSeal(f, self *os.File) error {
 		return err
 	}
 	defer ro.Close()
+	if err := f.Chmod(0o111); err != nil {
+		return err
+	}
 	return unix.Dup3(int(ro.Fd()), int(f.Fd()), unix.O_CLOEXEC)
 }
