@@ -96,3 +96,28 @@ background() {
 
 # on_oci_run: what follows is about oci-run's own files and options, not about what every runtime has to withstand.
 on_oci_run() { [[ -z ${RUNTIME:-} ]] || skip "RUNTIME=$RUNTIME is not oci-run"; }
+
+# all_capabilities: the container's process gets all that there are.
+all_capabilities() {
+	config --argjson all "$(capability_names)" '.process.capabilities |= map_values($all) | .process.capabilities.ambient = []'
+}
+
+# capability_names: the capabilities that the runtime knows, as a list.
+capability_names() { "$OCI_RUN" features | jq -c .linux.capabilities; }
+
+# in_user_namespace: the container gets a user namespace, and all capabilities in it.
+in_user_namespace() {
+	config '.linux.namespaces += [{"type": "user"}]
+		| .linux.uidMappings = [{"containerID": 0, "hostID": 100000, "size": 65536}] | .linux.gidMappings = .linux.uidMappings'
+	all_capabilities
+}
+
+# join KIND PID: the container joins a namespace of a process, instead of getting one of its own.
+join() {
+	local name=$1
+	[[ $1 != mount ]] || name=mnt
+	[[ $1 != network ]] || name=net
+	config --arg kind "$1" --arg path "/proc/$2/ns/$name" \
+		'.linux.namespaces |= map(select(.type != $kind)) + [{"type": $kind, "path": $path}]'
+	[[ $1 != user ]] || config 'del(.linux.uidMappings, .linux.gidMappings)'
+}
