@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,32 @@ func (m *Manager) Join(pid int) error {
 			return err
 		}
 	}
+	if m.record.Mode == V2 && m.tight() {
+		settle(pid)
+	}
 	return m.join("", pid)
+}
+
+// settle gives a process that was just cloned the time to execute its program and come to wait for something, so that the
+// memory for that is accounted where it is now. It is no error if that doesn't show in a tenth of a second.
+func settle(pid int) {
+	proc := "/proc/" + strconv.Itoa(pid)
+	own, _ := readFile("/proc/self/cmdline")
+	asleep := 0
+	for range 200 {
+		time.Sleep(500 * time.Microsecond)
+		command, err := readFile(proc + "/cmdline")
+		if err != nil {
+			return
+		}
+		stat, _ := readFile(proc + "/stat")
+		_, state, _ := strings.Cut(stat, ") ")
+		if command == own || !strings.HasPrefix(state, "S") {
+			asleep = 0
+		} else if asleep++; asleep == 4 { // once may be a page that is being read
+			return
+		}
+	}
 }
 
 func (m *Manager) join(below string, pid int) error {
