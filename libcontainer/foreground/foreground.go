@@ -54,8 +54,8 @@ var early = [...]unix.Signal{
 	unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH,
 }
 
-// settled is when the others are caught.
-const settled = 10 * time.Millisecond
+// settled is when the others are caught. On a busy machine a container of a few milliseconds takes ten times as long.
+const settled = 100 * time.Millisecond
 
 func (s *Signals) catchRest() {
 	for n := unix.Signal(1); n <= lastSignal; n++ {
