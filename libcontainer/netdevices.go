@@ -12,7 +12,9 @@ import (
 
 // moveDevices gives the container the network devices of linux.netDevices. They go back
 // if the create fails later on; once it has succeeded they are the container's, whose
-// network namespace decides what becomes of them.
+// network namespace decides what becomes of them. If create is killed in between, that
+// namespace ends with init: the kernel then returns physical devices, and removes virtual
+// ones.
 func (c *creation) moveDevices() error {
 	if len(c.plan.devices) == 0 {
 		return nil

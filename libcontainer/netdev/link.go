@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -133,5 +134,23 @@ func (a *address) String() string {
 	if value == nil {
 		value = a.attrs[unix.IFA_ADDRESS]
 	}
-	return fmt.Sprintf("%s/%d", dotted(value), a.header[1])
+	return fmt.Sprintf("%s/%d", ipAddress(value), a.header[1])
+}
+
+// ipAddress writes an IP address, an IPv6 one in full. (Package net/netip would take 30 µs of each start.)
+func ipAddress(b []byte) string {
+	var text strings.Builder
+	for i, c := range b {
+		switch {
+		case len(b) == 4 && i > 0:
+			fmt.Fprintf(&text, ".%d", c)
+		case len(b) == 4:
+			fmt.Fprintf(&text, "%d", c)
+		case i > 0 && i%2 == 0:
+			fmt.Fprintf(&text, ":%02x", c)
+		default:
+			fmt.Fprintf(&text, "%02x", c)
+		}
+	}
+	return text.String()
 }

@@ -3,7 +3,6 @@ package netdev
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -186,13 +185,4 @@ func (m *Move) back(d *moved) error {
 		failed = append(failed, m.from.setUp(d.link.index))
 	}
 	return errors.Join(failed...)
-}
-
-// dotted is an IP address as people write it.
-func dotted(b []byte) string {
-	ip, ok := netip.AddrFromSlice(b)
-	if !ok {
-		return fmt.Sprintf("%x", b)
-	}
-	return ip.String()
 }

@@ -64,3 +64,14 @@ func TestKernelsWords(t *testing.T) {
 		t.Errorf("err: %v", got)
 	}
 }
+
+func TestAddressText(t *testing.T) {
+	v6 := address{attrs: map[uint16][]byte{unix.IFA_ADDRESS: {0x20, 1, 0xd, 0xb8, 14: 0, 15: 5}}}
+	v6.header[1] = 64
+	v4 := address{attrs: map[uint16][]byte{unix.IFA_ADDRESS: {10, 0, 0, 2}, unix.IFA_LOCAL: {10, 0, 0, 1}}}
+	v4.header[1] = 32
+	got := []string{v6.String(), v4.String()}
+	if diff := cmp.Diff([]string{"2001:0db8:0000:0000:0000:0000:0000:0005/64", "10.0.0.1/32"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
