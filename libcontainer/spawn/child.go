@@ -1,12 +1,12 @@
 package spawn
 
-// This file is the only raw fork of oci-run. Between the clone and the execve the child
-// shares no memory with us but is a copy of one thread of a Go program: it may make raw
-// system calls and touch memory that was prepared before, and nothing else. So every
-// function that it runs is nosplit, allocates nothing, calls nothing but RawSyscall6, and
-// never returns into code that would. The runtime's own fork hooks bracket it, as in
-// package syscall: signals are blocked from before the clone until the child has dropped
-// our handlers.
+// Here is the first of the two raw forks of oci-run (program.go has the other). Between the
+// clone and the execve the child is one thread of a Go program without the others, or
+// borrows our memory while we are suspended (vfork(2)): it may make raw system calls and
+// touch memory that was prepared before, and nothing else. So every function that it runs
+// is nosplit, allocates nothing, calls nothing but RawSyscall6, and never returns into code
+// that would. The runtime's own fork hooks bracket it, as in package syscall: signals are
+// blocked from before the clone until the child has dropped our handlers.
 
 import (
 	"fmt"
@@ -72,6 +72,7 @@ type cloneArgs struct {
 // child is all that the child reads, laid out before the clone.
 type child struct {
 	first    cloneArgs
+	vfork    bool    // the first clone borrows our memory, see borrows
 	ask      bool    // a new user namespace wants maps
 	root     bool    // become root of the user namespace
 	uid, gid uintptr // or these, where it has no root
@@ -158,10 +159,21 @@ func (c *child) plan(r *Request, joined uintptr) {
 		flags &= unix.CLONE_NEWUSER
 	}
 	c.first = cloneArgs{flags: uint64(flags), exitSignal: uint64(unix.SIGCHLD)}
+	if c.vfork = canVfork && c.borrows(joined); c.vfork {
+		c.first.flags |= unix.CLONE_VM | unix.CLONE_VFORK
+	}
 	if r.Cgroup != nil {
 		c.first.flags |= unix.CLONE_INTO_CGROUP
 		c.first.cgroup = uint64(r.Cgroup.Fd())
 	}
+}
+
+// borrows tells whether the first clone can do with our memory instead of a copy of it,
+// which takes about as long as all that the child does. We are suspended until its execve,
+// so it can't ask us for anything; the kernel lets only a process with memory of its own
+// into a time namespace; and a change of ids would make our own files in /proc root's.
+func (c *child) borrows(joined uintptr) bool {
+	return !c.ask && !c.root && !c.time && joined&unix.CLONE_NEWTIME == 0
 }
 
 // planGaps finds the ranges of fds that nothing needs after the joins.
@@ -183,6 +195,12 @@ func (c *child) clone() (pid int, errno syscall.Errno) {
 	beforeFork()
 	r, errno := c.fork()
 	afterFork()
+	if errno == syscall.ENOSYS && c.vfork {
+		// As in fork: without clone3 there is no vfork of ours.
+		c.vfork = false
+		c.first.flags &^= unix.CLONE_VM | unix.CLONE_VFORK
+		return c.clone()
+	}
 	return int(r), errno
 }
 
@@ -190,8 +208,14 @@ func (c *child) clone() (pid int, errno syscall.Errno) {
 //go:noinline
 //go:norace
 func (c *child) fork() (uintptr, syscall.Errno) {
-	r, _, errno := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first), 0, 0, 0, 0)
-	if errno == syscall.ENOSYS && c.first.cgroup == 0 {
+	var r uintptr
+	var errno syscall.Errno
+	if c.vfork {
+		r, errno = vfork(uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first))
+	} else {
+		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first), 0, 0, 0, 0)
+	}
+	if errno == syscall.ENOSYS && c.first.cgroup == 0 && !c.vfork {
 		// A seccomp filter of an outer container hides clone3 from us.
 		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(c.first.flags|c.first.exitSignal), 0, 0, 0, 0, 0)
 	}
