@@ -87,7 +87,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 		}
 		return nil, specconv.Locate(b.Raw, err)
 	}
-	return &Created{&Container{f.Root, c.record}, c.init.PID, c.init.PidFD}, nil
+	return &Created{&Container{f.Root, c.record, p.cgroup}, c.init.PID, c.init.PidFD}, nil
 }
 
 // close lets go of the lock and of init, which notices if there was no commit.
@@ -337,5 +337,5 @@ func (c *creation) undo() error {
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
 		c.init.Wait()
 	}
-	return errors.Join(returned, (&Container{c.factory.Root, c.record}).destroy(c.dir, specs.StateStopped))
+	return errors.Join(returned, (&Container{root: c.factory.Root, record: c.record}).destroy(c.dir, specs.StateStopped))
 }

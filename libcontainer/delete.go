@@ -41,13 +41,10 @@ func (c *Container) lockForDelete(force bool) (*state.Dir, error) {
 	for {
 		dir, err := state.TryLock(c.root, c.record.ID)
 		if err == nil {
-			record, err := dir.Record()
-			if err != nil {
+			if err = c.refresh(dir); err != nil {
 				dir.Close()
-				return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
 			}
-			c.record = record
-			return dir, nil
+			return dir, err
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
 			return nil, err
@@ -68,7 +65,7 @@ func (c *Container) interruptCreate() {
 	if err != nil || r.Phase != state.Creating {
 		return
 	}
-	creating := &Container{c.root, r}
+	creating := &Container{root: c.root, record: r}
 	if cgroup, err := creating.cgroup(); err == nil && cgroup != nil {
 		_ = cgroup.Kill()
 	}

@@ -30,8 +30,9 @@ type Factory struct {
 
 // Container is an existing container, as its record stood when it was loaded.
 type Container struct {
-	root   string
-	record *state.Record
+	root    string
+	record  *state.Record
+	manager *cgroups.Manager // of its cgroup, once it is needed
 }
 
 // Load finds a container. It returns state.ErrNotExist if there is none with this ID.
@@ -45,7 +46,7 @@ func (f *Factory) Load(id string) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("container %q: %w", id, err)
 	}
-	return &Container{f.Root, record}, nil
+	return &Container{root: f.Root, record: record}, nil
 }
 
 // List finds all containers, sorted by ID. One that is deleted meanwhile is left out, one
@@ -73,20 +74,30 @@ func (f *Factory) List() ([]*Container, error) {
 // ID is the container's name.
 func (c *Container) ID() string { return c.record.ID }
 
-// lock opens the container's directory under its lock and reads the record again, which
-// may have changed since the container was loaded.
+// lock opens the container's directory under its lock.
 func (c *Container) lock() (*state.Dir, error) {
 	dir, err := state.Lock(c.root, c.record.ID)
 	if err != nil {
 		return nil, err
 	}
+	if err := c.refresh(dir); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// refresh reads the record again if it has changed since the container was loaded.
+func (c *Container) refresh(dir *state.Dir) error {
+	if dir.Current(c.record) {
+		return nil
+	}
 	record, err := dir.Record()
 	if err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
+		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
-	c.record = record
-	return dir, nil
+	c.record, c.manager = record, nil
+	return nil
 }
 
 // dir opens the container's directory without its lock.
@@ -95,12 +106,14 @@ func (c *Container) dir() (*state.Dir, error) { return state.Open(c.root, c.reco
 // cgroup opens what the record says about the container's cgroup. It is nil for a
 // container that has none.
 func (c *Container) cgroup() (*cgroups.Manager, error) {
-	if len(c.record.Cgroup) == 0 {
-		return nil, nil //nolint:nilnil // no cgroup is not an error
+	if c.manager != nil || len(c.record.Cgroup) == 0 {
+		return c.manager, nil
 	}
 	var r cgroups.Record
 	if err := json.Unmarshal(c.record.Cgroup, &r); err != nil {
 		return nil, fmt.Errorf("container %q: parse its cgroup record: %w", c.record.ID, err)
 	}
-	return cgroups.Open(r)
+	var err error
+	c.manager, err = cgroups.Open(r)
+	return c.manager, err
 }

@@ -66,6 +66,28 @@ type Record struct {
 	Poststart   bool              `json:"poststart,omitempty"`  // config.json has poststart hooks
 	Poststop    bool              `json:"poststop,omitempty"`   // config.json has poststop hooks
 	Annotations map[string]string `json:"annotations,omitempty"`
+
+	file fileID // state.json, once it is written
+}
+
+// fileID tells one state.json from another, as each is written once.
+type fileID struct {
+	inode uint64
+	mtime unix.Timespec
+}
+
+// identify looks at the state.json that stands in the directory now.
+func (d *Dir) identify() (id fileID) {
+	var st unix.Stat_t
+	if unix.Stat(filepath.Join(d.path, recordName), &st) == nil {
+		id = fileID{st.Ino, st.Mtim}
+	}
+	return id
+}
+
+// Current tells whether r is what Record would return, without reading it.
+func (d *Dir) Current(r *Record) bool {
+	return r.file != fileID{} && r.file == d.identify()
 }
 
 // The names inside a container's directory.
@@ -206,9 +228,14 @@ func (d *Dir) Path() string { return d.path }
 // just begun, or was killed there: it reads as an empty record in phase Creating.
 func (d *Dir) Record() (*Record, error) {
 	for _, name := range [...]string{recordName, intentName, recordName} { // the last for a commit meanwhile
+		id := d.identify()
 		raw, err := os.ReadFile(filepath.Join(d.path, name))
 		if err == nil {
-			return decode(raw)
+			r, err := decode(raw)
+			if err == nil && name == recordName {
+				r.file = id
+			}
+			return r, err
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -251,6 +278,7 @@ func (d *Dir) Save(r *Record) error {
 		return err
 	}
 	if r.Phase == Created {
+		r.file = d.identify()
 		err = os.Remove(filepath.Join(d.path, intentName))
 	}
 	if errors.Is(err, fs.ErrNotExist) {

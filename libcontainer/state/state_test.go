@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"oci-run/tests/fdleak"
@@ -64,11 +65,28 @@ func TestRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Record{})); diff != "" {
 			t.Errorf("phase %s: %s", phase, diff)
 		}
+		if final := phase == Created; d.Current(got) != final || d.Current(want) != final {
+			t.Errorf("phase %s: current: %v, %v", phase, d.Current(got), d.Current(want))
+		}
 	}
-	if info, err := os.Stat(d.Path()); err != nil || info.Mode().Perm() != 0o700 {
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	again := reserve(t, root, "one")
+	if again.Current(want) {
+		t.Error("the record of a container with the same ID before is current")
+	}
+	other := &Record{ID: "one", Phase: Created}
+	if err := again.Save(other); err != nil {
+		t.Fatal(err)
+	}
+	if again.Current(want) || !again.Current(other) {
+		t.Error("the records of two containers with the same ID are taken for one another")
+	}
+	if info, err := os.Stat(again.Path()); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("directory: %v, %v", info, err)
 	}
 }
