@@ -85,7 +85,7 @@ func joinContainer(c *cli.Command) error {
 	}
 	if path := c.String("console-socket"); path != "" {
 		if !c.Bool("detach") {
-			return errors.New("cannot use console socket if runc will not detach or allocate tty")
+			return errors.New("--console-socket: it takes --detach; without, the terminal is this one")
 		}
 		if o.ConsoleSocket, err = fdsocket.Dial(path); err != nil {
 			return err
