@@ -22,7 +22,7 @@ func writePIDFile(path string, pid int) error {
 // newPIDFile writes the file under another name.
 func newPIDFile(path string, pid int) (*pidFile, error) {
 	p := &pidFile{filepath.Join(filepath.Dir(path), "."+filepath.Base(path)), path}
-	f, err := os.OpenFile(p.partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_TRUNC, 0o666)
+	f, err := os.OpenFile(p.partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, err
 	}
