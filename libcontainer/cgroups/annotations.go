@@ -20,7 +20,7 @@ var annotated = [...]string{
 	"IPAccounting", "KillMode", "KillSignal", "ManagedOOMMemoryPressure", "ManagedOOMPreference", "ManagedOOMSwap", "MemoryAccounting",
 	"MemoryHigh", "MemoryLow", "MemoryMax", "MemoryMin", "MemorySwapMax", "MemoryZSwapMax", "OOMPolicy", "RestartKillSignal",
 	"RuntimeMaxUSec", "RuntimeRandomizedExtraUSec", "SendSIGHUP", "SendSIGKILL", "StartupCPUWeight", "StartupIOWeight",
-	"StopWhenUnneeded", "TasksAccounting", "TasksMax", "TimeoutStopUSec", "Wants",
+	"StopWhenUnneeded", "TasksAccounting", "TasksMax", "TimeoutStopUSec",
 }
 
 // annotatedProperties reads the properties that annotations ask for. A name that ends in Sec, as in unit files, is taken for the one
