@@ -1,0 +1,102 @@
+package criu
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// quoted is how many error lines of the log an error quotes.
+const quoted = 5
+
+// Failure is what CRIU says when it gives up. The text's first two lines are known to engines.
+type Failure struct {
+	What    string   // "type DUMP errno 1"
+	Log     string   // path of the log
+	Excerpt []string // its last lines that tell of errors
+}
+
+func (f *Failure) Error() string {
+	text := "criu failed: " + f.What + "\nlog file: " + f.Log
+	for _, line := range f.Excerpt {
+		text += "\n" + line
+	}
+	return text
+}
+
+// serve sends a request and answers CRIU's questions until it is done, and waits for its end.
+func (w *worker) serve(kind uint64, opts *message, a *answerer, log string) error {
+	err := w.converse(kind, opts, a)
+	ended := w.end()
+	if failure, ok := errors.AsType[*Failure](err); ok {
+		failure.Log, failure.Excerpt = log, excerpt(log)
+		return failure
+	}
+	switch {
+	case err != nil:
+		return err
+	case ended != nil && kind != reqPreDump: // after which it waits for a dump, in vain
+		return &Failure{What: ended.Error(), Log: log, Excerpt: excerpt(log)}
+	}
+	return nil
+}
+
+func (w *worker) converse(kind uint64, opts *message, a *answerer) error {
+	slog.Debug("criu: " + typeName(kind))
+	var request message
+	request.number(reqType, kind)
+	request.part(reqOpts, *opts)
+	if err := w.send(request); err != nil {
+		return err
+	}
+	for {
+		resp, file, err := w.receive()
+		if errors.Is(err, errEnded) {
+			return &Failure{What: fmt.Sprintf("type %s: %s", typeName(kind), err)}
+		}
+		if err != nil {
+			return err
+		}
+		if !resp.success {
+			file.Close() // of nil: an error, no panic
+			return &Failure{What: fmt.Sprintf("type %s errno %d", typeName(resp.kind), resp.errno)}
+		}
+		if resp.kind != reqNotify {
+			file.Close()
+			return nil
+		}
+		slog.Debug("criu: notify " + resp.script)
+		refused := a.notify(resp, file)
+		file.Close()
+		var answer message
+		answer.number(reqType, reqNotify)
+		answer.flag(reqNotifySuccess, refused == nil)
+		if err := w.send(answer); err != nil || refused != nil {
+			return errors.Join(refused, err) // it takes back what it has done
+		}
+	}
+}
+
+// excerpt gives the last lines of a log that tell of errors, without the seconds before and the trimmings around them. A
+// log that can't be read has none: a configuration file may have put it elsewhere.
+func excerpt(log string) []string {
+	f, err := os.Open(log)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var last []string
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		_, text, found := strings.Cut(lines.Text(), "Error (")
+		if !found {
+			continue
+		}
+		if last = append(last, "Error ("+text); len(last) > quoted {
+			last = last[1:]
+		}
+	}
+	return last
+}
