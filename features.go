@@ -58,7 +58,9 @@ func supported() *features.Features {
 		Annotations: map[string]string{
 			"io.github.oci-run.version": version,
 			"io.github.oci-run.commit":  commit,
+			// Callers look for runc's name of it.
+			"org.opencontainers.runc.checkpoint.enabled": "true",
 		},
-		PotentiallyUnsafeConfigAnnotations: []string{"org.systemd.property."},
+		PotentiallyUnsafeConfigAnnotations: []string{"org.systemd.property.", "org.criu.config"},
 	}
 }

@@ -37,6 +37,7 @@ var commands = []struct {
 	name  string
 	build func() *cli.Command
 }{
+	{"checkpoint", checkpointCommand},
 	{"create", createCommand},
 	{"delete", deleteCommand},
 	{"events", eventsCommand},
@@ -46,6 +47,7 @@ var commands = []struct {
 	{"list", listCommand},
 	{"pause", pauseCommand},
 	{"ps", psCommand},
+	{"restore", restoreCommand},
 	{"resume", resumeCommand},
 	{"run", runCommand},
 	{"spec", specCommand},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"oci-run/libcontainer"
 	"oci-run/libcontainer/console"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/foreground"
@@ -43,11 +44,13 @@ func run(_ context.Context, c *cli.Command) error {
 		}
 		return nil
 	}
-	return j.foreground(c)
+	return j.foreground(c, j.create, func(created *libcontainer.Created) error {
+		return startInForeground(created.Start, created.Container)
+	})
 }
 
-// foreground runs the container as if it were a program of ours.
-func (j *createJob) foreground(c *cli.Command) error {
+// foreground makes and starts the container and stays with it, as if it were a program of ours.
+func (j *createJob) foreground(c *cli.Command, create func(*cli.Command) (*libcontainer.Created, error), start func(*libcontainer.Created) error) error {
 	if !c.Bool("no-subreaper") {
 		if err := foreground.BecomeSubreaper(); err != nil {
 			return err
@@ -62,12 +65,11 @@ func (j *createJob) foreground(c *cli.Command) error {
 		defer terminal.Close()
 		defer j.options.ConsoleSocket.Close()
 	}
-	created, err := j.create(c)
+	created, err := create(c)
 	if err != nil {
 		return err
 	}
-	start := func() error { return startInForeground(created.Start, created.Container) }
-	status, err := attend(attended{created.PID, created.PidFD, start, func() {}}, signals, terminal)
+	status, err := attend(attended{created.PID, created.PidFD, func() error { return start(created) }, func() {}}, signals, terminal)
 	if err != nil {
 		return errors.Join(err, created.Delete(true))
 	}

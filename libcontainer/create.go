@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/idmap"
 	"oci-run/libcontainer/initproc"
@@ -143,7 +144,7 @@ func (c *creation) recordIntent() error {
 	c.record = &state.Record{
 		ID: c.dir.ID, Phase: state.Creating, OCIVersion: spec.Version, Bundle: c.bundle.Dir, Rootfs: spec.Root.Path,
 		Created: time.Now().UTC(), Creator: self, Cgroup: cgroup, Annotations: spec.Annotations,
-		SharedPID: c.plan.sharedPID, IntelRdt: c.plan.resctrl.Makes(),
+		SharedPID: c.plan.sharedPID, IntelRdt: c.plan.resctrl.Makes(), Stdio: stdioPipes(),
 	}
 	if spec.Hooks != nil {
 		c.record.Poststart = len(spec.Hooks.Poststart) > 0
@@ -166,14 +167,20 @@ func (c *creation) makeCgroup() error {
 	if err := c.plan.cgroup.Create(); err != nil {
 		return err
 	}
-	for _, h := range c.plan.cgroup.Hierarchies() {
-		c.plan.init.Root.Cgroups = append(c.plan.init.Root.Cgroups, rootfs.Hierarchy{
-			V2: len(h.Controllers) == 0, Name: h.Name(), Options: h.Controllers, Mount: h.Mount, Path: h.Dir(),
-		})
-	}
+	c.plan.init.Root.Cgroups = visibleCgroups(c.plan.cgroup)
 	var err error
 	c.record.Cgroup, err = json.Marshal(c.plan.cgroup.Record())
 	return err
+}
+
+// visibleCgroups is what a mount of type cgroup shows.
+func visibleCgroups(m *cgroups.Manager) (list []rootfs.Hierarchy) {
+	for _, h := range m.Hierarchies() {
+		list = append(list, rootfs.Hierarchy{
+			V2: len(h.Controllers) == 0, Name: h.Name(), Options: h.Controllers, Mount: h.Mount, Path: h.Dir(),
+		})
+	}
+	return list
 }
 
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we

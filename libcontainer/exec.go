@@ -296,6 +296,9 @@ func (e *execution) namespaces() ([]spawn.Join, error) {
 		}
 		flags |= kind.Flag
 	}
+	if e.container.record.TimeNS {
+		flags |= unix.CLONE_NEWTIME
+	}
 	// The helper does these two, at the right moment.
 	e.plan.Exec.Mount, e.plan.Exec.PID = flags&unix.CLONE_NEWNS != 0, flags&unix.CLONE_NEWPID != 0
 	flags &^= unix.CLONE_NEWNS | unix.CLONE_NEWPID

@@ -66,6 +66,8 @@ type Record struct {
 	Poststart   bool              `json:"poststart,omitempty"`  // config.json has poststart hooks
 	Poststop    bool              `json:"poststop,omitempty"`   // config.json has poststop hooks
 	Annotations map[string]string `json:"annotations,omitempty"`
+	Stdio       []string          `json:"stdio,omitempty"`   // of the container's process: "pipe:[INODE]" or "" for 0, 1 and 2; none without pipes
+	TimeNS      bool              `json:"time_ns,omitempty"` // CRIU has restored it into a time namespace
 
 	file fileID // state.json, once it is written
 }

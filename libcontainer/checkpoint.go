@@ -1,0 +1,207 @@
+package libcontainer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/criu"
+	"oci-run/libcontainer/namespaces"
+	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/sdnotify"
+	"oci-run/libcontainer/state"
+)
+
+// descriptorsFile is where the images hold what standard input, output and error were, in the form of runc and crun: three
+// texts in JSON.
+const descriptorsFile = "descriptors.json"
+
+// The configuration file for CRIU that prevails over all options: its annotation, which may be empty for none, and what
+// it is without one.
+const (
+	criuConfigAnnotation = "org.criu.config"
+	criuConfig           = "/etc/criu/runc.conf"
+)
+
+// Checkpoint writes the container's processes to files. Unless the options leave it running, the container then is
+// deleted.
+func (c *Container) Checkpoint(o *criu.Options) error {
+	dir, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	status, err := c.status(dir)
+	if err != nil {
+		return err
+	}
+	if status != specs.StateRunning && status != Paused {
+		return fmt.Errorf("cannot checkpoint a container in the state %s: %q", status, c.record.ID)
+	}
+	if err := os.MkdirAll(o.Images, 0o700); err != nil {
+		return err
+	}
+	if err := o.Check(); err != nil {
+		return err
+	}
+	request, err := c.dumpRequest(dir, o.PreDump)
+	if err != nil {
+		return err
+	}
+	if !o.PreDump {
+		if err := saveDescriptors(o.Images, c.record.Stdio); err != nil {
+			return err
+		}
+	}
+	if err := criu.Dump(o, request); err != nil {
+		return err
+	}
+	if o.LeaveRunning || o.PreDump {
+		return nil
+	}
+	// The images are complete. What can't be removed now, delete removes later.
+	c.awaitDumped()
+	if err := c.destroy(dir, specs.StateStopped); err != nil {
+		slog.Warn(err.Error())
+	}
+	return nil
+}
+
+// awaitDumped waits for the end of a process that CRIU has killed.
+func (c *Container) awaitDumped() {
+	for deadline := time.Now().Add(killTimeout); c.record.Init.Alive() && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// dumpRequest collects what CRIU can't know. Of a container that is dumped in advance, only the memory is written.
+func (c *Container) dumpRequest(dir *state.Dir, advance bool) (*criu.DumpRequest, error) {
+	spec, err := c.spec(dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(sdnotify.Dir(dir.Path())); err == nil && spec.Process != nil {
+		sdnotify.AddTo(spec, sdnotify.Dir(dir.Path()))
+	}
+	plan, err := rootfs.NewPlan(spec, rootfs.Options{Bundle: c.record.Bundle})
+	if err == nil {
+		err = plan.Restorable()
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &criu.DumpRequest{PID: c.record.Init.PID, Root: c.record.Rootfs, Config: criuConfigOf(spec.Annotations)}
+	cgroup, err := c.cgroup()
+	if err != nil {
+		return nil, err
+	}
+	if cgroup != nil {
+		plan.Cgroups = visibleCgroups(cgroup)
+		r.Freezer = cgroup.Path("freezer")
+	}
+	if r.Namespaces, err = c.foreignNamespaces(spec); err != nil || advance {
+		return r, err
+	}
+	r.External, err = dumpedMounts(plan, r.PID)
+	return r, err
+}
+
+// foreignNamespaces lists the namespaces that were given by path and that a restored container is handed again.
+func (c *Container) foreignNamespaces(spec *specs.Spec) (list []criu.Namespace, err error) {
+	if spec.Linux == nil {
+		return nil, nil
+	}
+	for _, ns := range spec.Linux.Namespaces {
+		kind, known := namespaces.Lookup(ns.Type)
+		if !known || ns.Path == "" || !criu.Handed(kind.Proc) {
+			continue
+		}
+		name := "/proc/" + strconv.Itoa(c.record.Init.PID) + "/ns/" + kind.Proc
+		var st unix.Stat_t
+		if err := unix.Stat(name, &st); err != nil {
+			return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+		}
+		list = append(list, criu.Namespace{Kind: kind.Proc, Ino: st.Ino})
+	}
+	return list, nil
+}
+
+// dumpedMounts lists the mounts that are the host's, by the places where they are.
+func dumpedMounts(plan *rootfs.Plan, pid int) (list []criu.External, err error) {
+	view, err := rootfs.OpenView(pid)
+	if err != nil {
+		return nil, err
+	}
+	defer view.Close()
+	for _, e := range plan.Externals() {
+		if place, _, found := view.Place(e.Name); found {
+			list = append(list, criu.External{Key: place, Value: e.Name})
+		}
+	}
+	for _, place := range plan.Masks(view) {
+		list = append(list, criu.External{Key: place, Value: rootfs.NullDevice().Name})
+	}
+	return list, nil
+}
+
+func criuConfigOf(annotations map[string]string) string {
+	if file, given := annotations[criuConfigAnnotation]; given {
+		return file
+	}
+	return criuConfig
+}
+
+// stdioPipes tells which of our standard input, output and error, which the container's process inherits, are pipes: a
+// restored one gets other ones in their place.
+func stdioPipes() []string {
+	const pipeFS = 0x50495045 // PIPEFS_MAGIC; a named pipe is in some other file system, and goes by its path
+	var pipes []string
+	for fd := range 3 {
+		var st unix.Stat_t
+		var sf unix.Statfs_t
+		if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO || unix.Fstatfs(fd, &sf) != nil || sf.Type != pipeFS {
+			continue
+		}
+		if pipes == nil {
+			pipes = make([]string, 3)
+		}
+		pipes[fd] = "pipe:[" + strconv.FormatUint(st.Ino, 10) + "]"
+	}
+	return pipes
+}
+
+func saveDescriptors(images string, stdio []string) error {
+	if stdio == nil {
+		stdio = make([]string, 3)
+	}
+	raw, err := json.Marshal(stdio)
+	if err != nil {
+		return fmt.Errorf("encode %q: %w", descriptorsFile, err)
+	}
+	return os.WriteFile(filepath.Join(images, descriptorsFile), raw, 0o600)
+}
+
+// loadDescriptors reads what saveDescriptors, runc or crun have written. Without it no pipe is replaced.
+func loadDescriptors(images string) (stdio []string, err error) {
+	name := filepath.Join(images, descriptorsFile)
+	raw, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &stdio)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", name, err)
+	}
+	return stdio, nil
+}
