@@ -96,7 +96,7 @@ func (f *mapFile) runHelper(pid int, maps []Mapping) error {
 	}
 	out, err := (&exec.Cmd{Path: path, Args: args}).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
+		return fmt.Errorf("%s: %w: %s (a user's own ids are those in /etc/subuid and /etc/subgid)", strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}
 	return nil
 }
