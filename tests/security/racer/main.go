@@ -4,6 +4,7 @@
 //	racer swap A B            exchange two names until it is killed
 //	racer spy SECONDS CANARY  look for ways out of the container in every other process's /proc/PID
 //	racer overwrite SECONDS   try to write to the programs that other processes run
+//	racer overwrite-pid PID   the same with one process
 //	racer console SOCKET      accept terminals and let them go
 //	racer flood BYTES         write as much to stdout and stderr
 //	racer agent SOCKET MANNER be a seccomp agent, a good or a bad one
@@ -30,6 +31,7 @@ var verbs = []struct {
 	{"swap", 2, func(a []string) error { return swap(a[0], a[1]) }},
 	{"spy", 2, func(a []string) error { return timed(a[0], newSpy(a[1]).look) }},
 	{"overwrite", 1, func(a []string) error { return timed(a[0], newOverwriter().look) }},
+	{"overwrite-pid", 1, func(a []string) error { newOverwriter().look(a[0]); return nil }},
 	{"console", 1, func(a []string) error { return console(a[0]) }},
 	{"flood", 1, func(a []string) error { return flood(a[0]) }},
 	{"agent", 2, func(a []string) error { return agent(a[0], a[1]) }},
@@ -45,7 +47,7 @@ func main() {
 			return
 		}
 	}
-	fmt.Fprintln(os.Stderr, "usage: racer swap A B | spy SECONDS CANARY | overwrite SECONDS | console SOCKET | flood BYTES | agent SOCKET MANNER")
+	fmt.Fprintln(os.Stderr, "usage: racer swap A B | spy SECONDS CANARY | overwrite SECONDS | overwrite-pid PID | console SOCKET | flood BYTES | agent SOCKET MANNER")
 	os.Exit(2)
 }
 

@@ -107,6 +107,10 @@ func (o *overwriter) mapped(pid string) {
 
 func (o *overwriter) write() {
 	for target, held := range o.held {
+		attr := unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
+		if err := unix.MountSetattr(held, "", unix.AT_EMPTY_PATH, &attr); err == nil {
+			fmt.Println("made the mount of", target, "writable")
+		}
 		for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR, unix.O_WRONLY | unix.O_TRUNC} {
 			fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", held), flags|unix.O_CLOEXEC, 0)
 			if err != nil {
