@@ -115,7 +115,7 @@ func timeOffsets(offsets map[string]specs.LinuxTimeOffset) string {
 }
 
 func (p *plan) planRoot(f *Factory, b *specconv.Bundle, o *CreateOptions) error {
-	root, err := rootfs.NewPlan(b.Spec, rootfs.Options{Bundle: b.Dir, NoPivot: o.NoPivot, Rootless: f.Rootless})
+	root, err := rootfs.NewPlan(b.Spec, rootfs.Options{Bundle: b.Dir, NoPivot: o.NoPivot, Rootless: os.Geteuid() != 0})
 	if err != nil {
 		return err
 	}
