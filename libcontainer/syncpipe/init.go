@@ -25,6 +25,9 @@ func (i *Init) Config() (plan []byte, files []*os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(m.payload) > 0 {
+		return m.payload, m.files, nil
+	}
 	if len(m.files) == 0 {
 		return nil, nil, errors.New("receive Config: no plan")
 	}

@@ -38,6 +38,9 @@ type Handler interface {
 
 // Config sends init its plan and the fds that belong to it.
 func (p *Parent) Config(plan []byte, files ...*os.File) error {
+	if len(plan) < maxPacket {
+		return p.send(config, plan, files...)
+	}
 	f, err := memfd("plan", plan)
 	if err != nil {
 		return err

@@ -68,8 +68,9 @@ func (k kind) String() string {
 // ErrClosed is what an end gets when the other one is gone.
 var ErrClosed = errors.New("the other end closed the channel")
 
-// maxPacket bounds a message. Big things travel in a memfd.
-const maxPacket = 64 << 10
+// maxPacket bounds a message; each end sets aside so much memory to receive one. Big
+// things travel in a memfd.
+const maxPacket = 16 << 10
 
 // maxFDs bounds the fds of a message (SCM_MAX_FD of the kernel is 253).
 const maxFDs = 16
