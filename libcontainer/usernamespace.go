@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"os"
 
+	"github.com/moby/sys/userns"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/idmap"
@@ -30,6 +31,16 @@ func (p *plan) adoptMappings(spec *specs.Spec) error {
 		return specconv.CheckUser(spec)
 	}
 	return nil
+}
+
+// groupsDenied tells whether the user namespace that we are in denies setgroups(2), as one
+// made without privileges does. A container without one of its own is in the same.
+func groupsDenied() bool {
+	if !userns.RunningInUserNS() {
+		return false
+	}
+	text, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && string(text) == "deny\n"
 }
 
 // MountFD implements syncpipe.Handler.

@@ -44,9 +44,10 @@ type Plan struct {
 	Path string
 	Cwd  string
 
-	UID, GID uint32
-	Groups   []uint32
-	Umask    uint32
+	UID, GID     uint32
+	Groups       []uint32
+	GroupsDenied bool // the user namespace that the runtime is in, and the container too, denies setgroups(2)
+	Umask        uint32
 
 	NoNewPrivs  bool
 	OOMScoreAdj *int
