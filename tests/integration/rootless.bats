@@ -138,3 +138,13 @@ subordinate() {
 	[[ ${lines[0]} == 1 ]]
 	output_has UP
 }
+
+@test "root of a user namespace needs no other for its containers" {
+	rm config.json
+	oci-run spec
+	config --arg session "$session" '.process.terminal = false | del(.linux.resources, .linux.cgroupsPath) | .process.env += ["OCI_RUN_SESSION=\($session)"]'
+	program sh -c 'id -u; cat /proc/self/setgroups'
+	run unshare --user --map-root-user --mount --pid --fork --mount-proc --net "$OCI_RUN" --root "$state" run "$id" 3>&-
+	[[ $status -eq 0 ]] || { echo "$output"; return 1; }
+	output_is $'0\ndeny'
+}
