@@ -67,14 +67,19 @@ type execution struct {
 	pidfd     *os.File // of the process
 }
 
-// Config parses the config.json that the container was created with.
+// Config parses the config.json that the container was created with, as far as Exec needs
+// it.
 func (c *Container) Config() (*specs.Spec, error) {
 	dir, err := c.dir()
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	return c.spec(dir)
+	raw, err := dir.Config()
+	if err != nil {
+		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	return specconv.ParseForExec(raw)
 }
 
 // Exec has another process join the container, up to the point where it waits to be
@@ -126,9 +131,6 @@ func (e *execution) check() error {
 func (e *execution) newPlan(p *specs.Process) error {
 	if err := specconv.CheckProcess(p); err != nil {
 		return err
-	}
-	if e.spec.Linux == nil {
-		e.spec.Linux = &specs.Linux{}
 	}
 	e.plan = initproc.Plan{ID: e.container.ID(), Exec: &initproc.Exec{}, Keyring: true, PreserveFDs: e.options.PreserveFDs}
 	e.plan.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)

@@ -1,0 +1,33 @@
+package specconv
+
+import "github.com/opencontainers/runtime-spec/specs-go"
+
+// execSpec is the part of a config.json that another process of the container has to do with. What encoding/json learns
+// about the types of the rest would take it longer than all the parsing.
+type execSpec struct {
+	Process *specs.Process `json:"process"`
+	Linux   struct {
+		Namespaces   []specs.LinuxNamespace   `json:"namespaces"`
+		Seccomp      *specs.LinuxSeccomp      `json:"seccomp"`
+		Personality  *specs.LinuxPersonality  `json:"personality"`
+		MemoryPolicy *specs.LinuxMemoryPolicy `json:"memoryPolicy"`
+		IntelRdt     *specs.LinuxIntelRdt     `json:"intelRdt"`
+		MountLabel   string                   `json:"mountLabel"`
+		Resources    struct {
+			CPU *specs.LinuxCPU `json:"cpu"`
+		} `json:"resources"`
+	} `json:"linux"`
+}
+
+// ParseForExec is Parse for a config that was checked before, without the fields that concern only the container's
+// creation: mounts, hooks, limits, mappings.
+func ParseForExec(raw []byte) (*specs.Spec, error) {
+	var e execSpec
+	if err := Decode(raw, &e); err != nil {
+		return nil, err
+	}
+	return &specs.Spec{Process: e.Process, Linux: &specs.Linux{
+		Namespaces: e.Linux.Namespaces, Seccomp: e.Linux.Seccomp, Personality: e.Linux.Personality, MemoryPolicy: e.Linux.MemoryPolicy,
+		IntelRdt: e.Linux.IntelRdt, MountLabel: e.Linux.MountLabel, Resources: &specs.LinuxResources{CPU: e.Linux.Resources.CPU},
+	}}, nil
+}
