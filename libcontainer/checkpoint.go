@@ -25,6 +25,10 @@ import (
 // texts in JSON.
 const descriptorsFile = "descriptors.json"
 
+// imagesMode lets a process of a user namespace, as which CRIU restores, find out which images aren't there. Those that
+// are belong to their owner alone.
+const imagesMode = 0o711
+
 // The configuration file for CRIU that prevails over all options: its annotation, which may be empty for none, and what
 // it is without one.
 const (
@@ -47,7 +51,7 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	if status != specs.StateRunning && status != Paused {
 		return fmt.Errorf("cannot checkpoint a container in the state %s: %q", status, c.record.ID)
 	}
-	if err := os.MkdirAll(o.Images, 0o700); err != nil {
+	if err := os.MkdirAll(o.Images, imagesMode); err != nil {
 		return err
 	}
 	if err := o.Check(); err != nil {

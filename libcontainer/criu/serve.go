@@ -20,11 +20,8 @@ type Failure struct {
 }
 
 func (f *Failure) Error() string {
-	text := "criu failed: " + f.What + "\nlog file: " + f.Log
-	for _, line := range f.Excerpt {
-		text += "\n" + line
-	}
-	return text
+	lines := append([]string{"criu failed: " + f.What, "log file: " + f.Log}, f.Excerpt...)
+	return strings.Join(lines, "\n")
 }
 
 // serve sends a request and answers CRIU's questions until it is done, and waits for its end.
