@@ -143,3 +143,14 @@ can_be_ended() {
 	run -1 oci-run run "$id"
 	output_has 'failed to connect with seccomp agent'
 }
+
+@test "the agent is one of the host, not of the image" {
+	socket=$bundle/rootfs/agent
+	agent answer
+	notify mkdir
+	config '.linux.seccomp.listenerPath = "/agent"'
+	program mkdir /tmp/x
+	run -1 oci-run run "$id"
+	output_has 'failed to connect with seccomp agent'
+	[[ ! -s agent.out ]]
+}
