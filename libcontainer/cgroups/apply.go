@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	lib "github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/fs"
 	"github.com/opencontainers/cgroups/fs2"
+	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/cgroups/devices"
 )
@@ -122,6 +124,13 @@ func plainError(err error) error {
 	var pe *os.PathError
 	if !errors.As(err, &pe) {
 		return err
+	}
+	if errors.Is(pe.Err, unix.ENOENT) {
+		// Not the errno's words: engines take them for a program that is missing.
+		dir, file := filepath.Dir(pe.Path), filepath.Base(pe.Path)
+		controller, _, _ := strings.Cut(file, ".")
+		return fmt.Errorf("set %q: cgroup %q has no such limit: the %s controller is not available there, or the kernel lacks it",
+			file, dir, controller)
 	}
 	text := err.Error()
 	if _, rest, ok := strings.Cut(text, `failed to write "`); ok {
