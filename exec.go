@@ -68,11 +68,11 @@ func joinContainer(c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	spec, err := container.Config()
+	config, err := container.Config()
 	if err != nil {
 		return err
 	}
-	p, err := execProcess(c, spec)
+	p, err := execProcess(c, config.Process)
 	if err != nil {
 		return err
 	}
@@ -93,17 +93,17 @@ func joinContainer(c *cli.Command) error {
 		defer o.ConsoleSocket.Close()
 	}
 	if c.Bool("detach") {
-		e, err := container.Exec(p, spec, o)
+		e, err := container.Exec(p, config, o)
 		if err != nil {
 			return err
 		}
 		return e.Start()
 	}
-	return execForeground(container, p, spec, o)
+	return execForeground(container, p, config, o)
 }
 
 // execForeground runs the process as if it were a program of ours.
-func execForeground(container *libcontainer.Container, p *specs.Process, spec *specs.Spec, o *libcontainer.ExecOptions) error {
+func execForeground(container *libcontainer.Container, p *specs.Process, config *libcontainer.Config, o *libcontainer.ExecOptions) error {
 	signals := foreground.Catch() // until we exit
 	var terminal *os.File
 	if p.Terminal {
@@ -115,7 +115,7 @@ func execForeground(container *libcontainer.Container, p *specs.Process, spec *s
 		defer o.ConsoleSocket.Close()
 		o.Foreground = true
 	}
-	e, err := container.Exec(p, spec, o)
+	e, err := container.Exec(p, config, o)
 	if err != nil {
 		return err
 	}
@@ -129,8 +129,8 @@ func execForeground(container *libcontainer.Container, p *specs.Process, spec *s
 	return nil
 }
 
-// execProcess is the process that the command line describes.
-func execProcess(c *cli.Command, spec *specs.Spec) (*specs.Process, error) {
+// execProcess is the process that the command line describes; base is the container's own.
+func execProcess(c *cli.Command, base *specs.Process) (*specs.Process, error) {
 	p := &specs.Process{}
 	if path := c.String("process"); path != "" {
 		if c.NArg() > 1 {
@@ -147,9 +147,7 @@ func execProcess(c *cli.Command, spec *specs.Spec) (*specs.Process, error) {
 		if c.NArg() < 2 {
 			return nil, errors.New("exec args cannot be empty: neither a command nor --process is given")
 		}
-		if spec.Process != nil {
-			*p = *spec.Process
-		}
+		*p = *base
 		p.Args = c.Args().Slice()[1:]
 		p.Terminal, p.ConsoleSize = false, nil
 	}

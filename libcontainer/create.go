@@ -153,6 +153,11 @@ func (c *creation) recordIntent() error {
 	if err := c.dir.SaveConfig(c.bundle.Raw); err != nil {
 		return err
 	}
+	if filter := c.plan.init.Seccomp; filter != nil {
+		if err := c.dir.SaveFilter(filter.Store()); err != nil {
+			return err
+		}
+	}
 	if c.options.Notify {
 		if err := sdnotify.MakeDir(sdnotify.Dir(c.dir.Path())); err != nil {
 			return err

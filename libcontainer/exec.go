@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -24,6 +25,7 @@ import (
 	"oci-run/libcontainer/seccomp"
 	"oci-run/libcontainer/selfexe"
 	"oci-run/libcontainer/spawn"
+	"oci-run/libcontainer/state"
 	"oci-run/libcontainer/syncpipe"
 	"oci-run/libcontainer/wire"
 	"oci-run/specconv"
@@ -67,9 +69,15 @@ type execution struct {
 	pidfd     *os.File // of the process
 }
 
-// Config parses the config.json that the container was created with, as far as Exec needs
-// it.
-func (c *Container) Config() (*specs.Spec, error) {
+// Config is the config.json that a container was created with, as far as another process
+// of the container has to do with it.
+type Config struct {
+	*specs.Spec // without linux.seccomp
+	filter      *seccomp.Filter
+}
+
+// Config reads the container's config.json.
+func (c *Container) Config() (*Config, error) {
 	dir, err := c.dir()
 	if err != nil {
 		return nil, err
@@ -79,18 +87,46 @@ func (c *Container) Config() (*specs.Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
-	return specconv.ParseForExec(raw)
+	config := &Config{}
+	var profile []byte
+	if config.Spec, profile, err = specconv.ParseForExec(raw); err != nil || len(profile) == 0 {
+		return config, err
+	}
+	config.filter, err = seccompFilter(dir, profile)
+	return config, err
+}
+
+// seccompFilter takes the filter that create has compiled, or compiles the profile if that
+// is not there or of another version of oci-run.
+func seccompFilter(dir *state.Dir, profile []byte) (*seccomp.Filter, error) {
+	stored, err := dir.Filter()
+	if err == nil {
+		var f *seccomp.Filter
+		if f, err = seccomp.Restore(stored); err == nil {
+			return f, nil
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, seccomp.ErrOtherFormat) {
+		return nil, err
+	}
+	var parsed specs.LinuxSeccomp
+	if err := specconv.Decode(profile, &parsed); err != nil {
+		return nil, err
+	}
+	f, _, err := seccomp.Compile(&parsed)
+	return f, err
 }
 
 // Exec has another process join the container, up to the point where it waits to be
 // started. spec is the container's Config. p is a process.json: fields that it leaves out
 // are those of the container's own process.
-func (c *Container) Exec(p *specs.Process, spec *specs.Spec, o *ExecOptions) (*Executed, error) {
-	e := &execution{container: c, options: o, spec: spec}
+func (c *Container) Exec(p *specs.Process, config *Config, o *ExecOptions) (*Executed, error) {
+	e := &execution{container: c, options: o, spec: config.Spec}
+	e.plan.Seccomp = config.filter
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	if err := e.newPlan(process.Inherit(p, spec.Process)); err != nil {
+	if err := e.newPlan(process.Inherit(p, config.Process)); err != nil {
 		return nil, err
 	}
 	var err error
@@ -104,7 +140,7 @@ func (c *Container) Exec(p *specs.Process, spec *specs.Spec, o *ExecOptions) (*E
 	}
 	return &Executed{
 		PID: e.pid, PidFD: e.pidfd,
-		options: o, helper: e.helper, sync: e.sync, agent: c.execAgent(spec, e.pid),
+		options: o, helper: e.helper, sync: e.sync, agent: c.execAgent(config.filter, e.pid),
 	}, nil
 }
 
@@ -132,7 +168,7 @@ func (e *execution) newPlan(p *specs.Process) error {
 	if err := specconv.CheckProcess(p); err != nil {
 		return err
 	}
-	e.plan = initproc.Plan{ID: e.container.ID(), Exec: &initproc.Exec{}, Keyring: true, PreserveFDs: e.options.PreserveFDs}
+	e.plan.ID, e.plan.Exec, e.plan.Keyring, e.plan.PreserveFDs = e.container.ID(), &initproc.Exec{}, true, e.options.PreserveFDs
 	e.plan.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
 	_, e.plan.UserNamespace = namespaces.Find(e.spec.Linux.Namespaces, specs.UserNamespace)
 	proc, err := process.NewPlan(p, e.spec, "")
@@ -169,14 +205,7 @@ func (e *execution) planConfinement(p *specs.Process) error {
 		return err
 	}
 	e.plan.Labels = *labels
-	if e.spec.Linux.Seccomp == nil {
-		return nil
-	}
-	e.plan.Seccomp, warnings, err = seccomp.Compile(e.spec.Linux.Seccomp)
-	for _, w := range warnings {
-		slog.Debug(w)
-	}
-	return err
+	return nil
 }
 
 // separateNproc takes RLIMIT_NPROC out of the limits that the helper gets for the process:
@@ -356,11 +385,10 @@ func (e *execution) spawnIn(birth *cgroups.Birth, r *spawn.Request) error {
 
 // execAgent hands the listener of a filter with SCMP_ACT_NOTIFY to the agent that
 // config.json names. The container's state tells of init, its pid of the new process.
-func (c *Container) execAgent(spec *specs.Spec, pid int) func(listener *os.File) error {
+func (c *Container) execAgent(filter *seccomp.Filter, pid int) func(listener *os.File) error {
 	return func(listener *os.File) error {
-		profile := spec.Linux.Seccomp
-		return seccomp.SendListener(profile.ListenerPath, int(listener.Fd()), &specs.ContainerProcessState{
-			Version: specs.Version, Pid: pid, Metadata: profile.ListenerMetadata,
+		return seccomp.SendListener(filter.ListenerPath, int(listener.Fd()), &specs.ContainerProcessState{
+			Version: specs.Version, Pid: pid, Metadata: filter.ListenerMetadata,
 			State: *hookState(c.record, specs.StateRunning, c.record.Init.PID),
 		})
 	}

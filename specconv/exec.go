@@ -1,6 +1,10 @@
 package specconv
 
-import "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	"encoding/json"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
 
 // execSpec is the part of a config.json that another process of the container has to do with. What encoding/json learns
 // about the types of the rest would take it longer than all the parsing.
@@ -8,7 +12,7 @@ type execSpec struct {
 	Process *specs.Process `json:"process"`
 	Linux   struct {
 		Namespaces   []specs.LinuxNamespace   `json:"namespaces"`
-		Seccomp      *specs.LinuxSeccomp      `json:"seccomp"`
+		Seccomp      json.RawMessage          `json:"seccomp"`
 		Personality  *specs.LinuxPersonality  `json:"personality"`
 		MemoryPolicy *specs.LinuxMemoryPolicy `json:"memoryPolicy"`
 		IntelRdt     *specs.LinuxIntelRdt     `json:"intelRdt"`
@@ -20,14 +24,18 @@ type execSpec struct {
 }
 
 // ParseForExec is Parse for a config that was checked before, without the fields that concern only the container's
-// creation: mounts, hooks, limits, mappings.
-func ParseForExec(raw []byte) (*specs.Spec, error) {
+// creation: mounts, hooks, limits, mappings. linux.seccomp, which is as long as all the rest, is given as it stands; it
+// is empty if there is none.
+func ParseForExec(raw []byte) (spec *specs.Spec, seccomp []byte, err error) {
 	var e execSpec
 	if err := Decode(raw, &e); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if seccomp = e.Linux.Seccomp; string(seccomp) == "null" {
+		seccomp = nil
 	}
 	return &specs.Spec{Process: e.Process, Linux: &specs.Linux{
-		Namespaces: e.Linux.Namespaces, Seccomp: e.Linux.Seccomp, Personality: e.Linux.Personality, MemoryPolicy: e.Linux.MemoryPolicy,
+		Namespaces: e.Linux.Namespaces, Personality: e.Linux.Personality, MemoryPolicy: e.Linux.MemoryPolicy,
 		IntelRdt: e.Linux.IntelRdt, MountLabel: e.Linux.MountLabel, Resources: &specs.LinuxResources{CPU: e.Linux.Resources.CPU},
-	}}, nil
+	}}, seccomp, nil
 }

@@ -25,15 +25,24 @@ func TestParseForExec(t *testing.T) {
 			continue
 		}
 		want := &specs.Spec{Process: full.Process, Linux: &specs.Linux{
-			Namespaces: full.Linux.Namespaces, Seccomp: full.Linux.Seccomp, Personality: full.Linux.Personality,
+			Namespaces: full.Linux.Namespaces, Personality: full.Linux.Personality,
 			MemoryPolicy: full.Linux.MemoryPolicy, IntelRdt: full.Linux.IntelRdt, MountLabel: full.Linux.MountLabel, Resources: &specs.LinuxResources{},
 		}}
 		if full.Linux.Resources != nil {
 			want.Linux.Resources.CPU = full.Linux.Resources.CPU
 		}
-		got, err := ParseForExec(raw)
+		got, profile, err := ParseForExec(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
+		}
+		if (len(profile) > 0) != (full.Linux.Seccomp != nil) {
+			t.Errorf("%s: profile %.20s", name, profile)
+		}
+		if len(profile) > 0 {
+			var seccomp *specs.LinuxSeccomp
+			if err := Decode(profile, &seccomp); err != nil || !cmp.Equal(seccomp, full.Linux.Seccomp) {
+				t.Errorf("%s: profile %v: %s", name, err, cmp.Diff(full.Linux.Seccomp, seccomp))
+			}
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s: %s", name, d)

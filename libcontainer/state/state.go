@@ -97,6 +97,7 @@ const (
 	recordName = "state.json"
 	intentName = "creating.json"
 	configName = "config.json"
+	filterName = "seccomp.bpf"
 	startName  = "start.sock"
 )
 
@@ -292,6 +293,16 @@ func (d *Dir) Save(r *Record) error {
 // SaveConfig keeps a verbatim copy of config.json: the bundle may change after create.
 func (d *Dir) SaveConfig(raw []byte) error {
 	return os.WriteFile(filepath.Join(d.path, configName), raw, 0o600)
+}
+
+// SaveFilter keeps the compiled seccomp filter, in a form of package seccomp's.
+func (d *Dir) SaveFilter(raw []byte) error {
+	return os.WriteFile(filepath.Join(d.path, filterName), raw, 0o600)
+}
+
+// Filter returns what SaveFilter has kept, or fs.ErrNotExist.
+func (d *Dir) Filter() ([]byte, error) {
+	return os.ReadFile(filepath.Join(d.path, filterName))
 }
 
 // Config returns the config.json that the container was created with.
