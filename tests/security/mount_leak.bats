@@ -25,7 +25,8 @@ teardown() {
 in_corner() { nsenter --mount="/proc/$corner/ns/mnt" --wd="$bundle" "$@" 3>&-; }
 
 @test "a host with many mounts, which change all the time, has the same ones afterwards" {
-	in_corner sh -c 'while :; do mount --bind "$0/1" "$0/2"; umount "$0/2"; done' "$session/many" &
+	# Without the function, whose shell would be what $! names.
+	nsenter --mount="/proc/$corner/ns/mnt" sh -c 'while :; do mount --bind "$0/1" "$0/2"; umount "$0/2"; done' "$session/many" 3>&- &
 	churn=$!
 	mkdir rootfs/v
 	mount_on /v "$session/many" bind rbind rslave
