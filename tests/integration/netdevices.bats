@@ -3,13 +3,10 @@
 
 load lib
 
-setup_file() {
-	command -v ip >/dev/null || skip 'no ip command here (Debian: apt-get install iproute2)'
-}
-
 # host: a network namespace in the host's place, held by a process ($host is its pid), with a pair of devices a0 and b0.
 host() {
 	needs_root
+	command -v ip >/dev/null || skip 'no ip command here (Debian: apt-get install iproute2)'
 	unshare --net sleep 1000 3>&- &
 	host=$!
 	eventually unshared "$host"

@@ -3,9 +3,7 @@
 
 load lib
 
-setup_file() {
-	((EUID != 0)) || skip 'for a user'
-}
+for_a_user() { ((EUID != 0)) || skip 'for a user'; }
 
 # subordinate: maps the user's subordinate ids beside his own, which takes newuidmap and newgidmap.
 subordinate() {
@@ -21,6 +19,7 @@ subordinate() {
 }
 
 @test "what spec --rootless writes runs as it is" {
+	for_a_user
 	rm config.json
 	oci-run spec --rootless
 	sed -i 's/"terminal": true/"terminal": false/; s|"sh"$|"id"|' config.json
@@ -29,6 +28,7 @@ subordinate() {
 }
 
 @test "nobody can set groups, so that none can be dropped" {
+	for_a_user
 	program cat /proc/self/setgroups /proc/self/uid_map
 	run -0 oci-run run "$id"
 	[[ ${lines[0]} == deny && ${lines[1]} =~ ^\ *0\ +$EUID\ +1$ ]]
@@ -41,6 +41,7 @@ subordinate() {
 }
 
 @test "subordinate ids are mapped by newuidmap and newgidmap" {
+	for_a_user
 	subordinate
 	config '.process.user.additionalGids = [5, 7] | .root.readonly = false'
 	program sh -c 'id -G; cat /proc/self/setgroups; touch /tmp/file; chown 9:9 /tmp/file; stat -c %u /tmp/file; rm /tmp/file'
@@ -50,6 +51,7 @@ subordinate() {
 }
 
 @test "without newuidmap, the error says what to install" {
+	for_a_user
 	subordinate
 	PATH=/nonexistent run -1 "$OCI_RUN" --root "$state" run "$id" 3>&-
 	output_has 'newgidmap is not in'
@@ -57,6 +59,7 @@ subordinate() {
 }
 
 @test "ids that aren't the user's are refused" {
+	for_a_user
 	config '.linux.uidMappings[0].hostID = 0'
 	run -1 oci-run run "$id"
 	[[ $output == *newuidmap* ]]
@@ -66,6 +69,7 @@ subordinate() {
 }
 
 @test "the state is below XDG_RUNTIME_DIR, for the user alone" {
+	for_a_user
 	program sleep 1000
 	XDG_RUNTIME_DIR=$session "$OCI_RUN" create "$id" </dev/null >/dev/null 2>&1 3>&-
 	[[ $(stat -c %a "$session/oci-run") == 1700 && -e $session/oci-run/$id ]]
@@ -75,6 +79,7 @@ subordinate() {
 }
 
 @test "init runs from a copy of oci-run that nobody can change" {
+	for_a_user
 	program sleep 1000
 	create "$id"
 	[[ $(readlink "/proc/$(pid_of "$id")/exe") == /memfd:oci-run* ]]
@@ -83,6 +88,7 @@ subordinate() {
 
 # CVE-2023-25809: a bind mount of /sys left the host's cgroups below it writable.
 @test "the host's cgroups are read-only" {
+	for_a_user
 	config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
 	program sh -c 'find /sys -path "*cgroup*" -name cgroup.procs -writable 2>/dev/null | head -3; grep cgroup /proc/mounts | cut -d" " -f4 | cut -d, -f1 | sort -u'
 	run -0 oci-run run "$id"
@@ -90,6 +96,7 @@ subordinate() {
 }
 
 @test "limits without permission are an error that says what helps" {
+	for_a_user
 	[[ ! -w /sys/fs/cgroup ]] || skip 'the user may do everything here'
 	config '.linux.resources = {"pids": {"limit": 10}} | del(.linux.cgroupsPath)'
 	run oci-run run "$id"
@@ -98,6 +105,7 @@ subordinate() {
 }
 
 @test "without limits there need be no cgroup" {
+	for_a_user
 	config 'del(.linux.resources, .linux.cgroupsPath)'
 	program echo there
 	run -0 oci-run run "$id"
@@ -105,6 +113,7 @@ subordinate() {
 }
 
 @test "the out-of-memory score can be raised, not lowered" {
+	for_a_user
 	config '.process.oomScoreAdj = 700'
 	program cat /proc/self/oom_score_adj
 	run -0 oci-run run "$id"
@@ -115,6 +124,7 @@ subordinate() {
 }
 
 @test "a limit can be lowered, not raised" {
+	for_a_user
 	config '.process.rlimits = [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 100}]'
 	program sh -c 'ulimit -n'
 	run -0 oci-run run "$id"
@@ -125,6 +135,7 @@ subordinate() {
 }
 
 @test "exec joins the user's container" {
+	for_a_user
 	program sleep 1000
 	detached "$id"
 	run -0 oci-run exec "$id" sh -c 'id -u; echo $$'
@@ -132,6 +143,7 @@ subordinate() {
 }
 
 @test "a network namespace of the container's own" {
+	for_a_user
 	config '.linux.namespaces += [{"type": "network"}]'
 	program sh -c 'grep -c : /proc/net/dev; ifconfig lo'
 	run -0 oci-run run "$id"
@@ -140,6 +152,7 @@ subordinate() {
 }
 
 @test "root of a user namespace needs no other for its containers" {
+	for_a_user
 	rm config.json
 	oci-run spec
 	config --arg session "$session" '.process.terminal = false | del(.linux.resources, .linux.cgroupsPath) | .process.env += ["OCI_RUN_SESSION=\($session)"]'

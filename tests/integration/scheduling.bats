@@ -4,12 +4,9 @@
 
 load lib
 
-setup_file() {
-	if ! command -v chrt ionice >/dev/null; then skip 'no chrt or ionice here (Debian: apt-get install util-linux)'; fi
-}
-
 # runs: a container that sleeps; its pid is in $pid.
 runs() {
+	command -v chrt ionice >/dev/null || skip 'no chrt or ionice here (Debian: apt-get install util-linux)'
 	program sleep 1000
 	detached "$id"
 	pid=$(pid_of "$id")
