@@ -66,5 +66,10 @@ func (c *container) masks() error {
 	if err := c.root.Readonly(); err != nil {
 		return err
 	}
-	return c.root.ProtectPaths()
+	if err := c.root.ProtectPaths(); err != nil {
+		return err
+	}
+	// The last step that needs the root: a container that waits for start shows none of its fds.
+	c.root.Close()
+	return nil
 }
