@@ -407,9 +407,10 @@ func (e *execution) explainEnd() error {
 	return fmt.Errorf("the process ended before its program ran: %s", e.helper.Wait())
 }
 
-// explain says when an exec failed because the container had ended meanwhile.
+// explain says when an exec failed because the container had ended meanwhile, or was about
+// to: its namespaces go before its process does.
 func (e *execution) explain(err error) error {
-	if failure := (*syncpipe.Failure)(nil); errors.As(err, &failure) || e.container.record.Init.Alive() {
+	if e.container.record.Init.Alive() && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
 	return fmt.Errorf("cannot exec in a container that has stopped: %q: %w", e.container.ID(), err)
