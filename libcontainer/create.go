@@ -211,7 +211,9 @@ func (c *creation) spawn() error {
 	birth := c.plan.cgroup.Birth()
 	defer birth.Close()
 	request.Cgroup, request.Tasks = birth.Unified, birth.Tasks
-	process.RestoreNofile()
+	if request.Nofile, err = process.CallerNofile(); err != nil {
+		return err
+	}
 	if c.init, err = spawn.Start(&request); err != nil {
 		return err
 	}
@@ -278,6 +280,9 @@ func (c *creation) serve() error {
 	}
 	if errors.Is(err, syncpipe.ErrClosed) {
 		return c.explainEnd()
+	}
+	if f, ok := errors.AsType[*syncpipe.Failure](err); ok && f.Pointer != "" {
+		return specconv.Field(f.Pointer, f)
 	}
 	return err
 }

@@ -65,6 +65,7 @@ type execution struct {
 	cgroup    *cgroups.Manager
 	helper    *spawn.Process // init of the exec, which the container doesn't see
 	sync      *syncpipe.Parent
+	crowded   bool     // the helper stays outside of the container's cgroup
 	pid       int      // of the process
 	pidfd     *os.File // of the process
 }
@@ -282,6 +283,15 @@ func (e *execution) take() error {
 		return fmt.Errorf("pidfd_open %d: %w", e.pid, err)
 	}
 	e.pidfd = os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(e.pid))
+	if e.crowded {
+		if err := e.cgroup.ExecJoin(e.options.Cgroup, e.pid); err != nil {
+			return err
+		}
+		// What the helper was allowed as for CPUs was its own cpuset's.
+		if err := e.plan.Process.SetExecAffinity(e.pid); err != nil {
+			return err
+		}
+	}
 	if s := e.plan.Process.Scheduler; s != nil && !s.Inherited() {
 		return e.plan.Process.SetSchedulerOf(e.pid)
 	}
@@ -310,7 +320,9 @@ func (e *execution) spawn() error {
 		UID: e.spec.Process.User.UID, GID: e.spec.Process.User.GID,
 		Join: join, Affinity: e.plan.Process.AffinityInitial.Bytes(),
 	}
-	process.RestoreNofile()
+	if request.Nofile, err = process.CallerNofile(); err != nil {
+		return err
+	}
 	return e.spawnInCgroup(request)
 }
 
@@ -355,6 +367,10 @@ func (e *execution) spawnInCgroup(r *spawn.Request) error {
 		return err
 	}
 	if e.cgroup == nil || len(e.cgroup.Hierarchies()) == 0 {
+		e.helper, err = spawn.Start(r)
+		return err
+	}
+	if e.crowded = e.cgroup.Crowded(); e.crowded {
 		e.helper, err = spawn.Start(r)
 		return err
 	}

@@ -7,7 +7,7 @@
 // The order for a container's first process; caps is the plan of package capabilities, label that of lsm, and keep tells that a
 // seccomp filter will be loaded without no_new_privs:
 //
-//	RestoreNofile                       at the start of the parent and of init
+//	RestoreNofile                       at the start of init
 //	label.LabelKeys, JoinKeyring, undo
 //	… namespaces, mounts …
 //	CreateCwd                           while the root is writable

@@ -82,10 +82,23 @@ func limitString(v uint64) string {
 // no way to ask for it. So this asks for an exec that can't succeed, of an empty path (ENOENT): syscall.Exec restores the limit
 // before that, for good.
 //
-// The parent calls it before it spawns init, which then inherits the caller's limit, and init calls it at its own start, before
-// SetRlimits.
+// Init calls it at its own start, before SetRlimits.
 func RestoreNofile() {
 	_ = syscall.Exec("", []string{""}, nil)
+}
+
+// CallerNofile returns the RLIMIT_NOFILE that this process was started with, which init shall get. The process keeps the higher
+// one: in the middle of a create it may have more files open than its caller's limit allows.
+func CallerNofile() (unix.Rlimit, error) {
+	var raised, callers unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &raised); err != nil {
+		return callers, err
+	}
+	RestoreNofile()
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &callers); err != nil {
+		return callers, err
+	}
+	return callers, unix.Prlimit(0, unix.RLIMIT_NOFILE, &raised, nil)
 }
 
 // index returns where name stands in table, or -1.

@@ -88,6 +88,7 @@ type child struct {
 	user     int // index of the user namespace among joins, or -1
 	offsets  []byte
 	affinity []byte
+	nofile   unix.Rlimit
 	inherit  uintptr
 	pass     [maxPass]uintptr
 	npass    int
@@ -111,7 +112,7 @@ func prepare(r *Request, stage int) (*child, error) {
 	c := &child{
 		stage: uintptr(stage), exe: r.Exe.Fd(), inherit: uintptr(r.Inherit), user: -1,
 		uid: uintptr(r.UID), gid: uintptr(r.GID), offsets: []byte(r.TimeOffsets), affinity: r.Affinity, npass: len(r.Pass), njoins: len(r.Join),
-		ntasks: len(r.Tasks),
+		ntasks: len(r.Tasks), nofile: r.Nofile,
 	}
 	if len(r.Tasks) > maxTasks {
 		return nil, fmt.Errorf("spawn: %d cgroup hierarchies are too many", len(r.Tasks))
@@ -426,6 +427,9 @@ func (c *child) exec() {
 	}
 	for i := 0; i < c.npass; i++ {
 		syscall.RawSyscall6(unix.SYS_FCNTL, c.pass[i], unix.F_SETFD, 0, 0, 0, 0)
+	}
+	if c.nofile.Max > 0 {
+		syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&c.nofile)), 0, 0, 0)
 	}
 	_, _, c.errno = syscall.RawSyscall6(unix.SYS_EXECVEAT, c.exe, uintptr(unsafe.Pointer(&emptyPath[0])),
 		uintptr(unsafe.Pointer(&c.argv[0])), uintptr(unsafe.Pointer(&c.envv[0])), unix.AT_EMPTY_PATH, 0)

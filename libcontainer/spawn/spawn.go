@@ -52,6 +52,8 @@ type Request struct {
 	TimeOffsets string
 	// Affinity is the CPU mask that the process has from its first instruction on, or nil.
 	Affinity []byte
+	// Nofile is the RLIMIT_NOFILE that init shall start with. The zero value leaves ours.
+	Nofile unix.Rlimit
 }
 
 // Process is a started init process. It is a child of this one.
