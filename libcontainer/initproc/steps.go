@@ -147,7 +147,7 @@ func (c *container) sysctl() error {
 	if len(c.plan.Sysctl) == 0 {
 		return nil
 	}
-	return sysctl.Apply(c.proc.Dir(), c.plan.Sysctl)
+	return specconv.Field("/linux/sysctl", sysctl.Apply(c.proc.Dir(), c.plan.Sysctl))
 }
 
 // ready tells the parent that all steps are done, and lets go of what ties init to it.
