@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -111,6 +112,40 @@ func subDir(dir, sub string) (string, error) {
 		return dir, nil
 	}
 	return dir + sub, nil
+}
+
+// helperThreads is what the helper of an exec takes of pids.max while it is there, with some room.
+const helperThreads = 16
+
+// Crowded tells whether the container is so near its limit of processes that the helper of an exec, which has several
+// threads, might not find room. The process itself then has to be moved in by ExecJoin.
+func (m *Manager) Crowded() bool {
+	dir := m.Path("pids")
+	if dir == "" {
+		return false
+	}
+	text, err := readFile(dir + "/pids.max")
+	limit := limitOf(text)
+	if err != nil || limit <= 0 {
+		return false
+	}
+	text, err = readFile(dir + "/pids.current")
+	return err == nil && limit-limitOf(text) < helperThreads
+}
+
+// ExecJoin moves process pid, which waits to become one of the container's, into its cgroups or below them, see
+// ExecBirth. This is slow: the kernel makes all others wait.
+func (m *Manager) ExecJoin(below map[string]string, pid int) error {
+	dirs, err := m.execDirs(below)
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := joinDir(dir, strconv.Itoa(pid)); err != nil && !(m.record.Rootless && denied(err)) {
+			return fmt.Errorf("exec: adding pid %d to cgroup: %w", pid, err)
+		}
+	}
+	return nil
 }
 
 // BirthBeside opens what a process needs to be born into the cgroups in which process pid is: the container's init may

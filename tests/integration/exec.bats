@@ -232,3 +232,15 @@ process() { jq ".process | $1" config.json >process.json; }
 	run -0 oci-run exec "$id" true
 	run -159 oci-run exec "$id" ls / # 128 + SIGSYS
 }
+
+@test "exec into a container that is full" {
+	needs_root
+	[[ -d /sys/fs/cgroup/pids || $(cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null) == *pids* ]] || skip 'no pids controller here'
+	config '.linux.resources.pids = {limit: 2}'
+	program sh -c 'sleep 1000 & exec sleep 1000'
+	detached "$id"
+	run -0 oci-run exec "$id" echo hello
+	output_is hello
+	run -0 oci-run exec "$id" cat /proc/self/cgroup
+	[[ $output == *pids*"$id"* || $output == 0::* ]]
+}
