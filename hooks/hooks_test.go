@@ -71,6 +71,7 @@ func TestLargeState(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	t.Setenv("LD_PRELOAD_TEST", "leak")
 	s := state(t)
+	t.Chdir(s.Bundle) // what createContainer hooks get is their caller's
 	list := []specs.Hook{
 		{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/environ > empty"}},
 		{Path: "/bin/sh", Args: []string{"sh", "-c", "cat /proc/self/environ > own"}, Env: []string{"A=1", "B=2"}},

@@ -40,7 +40,7 @@ func TestNamespacesOfThread(t *testing.T) {
 			if err := unix.Mkdir("/mnt/seen-by-the-hook", 0o755); err != nil {
 				return err
 			}
-			return Run(CreateContainer, []specs.Hook{sh("uname -n > name; readlink /proc/self/ns/uts > ns; ls /mnt > mnt")}, s)
+			return Run(CreateRuntime, []specs.Hook{sh("uname -n > name; readlink /proc/self/ns/uts > ns; ls /mnt > mnt")}, s)
 		}()
 	}()
 	if err := <-done; err != nil {
