@@ -49,16 +49,11 @@ func remove(dir string, deadline time.Time) error {
 			}
 			return &FileError{Op: "rmdir", Path: dir, Err: err}
 		}
-		below, lerr := children(dir)
+		removed, lerr := removeBelow(dir, deadline)
 		if lerr != nil && !gone(lerr) {
 			return lerr
 		}
-		for _, child := range below {
-			if err := remove(child, deadline); err != nil {
-				return err
-			}
-		}
-		if len(below) > 0 {
+		if removed {
 			continue
 		}
 		if time.Now().After(deadline) {
@@ -66,4 +61,20 @@ func remove(dir string, deadline time.Time) error {
 		}
 		time.Sleep(wait)
 	}
+}
+
+// removeBelow removes the cgroups below one, and tells whether there were any.
+func removeBelow(dir string, deadline time.Time) (bool, error) {
+	short, done, err := shorten(dir)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	below, err := children(short)
+	for _, child := range below {
+		if err := remove(child, deadline); err != nil {
+			return true, err
+		}
+	}
+	return len(below) > 0, err
 }

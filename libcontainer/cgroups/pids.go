@@ -66,6 +66,11 @@ func pidsIn(dir string) ([]int, error) {
 
 // pidsBelow lists the processes of a cgroup and all cgroups below.
 func pidsBelow(dir string) ([]int, error) {
+	dir, done, err := shorten(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	pids, err := pidsIn(dir)
 	if err != nil {
 		return nil, err

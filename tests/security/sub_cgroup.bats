@@ -32,3 +32,27 @@ setup() {
 	config '.linux.cgroupsPath = "/oci-run-tests/x\u0000/y"'
 	run -1 create "$id"
 }
+
+@test "cgroups that are deeper than a path can be are found and removed" {
+	# In the container that takes a cgroup mount that can be written to. All that matters here is that they are there.
+	config '.linux.namespaces |= map(select(.type != "pid"))' # so that only the cgroups tell of its processes
+	background "$id"
+	leaf=$(find /sys/fs/cgroup/devices -path "*/oci-run-tests/$id" 2>/dev/null || true)
+	[[ -n $leaf ]] || leaf=$(find /sys/fs/cgroup -path "*/oci-run-tests/$id" | head -1)
+	name=$(printf 'x%.0s' {1..100})
+	(
+		cd "$leaf" || exit
+		for ((i = 0; i < 60; i++)); do
+			mkdir "$name" && cd -P "$name" || exit
+		done
+		OCI_RUN_SESSION='' sleep 1000 3>&- &
+		echo $! >"$session/deep"
+		echo $! >cgroup.procs
+	)
+	run -0 oci-run ps -f json "$id"
+	output_has "$(cat "$session/deep")"
+	oci-run delete --force "$id"
+	# Whoever has to may not have reaped it yet.
+	run ! grep '^State:.[^ZX]' "/proc/$(cat "$session/deep")/status"
+	nothing_is_left
+}
