@@ -1,0 +1,129 @@
+package libcontainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/capabilities"
+	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/lsm"
+	"oci-run/libcontainer/namespaces"
+	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/seccomp"
+	"oci-run/libcontainer/state"
+	"oci-run/specconv"
+)
+
+// Config is the config.json that a container was created with, as far as another process
+// of the container has to do with it.
+type Config struct {
+	*specs.Spec // without linux.seccomp
+	filter      *seccomp.Filter
+}
+
+// Config reads the container's config.json.
+func (c *Container) Config() (*Config, error) {
+	dir, err := c.dir()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	raw, err := dir.Config()
+	if err != nil {
+		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	config := &Config{}
+	var profile []byte
+	if config.Spec, profile, err = specconv.ParseForExec(raw); err != nil || len(profile) == 0 {
+		return config, err
+	}
+	config.filter, err = seccompFilter(dir, profile)
+	return config, err
+}
+
+// seccompFilter takes the filter that create has compiled, or compiles the profile if that
+// is not there or of another version of oci-run.
+func seccompFilter(dir *state.Dir, profile []byte) (*seccomp.Filter, error) {
+	stored, err := dir.Filter()
+	if err == nil {
+		var f *seccomp.Filter
+		if f, err = seccomp.Restore(stored); err == nil {
+			return f, nil
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, seccomp.ErrOtherFormat) {
+		return nil, err
+	}
+	var parsed specs.LinuxSeccomp
+	if err := specconv.Decode(profile, &parsed); err != nil {
+		return nil, err
+	}
+	f, _, err := seccomp.Compile(&parsed)
+	return f, err
+}
+
+// newPlan works out all that can be known before the process exists.
+func (e *execution) newPlan(p *specs.Process) error {
+	if err := specconv.CheckProcess(p); err != nil {
+		return err
+	}
+	e.plan.ID, e.plan.Exec, e.plan.Keyring, e.plan.PreserveFDs = e.container.ID(), &initproc.Exec{}, true, e.options.PreserveFDs
+	e.plan.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
+	_, e.plan.UserNamespace = namespaces.Find(e.spec.Linux.Namespaces, specs.UserNamespace)
+	proc, err := process.NewPlan(p, e.spec, "")
+	if err != nil {
+		return err
+	}
+	e.plan.Process = *proc
+	e.plan.Process.GroupsDenied = !e.plan.UserNamespace && groupsDenied()
+	e.separateNproc()
+	if e.plan.Terminal, err = console.NewPlan(p, e.options.Foreground); err != nil {
+		return err
+	}
+	if (e.plan.Terminal != nil) != (e.options.ConsoleSocket != nil) {
+		return consoleMismatch(e.plan.Terminal != nil)
+	}
+	if err := preserved(e.options.PreserveFDs); err != nil {
+		return err
+	}
+	return e.planConfinement(p)
+}
+
+func (e *execution) planConfinement(p *specs.Process) error {
+	available, err := capabilities.Permitted(e.plan.UserNamespace)
+	if err != nil {
+		return err
+	}
+	caps, warnings := capabilities.NewPlan(p.Capabilities, available)
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	e.plan.Capabilities = *caps
+	labels, err := lsm.NewPlan(p, e.spec.Linux.MountLabel, "")
+	if err != nil {
+		return err
+	}
+	e.plan.Labels = *labels
+	return nil
+}
+
+// separateNproc takes RLIMIT_NPROC out of the limits that the helper gets for the process:
+// the helper is a process of the same user.
+func (e *execution) separateNproc() {
+	limits := &e.plan.Process.Rlimits
+	for i, limit := range *limits {
+		if limit.Resource == unix.RLIMIT_NPROC {
+			e.plan.Exec.Nproc = &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}
+			*limits = slices.Delete(slices.Clone(*limits), i, i+1)
+			return
+		}
+	}
+}
