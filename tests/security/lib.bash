@@ -2,7 +2,7 @@
 #
 #   $canary   a directory of the host beside the bundle that no container may reach or change
 #   $racer    the attacker (tests/security/racer), for what has to be fast
-#   $races    how many rounds a race gets: $OCI_RUN_RACES, 200 if that is not set
+#   $races    how many rounds a race gets: $OCI_RUN_RACES, 200 if that is not set (a quarter where it is one of several)
 #
 # With RUNTIME=/usr/sbin/runc the same attacks go against another runtime, to see that a session can fail at all. Where
 # a session's head says "runc 1.1.5 fails this", that was seen.
