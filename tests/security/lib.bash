@@ -36,11 +36,12 @@ canary_state() {
 
 canary_untouched() { diff <(echo "$canary_before") <(canary_state) || { echo 'the canary has changed'; return 1; }; }
 
-# refused WORDS: create fails and says so, nothing is left of it, and the canary is as it was.
+# refused WORDS: create fails and says so, it is undone, and the canary is as it was. (That nothing else is left, the
+# end of the session finds.)
 refused() {
 	run -1 create "$id"
 	output_has "$1"
-	nothing_is_left
+	[[ -z $(ls -A "$state") ]]
 	[[ -z ${canary:-} ]] || canary_untouched
 }
 
