@@ -228,16 +228,14 @@ func (c *creation) spawn() error {
 }
 
 // seal is how init's binary is sealed. Where processes of the user namespace that init
-// joins are in its pid namespace too, they could look at init through /proc, at the host's
-// root above all, if it weren't for a binary that they can't read.
+// joins can see init, because it has no new pid namespace, they could look at it through
+// /proc, at the host's root above all, if it weren't for a binary that they can't read.
 func (c *creation) seal() string {
-	kinds := 0
+	joinsUser := false
 	for _, j := range c.plan.joined {
-		if j.Kind.Type == specs.PIDNamespace || j.Kind.Type == specs.UserNamespace {
-			kinds++
-		}
+		joinsUser = joinsUser || j.Kind.Type == specs.UserNamespace
 	}
-	if kinds == 2 {
+	if joinsUser && c.plan.spawn.New&unix.CLONE_NEWPID == 0 {
 		return selfexe.Memfd
 	}
 	return c.options.Seal

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -185,12 +186,22 @@ func (e *execution) take() error {
 	return nil
 }
 
+// seal is how the binary is sealed that joins: as for create, where the container's
+// processes can see it because they are in the host's pid namespace.
+func (e *execution) seal(join []spawn.Join) string {
+	joinsUser := slices.ContainsFunc(join, func(j spawn.Join) bool { return j.Flag&unix.CLONE_NEWUSER != 0 })
+	if joinsUser && !e.plan.Exec.PID {
+		return selfexe.Memfd
+	}
+	return e.options.Seal
+}
+
 func (e *execution) spawn() error {
 	join, err := e.namespaces()
 	if err != nil {
 		return err
 	}
-	exe, err := selfexe.Open(e.options.Seal)
+	exe, err := selfexe.Open(e.seal(join))
 	if err != nil {
 		return err
 	}

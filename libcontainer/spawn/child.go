@@ -10,6 +10,7 @@ package spawn
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 	"unsafe"
@@ -85,7 +86,8 @@ type child struct {
 	ntasks   int
 	joins    [8]struct{ fd, flag uintptr }
 	njoins   int
-	user     int // index of the user namespace among joins, or -1
+	user     int  // index of the user namespace among joins, or -1
+	hide     bool // be non-dumpable from before entering it: those in it who may trace could look at us
 	offsets  []byte
 	affinity []byte
 	nofile   unix.Rlimit
@@ -134,6 +136,8 @@ func prepare(r *Request, stage int) (*child, error) {
 			c.user = i
 		}
 	}
+	// An ordinary user isn't protected from his own containers, and could not write to our files in /proc then.
+	c.hide = joined&unix.CLONE_NEWUSER != 0 && os.Geteuid() == 0
 	c.plan(r, joined)
 	c.planGaps()
 	var err error
@@ -287,6 +291,9 @@ func (c *child) enterCgroups() bool {
 //go:nosplit
 //go:norace
 func (c *child) join() bool {
+	if c.hide {
+		syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0, 0, 0, 0)
+	}
 	for i := 0; i < c.njoins; i++ {
 		if i == c.user {
 			continue

@@ -22,7 +22,10 @@ func newSpy(canary string) *spy {
 func (s *spy) tell(kind, link, target string) {
 	if !s.told[kind+target] {
 		s.told[kind+target] = true
-		fmt.Println(kind, link, target)
+		pid := strings.SplitN(link, "/", 4)[2]
+		command, _ := os.ReadFile("/proc/" + pid + "/cmdline")
+		exe, _ := os.Readlink("/proc/" + pid + "/exe")
+		fmt.Println(kind, link, target, "of", exe, strings.ReplaceAll(string(command), "\x00", " "))
 	}
 }
 
