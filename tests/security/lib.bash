@@ -17,6 +17,9 @@ races=${OCI_RUN_RACES:-200}
 # session_setup, session_teardown: those of lib.bash, for sessions that have more to do there.
 eval "session_$(declare -f setup); session_$(declare -f teardown)"
 
+# A session that skips before it has set anything up has nothing to take down.
+teardown() { [[ -z ${session:-} ]] || session_teardown; }
+
 # make_canary: files with the names that runtimes have been made to write, delete or bind on the host.
 make_canary() {
 	canary=$session/canary

@@ -5,8 +5,8 @@
 load lib
 
 setup() {
-	session_setup
 	needs_root
+	session_setup
 	# A corner of the host with many mounts, which are shared and come and go. All of it is in a namespace of our own.
 	unshare --mount --propagation private sleep 1000 3>&- &
 	corner=$!
@@ -17,6 +17,7 @@ setup() {
 }
 
 teardown() {
+	[[ -n ${session:-} ]] || return 0
 	kill "${churn:-}" "$corner" 2>/dev/null || true
 	wait "${churn:-}" "$corner" 2>/dev/null || true
 	session_teardown

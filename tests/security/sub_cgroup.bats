@@ -5,8 +5,8 @@
 load lib
 
 setup() {
-	session_setup
 	needs_root
+	session_setup
 	program sleep 1000
 }
 

@@ -5,8 +5,8 @@
 load lib
 
 setup() {
-	session_setup
 	needs_root
+	session_setup
 	in_user_namespace
 	program sleep 1000
 	background "$id"
