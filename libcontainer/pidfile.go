@@ -22,7 +22,8 @@ func writePIDFile(path string, pid int) error {
 // newPIDFile writes the file under another name.
 func newPIDFile(path string, pid int) (*pidFile, error) {
 	p := &pidFile{filepath.Join(filepath.Dir(path), "."+filepath.Base(path)), path}
-	f, err := os.OpenFile(p.partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_TRUNC, 0o644)
+	os.Remove(p.partial) // of a command that was killed here
+	f, err := os.OpenFile(p.partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
 	}

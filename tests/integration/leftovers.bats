@@ -57,3 +57,10 @@ load lib
 	done
 	nothing_is_left
 }
+
+@test "half a pid file of a command that was killed is in nobody's way" {
+	program sleep 1000
+	echo 12 >.pid
+	create --pid-file "$bundle/pid" "$id"
+	[[ $(<pid) == "$(pid_of "$id")" && ! -e .pid ]]
+}
