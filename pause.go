@@ -11,7 +11,7 @@ func pauseCommand() *cli.Command {
 		Name:        "pause",
 		Usage:       "suspend all processes of a container",
 		ArgsUsage:   "ID",
-		Description: "Freezes the processes of the running container ID, until resume.",
+		Description: "Freezes the processes of the container ID, which is running or created, until resume.",
 		Action:      pause,
 	}
 }

@@ -48,6 +48,9 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	if err != nil {
 		return err
 	}
+	if status == Paused && dir.Startable() {
+		status = specs.StateCreated
+	}
 	if status != specs.StateRunning && status != Paused {
 		return fmt.Errorf("cannot checkpoint a container in the state %s: %q", status, c.record.ID)
 	}

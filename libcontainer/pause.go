@@ -12,17 +12,17 @@ import (
 // ErrNotPaused is what resume returns for a container that isn't frozen. Engines know these words.
 var ErrNotPaused = errors.New("container not paused")
 
-// Pause freezes all processes of a running container.
+// Pause freezes all processes of a container that is running, or created: that one can't be started until it is resumed.
 func (c *Container) Pause() error {
 	return c.withCgroup(func(cgroup *cgroups.Manager, status specs.ContainerState) error {
-		if status != specs.StateRunning {
+		if status != specs.StateRunning && status != specs.StateCreated {
 			return fmt.Errorf("%w: %q is %s", ErrNotRunning, c.record.ID, status)
 		}
 		return cgroup.Freeze()
 	})
 }
 
-// Resume lets the processes of a paused container go on.
+// Resume lets the processes of a paused container go on. The container is then what it was before.
 func (c *Container) Resume() error {
 	return c.withCgroup(func(cgroup *cgroups.Manager, status specs.ContainerState) error {
 		if status != Paused {

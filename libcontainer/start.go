@@ -57,10 +57,10 @@ func startRefused(id string, status specs.ContainerState) error {
 	switch status {
 	case specs.StateStopped:
 		return fmt.Errorf("cannot start a container that has stopped: %q", id)
-	case specs.StateRunning, Paused:
+	case specs.StateRunning:
 		return fmt.Errorf("cannot start an already running container: %q", id)
 	}
-	return fmt.Errorf("cannot start a container in the state %s: %q", status, id)
+	return fmt.Errorf("cannot start a container in the %s state: %q", status, id)
 }
 
 // poststart runs the poststart hooks.

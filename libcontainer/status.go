@@ -43,18 +43,25 @@ func (c *Container) status(dir *state.Dir) (specs.ContainerState, error) {
 		return specs.StateCreating, nil
 	case c.record.Phase == state.Creating, !c.record.Init.Alive():
 		return specs.StateStopped, nil
-	case dir.Startable():
-		return specs.StateCreated, nil
 	}
+	// Before anything else: a created container can be paused as well, and is created again when it is resumed.
+	frozen, err := c.frozen()
+	switch {
+	case frozen:
+		return Paused, nil
+	case dir.Startable():
+		return specs.StateCreated, err
+	}
+	return specs.StateRunning, err
+}
+
+// frozen tells whether the container's processes are frozen.
+func (c *Container) frozen() (bool, error) {
 	cgroup, err := c.cgroup()
 	if err != nil || cgroup == nil {
-		return specs.StateRunning, err
+		return false, err
 	}
-	frozen, err := cgroup.Frozen()
-	if err != nil || !frozen {
-		return specs.StateRunning, err
-	}
-	return Paused, nil
+	return cgroup.Frozen()
 }
 
 // State tells all that `state` prints.

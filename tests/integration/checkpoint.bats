@@ -186,6 +186,10 @@ went_on() { (($(last) > $1)); }
 	create "$id"
 	run -1 oci-run checkpoint "$id"
 	output_has 'cannot checkpoint a container in the state created'
+	oci-run pause "$id"
+	run -1 oci-run checkpoint "$id"
+	output_has 'cannot checkpoint a container in the state created'
+	oci-run resume "$id"
 	oci-run start "$id"
 	eventually is stopped "$id"
 	run -1 oci-run checkpoint "$id"

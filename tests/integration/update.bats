@@ -90,6 +90,41 @@ sleeper() {
 	oci-run delete "$id"
 }
 
+@test 'a created container can be paused, and only be started when it is resumed' {
+	needs_root
+	program echo hello
+	create "$id"
+	oci-run pause "$id"
+	is paused "$id"
+	run -1 oci-run start "$id"
+	output_has 'cannot start a container in the paused state'
+	run -1 oci-run pause "$id"
+	run -255 oci-run exec "$id" true
+	output_has 'cannot exec in a paused container'
+	run -1 oci-run delete "$id"
+	output_has 'not stopped: paused'
+	oci-run resume "$id"
+	is created "$id"
+	oci-run start "$id"
+	eventually says hello
+	eventually is stopped "$id"
+	run -1 oci-run pause "$id"
+	output_has 'container not running'
+}
+
+@test 'a created container that is paused can be killed and deleted by force' {
+	needs_root
+	program sleep 1000
+	create "$id"
+	oci-run pause "$id"
+	oci-run kill "$id" KILL
+	eventually is stopped "$id"
+	oci-run delete "$id"
+	create "$id"
+	oci-run pause "$id"
+	oci-run delete --force "$id"
+}
+
 @test 'a paused container can be updated and deleted by force' {
 	needs_v1
 	sleeper
