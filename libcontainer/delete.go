@@ -104,6 +104,7 @@ func (c *Container) endProcesses(status specs.ContainerState) error {
 			return err
 		}
 	}
+	crashPoint("emptied")
 	if err := end(c.record.Init); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ func (m *Manager) Destroy() error {
 		if rerr := remove(h.Dir(), deadline); rerr != nil && !(m.record.Rootless && denied(rerr)) {
 			err = errors.Join(err, rerr)
 		}
+		crashPoint("removed")
 	}
 	return err
 }

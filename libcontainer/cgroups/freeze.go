@@ -94,6 +94,7 @@ func freeze1(dir string) error {
 		if err := writeFile(file, "FROZEN"); err != nil {
 			return err
 		}
+		crashPoint("freezing")
 		state, err := readFile(file)
 		if err != nil {
 			return err
@@ -124,6 +125,7 @@ func freeze2(dir string) error {
 	if err := writeFile(dir+"/cgroup.freeze", "1"); err != nil {
 		return err
 	}
+	crashPoint("freezing")
 	deadline := time.Now().Add(freezeDeadline)
 	for {
 		text, err := readFrom(fd, events)

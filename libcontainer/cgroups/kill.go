@@ -67,6 +67,7 @@ func (m *Manager) Signal(sig unix.Signal) error {
 	if !was {
 		// Best effort, and on no account left frozen.
 		_ = m.tryFreeze()
+		crashPoint("held")
 	}
 	err = m.signalAll(sig)
 	if !was || sig == unix.SIGKILL {

@@ -39,6 +39,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	before := m.snapshot(l)
 	err := m.change(l, r.Devices)
 	if err != nil {
+		crashPoint("refused")
 		if undo := before.restore(); undo != nil {
 			return fmt.Errorf("%w; and taking back what was changed before that failed: %w", err, undo)
 		}
@@ -58,6 +59,7 @@ func (m *Manager) change(l *limits, rules []specs.LinuxDeviceCgroup) error {
 	if err := m.write(l); err != nil {
 		return err
 	}
+	crashPoint("written")
 	if m.record.Driver == DriverSystemd {
 		if err := m.setUnit(l); err != nil {
 			return err
