@@ -1,6 +1,8 @@
 package cgroups
 
 import (
+	"path"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,4 +110,18 @@ func TestPlanPaths(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzSubDir: no --cgroup of an exec leads out of the container's cgroup.
+func FuzzSubDir(f *testing.F) {
+	f.Fuzz(func(t *testing.T, sub string) {
+		const dir = "/sys/fs/cgroup/cpu/a"
+		got, err := subDir(dir, sub)
+		if err != nil {
+			return
+		}
+		if got != path.Clean(got) || got != dir && !strings.HasPrefix(got, dir+"/") || strings.Contains(got, "\x00") {
+			t.Errorf("%q is %q", sub, got)
+		}
+	})
 }

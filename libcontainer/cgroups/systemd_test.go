@@ -1,7 +1,9 @@
 package cgroups
 
 import (
+	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/systemd"
+	"oci-run/specconv"
 )
 
 func TestParseUnitPath(t *testing.T) {
@@ -94,6 +97,21 @@ func TestAnnotatedProperties(t *testing.T) {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
+}
+
+// FuzzAnnotations: whatever annotations say, the scope gets properties of the list only, or an error that names the annotation.
+func FuzzAnnotations(f *testing.F) {
+	f.Fuzz(func(t *testing.T, key, value string) {
+		got, err := annotatedProperties(map[string]string{key: value, annotationPrefix + key: value})
+		if fe := (*specconv.FieldError)(nil); err != nil && !errors.As(err, &fe) {
+			t.Errorf("%v names no field", err)
+		}
+		for _, p := range got {
+			if !slices.Contains(annotated[:], p.Name) {
+				t.Errorf("%q sets %q", key, p.Name)
+			}
+		}
+	})
 }
 
 func TestAnnotatedIsSorted(t *testing.T) {

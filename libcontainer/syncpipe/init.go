@@ -58,8 +58,7 @@ func (i *Init) Hooks() error {
 	if err := i.send(hooks, nil); err != nil {
 		return err
 	}
-	_, err := i.expect(hooks)
-	return err
+	return i.await(hooks)
 }
 
 // Limits has the parent set our resource limits.
@@ -67,8 +66,7 @@ func (i *Init) Limits() error {
 	if err := i.send(limits, nil); err != nil {
 		return err
 	}
-	_, err := i.expect(limits)
-	return err
+	return i.await(limits)
 }
 
 // Log hands a message to the parent.
@@ -82,8 +80,7 @@ func (i *Init) Ready() error {
 	if err := i.send(ready, nil); err != nil {
 		return err
 	}
-	_, err := i.expect(committed)
-	return err
+	return i.await(committed)
 }
 
 // Waiting is Ready for an exec: process pid is the one that waits for the commit.
@@ -91,8 +88,7 @@ func (i *Init) Waiting(pid int) error {
 	if err := i.send(ready, binary.AppendVarint(nil, int64(pid))); err != nil {
 		return err
 	}
-	_, err := i.expect(committed)
-	return err
+	return i.await(committed)
 }
 
 // Failed reports the error that init ends with.

@@ -57,6 +57,7 @@ func (p *Parent) Serve(h Handler) error {
 		if err != nil {
 			return err
 		}
+		closeAll(m.files) // init sends none
 		switch m.kind {
 		case mountFD:
 			err = p.serveMount(h, m.payload)

@@ -40,6 +40,7 @@ func (e end) follow(agent func(listener *os.File) error) error {
 		case err != nil:
 			return err
 		case m.kind == failed:
+			closeAll(m.files)
 			f := &Failure{}
 			if err := wire.Unmarshal(m.payload, f); err != nil {
 				return fmt.Errorf("receive Failed: %w", err)
@@ -86,12 +87,11 @@ func AwaitStart(channel *os.File) (*Waiter, error) {
 			return nil, fmt.Errorf("wait for start: %w", err)
 		}
 		w := &Waiter{end{os.NewFile(uintptr(fd), "start")}}
-		if _, err := w.expect(starting); err != nil {
+		if err := w.await(starting); err != nil {
 			w.Close()
 			continue
 		}
-		_, err = w.expect(start)
-		return w, err
+		return w, w.await(start)
 	}
 }
 
@@ -103,8 +103,7 @@ func (w *Waiter) Listener(f *os.File) error {
 	if err := w.send(listener, nil, f); err != nil {
 		return err
 	}
-	_, err := w.expect(listener)
-	return err
+	return w.await(listener)
 }
 
 // Failed reports the error that init ends with.

@@ -169,6 +169,15 @@ func (e end) expect(k kind) (*message, error) {
 	return m, nil
 }
 
+// await receives a message of the kind k that says no more than that it is one.
+func (e end) await(k kind) error {
+	m, err := e.expect(k)
+	if err == nil {
+		closeAll(m.files)
+	}
+	return err
+}
+
 func parseRights(b []byte) ([]*os.File, error) {
 	if len(b) == 0 {
 		return nil, nil
