@@ -156,6 +156,8 @@ func missing(interpreter, kind string) string {
 // refuses tells what about the file itself denies execution.
 func (f *program) refuses(who user) string {
 	switch {
+	case f.st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return "it is a directory"
 	case f.st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return "it is no regular file"
 	case f.noexec():

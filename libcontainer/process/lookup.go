@@ -90,7 +90,7 @@ func executable(path string) error {
 		return &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return unix.EISDIR
+		return unix.EACCES // as of execve(2); Podman knows no other cause for exit status 126
 	}
 	err := unix.Faccessat2(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
 	if err == unix.EPERM || err == unix.ENOSYS {

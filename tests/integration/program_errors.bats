@@ -35,7 +35,7 @@ executable() {
 
 @test "a directory" {
 	program /etc
-	refused /etc 'is a directory'
+	refused /etc 'permission denied (it is a directory)'
 }
 
 @test "a file in place of a directory" {
