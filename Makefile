@@ -40,6 +40,7 @@ MANDIR ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 FUZZTIME ?= 60s
 RACES ?= 2000
+ENGINES ?= docker podman containerd cri
 CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
 
 # ---- targets ---------------------------------------------------------------
@@ -87,6 +88,11 @@ test-integration: build bin/oci-run-crash ## behaviour of the real binary: bats,
 .PHONY: test-security
 test-security: build bin/racer ## one session per known attack; races run RACES rounds (2000, in `make test` 200)
 	OCI_RUN_RACES=$(RACES) tests/sessions tests/security
+
+.PHONY: test-engines
+test-engines: check-go test-packages build ## sessions under real engines, as root: ENGINES='docker podman containerd cri'
+	tests/engines/packages
+	tests/engines/run $(ENGINES)
 
 .PHONY: bin/racer
 bin/racer: check-go
