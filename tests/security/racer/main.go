@@ -2,7 +2,7 @@
 // does too fast for a shell. It is static, so that it runs in any root.
 //
 //	racer swap A B            exchange two names until it is killed
-//	racer spy SECONDS CANARY  look for ways out of the container in every other process's /proc/PID
+//	racer spy SECONDS CANARY  look for ways out of the container, and programs to write to, in every other process's /proc/PID
 //	racer overwrite SECONDS   try to write to the programs that other processes run
 //	racer overwrite-pid PID   the same with one process
 //	racer console SOCKET      accept terminals and let them go
@@ -15,6 +15,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"time"
@@ -29,7 +30,7 @@ var verbs = []struct {
 	run  func(args []string) error
 }{
 	{"swap", 2, func(a []string) error { return swap(a[0], a[1]) }},
-	{"spy", 2, func(a []string) error { return timed(a[0], newSpy(a[1]).look) }},
+	{"spy", 2, func(a []string) error { return newSpy(a[1]).watch(a[0]) }},
 	{"overwrite", 1, func(a []string) error { return timed(a[0], newOverwriter().look) }},
 	{"overwrite-pid", 1, func(a []string) error { newOverwriter().look(a[0]); return nil }},
 	{"console", 1, func(a []string) error { return console(a[0]) }},
@@ -64,14 +65,16 @@ func swap(a, b string) error {
 	}
 }
 
-// timed calls look with the pid of every other process, over and over.
+// timed calls look with the pid of every other process, over and over, until the time is over or SIGTERM comes.
 func timed(seconds string, look func(pid string)) error {
 	limit, err := strconv.Atoi(seconds)
 	if err != nil {
 		return err
 	}
 	self := strconv.Itoa(os.Getpid())
-	for deadline := time.Now().Add(time.Duration(limit) * time.Second); time.Now().Before(deadline); {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, unix.SIGTERM)
+	for deadline := time.Now().Add(time.Duration(limit) * time.Second); time.Now().Before(deadline) && len(ended) == 0; {
 		for _, pid := range processes() {
 			if pid != self && pid != "1" {
 				look(pid)

@@ -12,10 +12,19 @@ import (
 type spy struct {
 	canary string // path of a file that only the host has, relative to its root
 	told   map[string]bool
+	caught map[string]bool // the pids whose descriptors could be listed
+	writer *overwriter     // tries their programs
 }
 
 func newSpy(canary string) *spy {
-	return &spy{strings.TrimPrefix(canary, "/"), map[string]bool{}}
+	return &spy{strings.TrimPrefix(canary, "/"), map[string]bool{}, map[string]bool{}, &overwriter{map[string]int{}, true}}
+}
+
+// watch looks at all others until the time is over or somebody ends it, and says then, on stderr, how many it has got to see.
+func (s *spy) watch(seconds string) error {
+	err := timed(seconds, s.look)
+	fmt.Fprintln(os.Stderr, "caught", len(s.caught))
+	return err
 }
 
 // tell prints each kind of finding once.
@@ -34,12 +43,17 @@ func (s *spy) look(pid string) {
 	for _, name := range []string{"root", "cwd"} {
 		s.follow(dir + "/" + name)
 	}
+	s.writer.look(pid)
 	fds, err := os.Open(dir + "/fd")
 	if err != nil {
 		return
 	}
 	defer fds.Close()
-	names, _ := fds.Readdirnames(-1)
+	names, err := fds.Readdirnames(-1)
+	if err != nil {
+		return
+	}
+	s.caught[pid] = true
 	for _, name := range names {
 		if name > "2" || len(name) > 1 { // the standard streams are given to the container
 			s.follow(dir + "/fd/" + name)
@@ -73,10 +87,11 @@ func (s *spy) follow(link string) {
 // overwriter tries to get a program that somebody else runs open for writing, as CVE-2019-5736 does: it holds on to the
 // file by a link, and waits for the process to be gone, for until then writing is ETXTBSY.
 type overwriter struct {
-	held map[string]int
+	held  map[string]int
+	quiet bool // says only what it could do, not what it saw
 }
 
-func newOverwriter() *overwriter { return &overwriter{map[string]int{}} }
+func newOverwriter() *overwriter { return &overwriter{map[string]int{}, false} }
 
 func (o *overwriter) look(pid string) {
 	link := "/proc/" + pid + "/exe"
@@ -90,8 +105,10 @@ func (o *overwriter) look(pid string) {
 			return
 		}
 		o.held[target] = fd
-		fmt.Println("saw", target)
-		o.mapped(pid)
+		if !o.quiet {
+			fmt.Println("saw", target)
+			o.mapped(pid)
+		}
 	}
 	o.write()
 }
