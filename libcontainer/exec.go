@@ -60,6 +60,7 @@ type execution struct {
 	helper    *spawn.Process // init of the exec, which the container doesn't see
 	sync      *syncpipe.Parent
 	crowded   bool     // the helper stays outside of the container's cgroup
+	outside   bool     // the helper is outside of the container's cgroup until systemd moves it
 	pid       int      // of the process
 	pidfd     *os.File // of the process
 }
@@ -138,6 +139,11 @@ func (e *execution) join() error {
 
 // confine gives the helper what the process inherits, and only we may set.
 func (e *execution) confine() error {
+	if e.outside {
+		if err := e.cgroup.ExecAttach(e.options.Cgroup, e.helper.PID, e.container.record.Init.PID); err != nil {
+			return err
+		}
+	}
 	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", e.helper.PID); err != nil {
 		return err
 	}
@@ -275,6 +281,11 @@ func (e *execution) spawnInCgroup(r *spawn.Request) error {
 	birth, err := e.cgroup.ExecBirth(e.options.Cgroup)
 	if err == nil {
 		err = e.spawnIn(birth, r)
+	}
+	if e.outside = errors.Is(err, unix.EACCES) && e.cgroup.Attaches(); e.outside {
+		r.Cgroup, r.Tasks = nil, nil
+		e.helper, err = spawn.Start(r)
+		return err
 	}
 	moved := errors.Is(err, cgroups.ErrGone) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)
 	if !moved || len(e.options.Cgroup) > 0 {

@@ -224,18 +224,37 @@ func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
 	return c.SetProperties(m.record.Unit, properties)
 }
 
-// Attach has systemd move a process into the scope, or a cgroup below it: what a caller can't do himself who may not write to the
-// cgroup that he and the container have above them. It is for an exec whose ExecBirth the kernel refuses (EACCES).
-func (m *Manager) Attach(pid int, below string) error {
-	if m.record.Driver != DriverSystemd {
-		return m.join(below, pid)
+// Attaches tells whether ExecAttach can do what the kernel refuses the caller.
+func (m *Manager) Attaches() bool { return m.record.Driver == DriverSystemd && m.record.Mode == V2 }
+
+// ExecAttach has systemd move process pid into the scope, or the cgroup below it that the user asked for, see ExecBirth. A
+// process may only be moved by who may write to the cgroup that the old and the new one have above them. For a user who is
+// not in his own manager's part of the tree, in a login session or a cron job, that is the system's; his manager asks the
+// system's to do it.
+//
+// If no cgroup was asked for and the scope's own can't hold processes, that of process init is meant, see BirthBeside.
+func (m *Manager) ExecAttach(below map[string]string, pid, init int) error {
+	dirs, err := m.execDirs(below)
+	if err != nil || len(dirs) == 0 {
+		return err
 	}
 	c, err := systemd.Dial(m.record.Rootless)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return c.Attach(m.record.Unit, "/"+strings.Trim(below, "/"), []uint32{uint32(pid)})
+	h := &m.record.Hierarchies[0]
+	attach := func(dir string) error {
+		return c.Attach(m.record.Unit, "/"+strings.TrimPrefix(strings.TrimPrefix(dir, h.Dir()), "/"), []uint32{uint32(pid)})
+	}
+	if err = attach(dirs[0]); err == nil || len(below) > 0 {
+		return err
+	}
+	is, rerr := readMembership(fmt.Sprintf("/proc/%d/cgroup", init))
+	if rerr != nil || len(is) != 1 || !strings.HasPrefix(h.Mount+is[0].path, h.Dir()+"/") {
+		return err
+	}
+	return attach(h.Mount + is[0].path)
 }
 
 // stopUnit has systemd end the scope, and forget it. One whose cgroup is gone has ended by itself.

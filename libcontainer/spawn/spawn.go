@@ -85,6 +85,10 @@ func Start(r *Request) (*Process, error) {
 	unix.Close(stage[1])
 	if errno != 0 {
 		ours.Close()
+		if errno == unix.EACCES && r.Cgroup != nil {
+			return nil, fmt.Errorf("unable to apply cgroup configuration: clone3 into cgroup %q: %w "+
+				"(it takes the right to write to cgroup.procs of the cgroup that this and the caller's have above them)", r.Cgroup.Name(), errno)
+		}
 		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, explainClone(errno))
 	}
 	p := &Process{PID: pid, stage: ours, join: r.Join, tasks: r.Tasks}
