@@ -56,14 +56,18 @@ func (c *Container) thaw() error {
 	return cgroup.Thaw()
 }
 
-// signalAll reaches every process in the container's cgroup.
+// signalAll reaches every process in the container's cgroup; where it has none, as a user's may, its init process, with which its
+// pid namespace ends. That there is nobody left is no error.
 func (c *Container) signalAll(signal syscall.Signal) error {
 	cgroup, err := c.cgroup()
 	if err != nil {
 		return err
 	}
-	if cgroup == nil {
-		return signalProcess(c.record.Init, signal)
+	if cgroup == nil || len(cgroup.Hierarchies()) == 0 {
+		if err := signalProcess(c.record.Init, signal); !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		return nil
 	}
 	if signal == unix.SIGKILL {
 		return cgroup.Kill()

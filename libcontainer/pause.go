@@ -14,26 +14,29 @@ var ErrNotPaused = errors.New("container not paused")
 
 // Pause freezes all processes of a container that is running, or created: that one can't be started until it is resumed.
 func (c *Container) Pause() error {
-	return c.withCgroup(func(cgroup *cgroups.Manager, status specs.ContainerState) error {
+	running := func(status specs.ContainerState) error {
 		if status != specs.StateRunning && status != specs.StateCreated {
 			return fmt.Errorf("%w: %q is %s", ErrNotRunning, c.record.ID, status)
 		}
-		return cgroup.Freeze()
-	})
+		return nil
+	}
+	return c.withCgroup(running, (*cgroups.Manager).Freeze)
 }
 
 // Resume lets the processes of a paused container go on. The container is then what it was before.
 func (c *Container) Resume() error {
-	return c.withCgroup(func(cgroup *cgroups.Manager, status specs.ContainerState) error {
+	paused := func(status specs.ContainerState) error {
 		if status != Paused {
 			return fmt.Errorf("%w: %q is %s", ErrNotPaused, c.record.ID, status)
 		}
-		return cgroup.Thaw()
-	})
+		return nil
+	}
+	return c.withCgroup(paused, (*cgroups.Manager).Thaw)
 }
 
-// withCgroup does something with the cgroups of the container, under its lock.
-func (c *Container) withCgroup(do func(*cgroups.Manager, specs.ContainerState) error) error {
+// withCgroup does something with the cgroups of the container, under its lock, if its status allows that. The status comes
+// first: what engines look for is about it.
+func (c *Container) withCgroup(allowed func(specs.ContainerState) error, do func(*cgroups.Manager) error) error {
 	dir, err := c.lock()
 	if err != nil {
 		return err
@@ -43,6 +46,9 @@ func (c *Container) withCgroup(do func(*cgroups.Manager, specs.ContainerState) e
 	if err != nil {
 		return err
 	}
+	if err := allowed(status); err != nil {
+		return err
+	}
 	cgroup, err := c.cgroup()
 	if err != nil {
 		return err
@@ -50,5 +56,5 @@ func (c *Container) withCgroup(do func(*cgroups.Manager, specs.ContainerState) e
 	if cgroup == nil || len(cgroup.Hierarchies()) == 0 {
 		return fmt.Errorf("container %q has no cgroup of its own", c.record.ID)
 	}
-	return do(cgroup, status)
+	return do(cgroup)
 }

@@ -19,10 +19,13 @@ type Update struct {
 
 // Update changes the limits that u mentions, all of them or none.
 func (c *Container) Update(u *Update) error {
-	return c.withCgroup(func(cgroup *cgroups.Manager, status specs.ContainerState) error {
+	there := func(status specs.ContainerState) error {
 		if status == specs.StateStopped {
 			return fmt.Errorf("%w: %q", ErrNotRunning, c.record.ID)
 		}
+		return nil
+	}
+	return c.withCgroup(there, func(cgroup *cgroups.Manager) error {
 		r := *u.Resources
 		if err := c.dropSameDevices(&r); err != nil {
 			return err

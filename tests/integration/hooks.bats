@@ -79,6 +79,15 @@ hook() {
 	run ! says hello
 }
 
+@test "a failed poststart hook ends the container" {
+	hook poststart 'exit 3'
+	program sleep 1000
+	create "$id"
+	run -1 oci-run start "$id"
+	output_has 'error running poststart hook #0:'
+	eventually is stopped "$id"
+}
+
 @test "a failed poststop hook is a warning" {
 	hook poststop 'exit 3'
 	program true
