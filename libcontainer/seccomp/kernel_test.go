@@ -42,6 +42,7 @@ var children = map[string]func(){
 	"notify":  notifyChild,
 	"loop":    loopChild,
 	"cold":    coldChild,
+	"cached":  cachedChild,
 }
 
 // child runs one of children, and gives what it wrote and how it ended.
@@ -427,39 +428,4 @@ func loopChild() {
 	}
 	fmt.Println(float64(best) / calls)
 	os.Exit(0)
-}
-
-// coldChild times the first compilation of a process.
-func coldChild() {
-	s := &specs.LinuxSeccomp{}
-	try(json.Unmarshal([]byte(os.Getenv("PROFILE")), s))
-	start := time.Now()
-	_, _, err := Compile(s)
-	duration := time.Since(start)
-	try(err)
-	fmt.Println(duration.Nanoseconds())
-	os.Exit(0)
-}
-
-func BenchmarkCompileCold(b *testing.B) {
-	profile, err := os.ReadFile("testdata/docker.json")
-	if err != nil {
-		b.Fatal(err)
-	}
-	total, n := 0.0, 0
-	for b.Loop() {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), childVariable+"=cold", "PROFILE="+string(profile))
-		out, err := cmd.Output()
-		if err != nil {
-			b.Fatal(err)
-		}
-		ns, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		total += ns
-		n++
-	}
-	b.ReportMetric(total/float64(n), "ns/op")
 }
