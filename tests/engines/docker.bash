@@ -1,0 +1,62 @@
+# What the sessions with Docker share: one daemon for a file's sessions, configured with the lines of docs/engines.md.
+# The runtime under test is Docker's default one as well, so that each command uses it (docker build can't name another).
+# shellcheck shell=bash disable=SC2034,SC2094,SC2154 # variables for the sessions; $status and $output are from bats
+
+load lib
+
+# start_dockerd [FLAG...]: and wait until it answers.
+start_dockerd() {
+	daemon dockerd dockerd --default-runtime oci-run "$@"
+	within 60 docker version || { tail -n 20 /run/dockerd.log; return 1; }
+}
+
+# configure_docker: /etc/docker/daemon.json as it is documented.
+configure_docker() {
+	mkdir -p /etc/docker
+	documented Docker /etc/docker/daemon.json >/etc/docker/daemon.json
+	grep -qF "$RUNTIME" /etc/docker/daemon.json || { echo 'docs/engines.md has no lines for Docker'; return 1; }
+}
+
+load_images() {
+	local image
+	for image; do docker load -qi "$images/$image.tar"; done
+}
+
+setup() {
+	mkdir -p "$BATS_TEST_TMPDIR/dir"
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	# Bats shows what is printed here if the session failed.
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || tail -n 5 /run/dockerd.log
+	remove_everything
+	cd / || return
+	cut -d' ' -f5 /proc/self/mountinfo | grep "^$BATS_TEST_TMPDIR/" | tac | xargs -r umount -l
+	nothing_is_left
+}
+
+remove_everything() {
+	local containers
+	containers=$(docker ps -aq)
+	# shellcheck disable=SC2086 # several
+	[[ -z $containers ]] || docker rm -f -v $containers >/dev/null
+	docker network prune -f >/dev/null
+	docker volume prune -f >/dev/null
+}
+
+# box [FLAG...] COMMAND...: run in a busybox that is removed afterwards.
+box() { docker run --rm "$@"; }
+
+# background NAME [FLAG...] IMAGE [COMMAND...]: a container that goes on running.
+background() {
+	local name=$1
+	shift
+	docker run -d --name "$name" "$@" >/dev/null
+}
+
+inspect() { docker inspect -f "{{$2}}" "$1"; }                # inspect NAME FIELD
+pid_of() { inspect "$1" .State.Pid; }                         # pid_of NAME
+has() { [[ $(inspect "$1" "$2") == "$3" ]]; }                 # has NAME FIELD VALUE
+logged() { docker logs "$1" 2>&1 | grep -qF -- "$2"; }        # logged NAME TEXT
+value_of() { local name=$1; shift; cgroup_value "$(pid_of "$name")" "$@"; } # value_of NAME CONTROLLER FILE FILE
