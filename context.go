@@ -63,11 +63,11 @@ func isRootless(option string) (bool, error) {
 }
 
 // defaultRoot is /run/oci-run for root, and below $XDG_RUNTIME_DIR for users, which a
-// user who became root of his own user namespace still is.
+// user who became root of his own user namespace still is: Podman tells that root who he is
+// by nothing but XDG_RUNTIME_DIR.
 func defaultRoot() (string, error) {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
-	user, known := os.LookupEnv("USER")
-	ordinary := os.Geteuid() != 0 || userns.RunningInUserNS() && known && user != "root"
+	ordinary := os.Geteuid() != 0 || userns.RunningInUserNS() && os.Getenv("USER") != "root"
 	if dir == "" || !ordinary {
 		if os.Geteuid() != 0 {
 			return "", errors.New("neither --root nor XDG_RUNTIME_DIR is set; an ordinary user needs one of them")

@@ -78,6 +78,19 @@ subordinate() {
 	output_has 'neither --root nor XDG_RUNTIME_DIR'
 }
 
+@test "a user who is root of his own user namespace keeps the state there too" {
+	for_a_user
+	as_own_root() { unshare --user --map-root-user env -i XDG_RUNTIME_DIR="$session" "$@" "$OCI_RUN" list -q 3>&-; }
+	as_own_root # Podman gives nothing else
+	[[ -d $session/oci-run ]]
+	rmdir "$session/oci-run"
+	as_own_root USER=somebody
+	[[ -d $session/oci-run ]]
+	rmdir "$session/oci-run"
+	as_own_root USER=root || true # in a container, perhaps: root there is root
+	[[ ! -e $session/oci-run ]]
+}
+
 @test "init runs from a copy of oci-run that nobody can change" {
 	for_a_user
 	program sleep 1000
