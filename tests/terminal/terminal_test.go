@@ -33,6 +33,8 @@ type session struct {
 	bundle string
 	state  string
 	id     string
+	// Whose session it is, if not ours.
+	credential *syscall.Credential
 }
 
 func newSession(t *testing.T, terminal bool, args ...string) *session {
@@ -52,7 +54,7 @@ func newSession(t *testing.T, terminal bool, args ...string) *session {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
-	s := &session{t, binary, filepath.Join(dir, "bundle"), filepath.Join(dir, "state"), "terminal-" + strconv.FormatInt(time.Now().UnixNano(), 36)}
+	s := &session{t, binary, filepath.Join(dir, "bundle"), filepath.Join(dir, "state"), "terminal-" + strconv.FormatInt(time.Now().UnixNano(), 36), nil}
 	for _, name := range []string{"bin", "dev", "proc", "sys", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(s.bundle, "rootfs", name), 0o755); err != nil {
 			t.Fatal(err)
@@ -102,7 +104,9 @@ func (s *session) config(edit func(*specs.Spec)) {
 }
 
 func (s *session) command(args ...string) *exec.Cmd {
-	return exec.Command(s.binary, append([]string{"--root", s.state}, args...)...)
+	cmd := exec.Command(s.binary, append([]string{"--root", s.state}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	return cmd
 }
 
 // do runs a command that has to succeed. Its output goes to a file, because a container
