@@ -141,7 +141,11 @@ func (m *Manager) ExecJoin(below map[string]string, pid int) error {
 		return err
 	}
 	for _, dir := range dirs {
-		if err := joinDir(dir, strconv.Itoa(pid)); err != nil && !(m.record.Rootless && denied(err)) {
+		err := joinDir(dir, strconv.Itoa(pid))
+		if err != nil && denied(err) && m.Attaches() {
+			return m.ExecAttach(below, pid, pid)
+		}
+		if err != nil && !(m.record.Rootless && denied(err)) {
 			return fmt.Errorf("exec: adding pid %d to cgroup: %w", pid, err)
 		}
 	}

@@ -5,14 +5,15 @@
 #   $state    where oci-run keeps its state (--root)
 #   $id       a container's name that no other session has
 #
-# and is checked at its end: no container, process, cgroup or mount may be left of it.
+# With OCI_RUN_TEST_SYSTEMD=1 systemd makes the cgroups (--systemd-cgroup). Each session
+# is checked at its end: no container, process, cgroup or mount may be left of it.
 # shellcheck shell=bash disable=SC2034,SC2154 # variables for the sessions; $status, $output and $stderr are from bats
 
 bats_require_minimum_version 1.5.0
 
 OCI_RUN=$(realpath "${OCI_RUN:-$BATS_TEST_DIRNAME/../../bin/oci-run}")
 
-oci-run() { "$OCI_RUN" --root "$state" "$@" 3>&-; }
+oci-run() { "$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" "$@" 3>&-; }
 
 setup() {
 	session=$(mktemp -d "${BATS_TMPDIR:-/tmp}/session.XXXXXX")
@@ -59,7 +60,7 @@ make_rootfs() {
 make_config() {
 	if ((EUID == 0)); then
 		oci-run spec
-		config ".linux.cgroupsPath = \"/oci-run-tests/$id\""
+		[[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || config ".linux.cgroupsPath = \"/oci-run-tests/$id\""
 	else
 		oci-run spec --rootless
 	fi
@@ -109,6 +110,37 @@ output_is() { [[ $output == "$1" ]] || { printf 'the output is not %q but:\n%s\n
 
 needs_root() { ((EUID == 0)) || skip 'needs root'; }
 
+v2() { [[ -e /sys/fs/cgroup/cgroup.controllers ]]; }
+
+# cgroup CONTROLLER: the directory of the container's cgroup that has the controller.
+cgroup() {
+	local path=oci-run-tests/$id
+	if [[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]]; then
+		path=system.slice/oci-run-$id.scope
+		((EUID == 0)) || path=user.slice/user-$EUID.slice/user@$EUID.service/user.slice/oci-run-$id.scope
+	fi
+	if v2; then echo "/sys/fs/cgroup/$path"; else echo "/sys/fs/cgroup/$1/$path"; fi
+}
+
+# value CONTROLLER V1-FILE V2-FILE: what a file of the container's cgroup says.
+value() { if v2; then cat "$(cgroup "$1")/$3"; else cat "$(cgroup "$1")/$2"; fi; }
+
+# has_controller NAME: by its name on v1, other than that of freezer and devices a word of cgroup.controllers on v2.
+has_controller() {
+	if ! v2; then
+		[[ -d /sys/fs/cgroup/$1 ]]
+	elif [[ $1 != @(freezer|devices) ]]; then
+		grep -qw -- "${1/blkio/io}" /sys/fs/cgroup/cgroup.controllers
+	fi
+}
+
+# needs_cgroup CONTROLLER...: who runs the session may make cgroups, and they have these.
+needs_cgroup() {
+	local controller
+	((EUID == 0)) || [[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'needs root, or systemd'
+	for controller; do has_controller "$controller" || skip "no cgroup controller $controller here"; done
+}
+
 # mounts: those below the session's directory; other places may be somebody else's.
 mounts() { cut -d' ' -f5 /proc/self/mountinfo | grep -F "$session" | sort; }
 
@@ -124,7 +156,7 @@ nothing_is_left() {
 	local left=0 found
 	found=$(ls -A "$state" 2>/dev/null) && [[ -n $found ]] && left=1 && echo "left in $state: $found"
 	no_processes || { left=1; echo 'left processes:'; processes | xargs -r ps -o pid,ppid,args -p; }
-	found=$(find /sys/fs/cgroup -name "$id" 2>/dev/null) && [[ -n $found ]] && left=1 && echo "left cgroups: $found"
+	found=$(find /sys/fs/cgroup -name "*$id*" 2>/dev/null) && [[ -n $found ]] && left=1 && echo "left cgroups: $found"
 	[[ $(mounts) == "$mounts_before" ]] || { left=1; echo "left mounts:" "$(mounts)"; }
 	return "$left"
 }

@@ -3,34 +3,10 @@
 
 load lib
 
-# has CONTROLLER: this host's view of cgroups has it.
-has() {
-	if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
-		grep -qw "${1/blkio/io}" /sys/fs/cgroup/cgroup.controllers
-	else
-		[[ -d /sys/fs/cgroup/$1 ]]
-	fi
-}
-
-needs() {
-	local controller
-	needs_root
-	for controller; do has "$controller" || skip "no cgroup controller $controller here"; done
-}
-
-# value CONTROLLER V1-FILE V2-FILE: what the container's cgroup says.
-value() {
-	if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
-		cat "/sys/fs/cgroup/oci-run-tests/$id/$3"
-	else
-		cat "/sys/fs/cgroup/$1/oci-run-tests/$id/$2"
-	fi
-}
-
 resources() { config ".linux.resources = $1"; }
 
 @test 'limits are in force when create returns' {
-	needs memory cpu pids cpuset
+	needs_cgroup memory cpu pids cpuset
 	resources '{memory: {limit: 33554432, reservation: 16777216}, cpu: {shares: 512, quota: 50000, period: 100000, cpus: "0"}, pids: {limit: 20}}'
 	create "$id"
 	[[ $(value memory memory.limit_in_bytes memory.max) == 33554432 ]]
@@ -42,7 +18,7 @@ resources() { config ".linux.resources = $1"; }
 }
 
 @test 'pids.limit 0 is 1, and -1 is none' {
-	needs pids
+	needs_cgroup pids
 	program sleep 100
 	resources '{pids: {limit: 0}}'
 	create "$id"
@@ -55,7 +31,7 @@ resources() { config ".linux.resources = $1"; }
 }
 
 @test 'a process is killed at its memory limit' {
-	needs memory
+	needs_cgroup memory
 	resources '{memory: {limit: 8388608, swap: 8388608}}'
 	program sh -c 'tail /dev/zero; echo "status $?"'
 	run oci-run run "$id"
@@ -63,14 +39,14 @@ resources() { config ".linux.resources = $1"; }
 }
 
 @test 'a static program runs with a memory limit of 1 MiB' {
-	needs memory
+	needs_cgroup memory
 	resources '{memory: {limit: 1048576}}'
 	program true
 	oci-run run "$id"
 }
 
 @test 'a program is throttled at its quota' {
-	needs cpu
+	needs_cgroup cpu
 	resources '{cpu: {quota: 2000, period: 20000}}'
 	program sh -c 'while :; do :; done'
 	detached "$id"
@@ -79,7 +55,7 @@ resources() { config ".linux.resources = $1"; }
 }
 
 @test 'a fork too many is refused' {
-	needs pids
+	needs_cgroup pids
 	resources '{pids: {limit: 2}}'
 	program sh -c 'sleep 5 & sleep 5 & sleep 5 & wait'
 	run oci-run run "$id"
@@ -88,7 +64,7 @@ resources() { config ".linux.resources = $1"; }
 
 @test 'a device that no rule allows is refused, one that a rule allows is not' {
 	needs_root
-	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || has devices || skip 'no cgroup controller devices here'
+	needs_cgroup devices
 	config '.linux.devices = [{path: "/dev/kmsg", type: "c", major: 1, minor: 11}] | .process.capabilities.bounding += ["CAP_SYSLOG"]
 		| .process.capabilities.effective += ["CAP_SYSLOG"] | .process.capabilities.permitted += ["CAP_SYSLOG"]'
 	program sh -c 'head -c 0 /dev/kmsg && echo open; head -c 1 /dev/zero >/dev/null && echo zero'
@@ -103,7 +79,7 @@ resources() { config ".linux.resources = $1"; }
 }
 
 @test 'a limit that the kernel refuses is named with its file and value' {
-	needs cpu
+	needs_cgroup cpu
 	resources '{cpu: {quota: 5}}'
 	run oci-run run "$id"
 	[[ $status == 1 ]]

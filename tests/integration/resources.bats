@@ -4,22 +4,12 @@
 
 load lib
 
-v2() { [[ -e /sys/fs/cgroup/cgroup.controllers ]]; }
-
-# cgroup CONTROLLER: the container's cgroup in its hierarchy.
-cgroup() { if v2; then echo "/sys/fs/cgroup/oci-run-tests/$id"; else echo "/sys/fs/cgroup/$1/oci-run-tests/$id"; fi; }
-
 # needs CONTROLLER FILE: the host's cgroups have it.
 needs() {
-	needs_root
-	local root=/sys/fs/cgroup
-	if v2; then
-		grep -qw "$1" "$root/cgroup.controllers" || skip "no cgroup controller $1 here"
-		return
-	fi
-	[[ -d $root/$1 ]] || skip "no cgroup controller $1 here"
-	mkdir -p "$root/$1/oci-run-tests"
-	[[ -e $root/$1/oci-run-tests/$2 ]] || skip "no $2 here"
+	needs_cgroup "$1"
+	v2 && return
+	mkdir -p "/sys/fs/cgroup/$1/oci-run-tests"
+	[[ -e /sys/fs/cgroup/$1/oci-run-tests/$2 ]] || skip "no $2 here"
 }
 
 # made RESOURCES: a container with them.

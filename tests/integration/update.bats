@@ -3,13 +3,17 @@
 
 load lib
 
-needs_v1() {
-	needs_root
-	[[ -d /sys/fs/cgroup/memory && -d /sys/fs/cgroup/pids ]] || skip 'no cgroup v1 here'
-}
+memory() { value memory memory.limit_in_bytes memory.max; }
+pids() { value pids pids.max pids.max; }
+shares() { value cpu cpu.shares cpu.weight; }
+quota() { value cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1; }
+period() { if v2; then cut -d' ' -f2 "$(cgroup cpu)/cpu.max"; else cat "$(cgroup cpu)/cpu.cfs_period_us"; fi; }
 
-# of CONTROLLER FILE: what the container's cgroup says.
-of() { cat "/sys/fs/cgroup/$1/oci-run-tests/$id/$2"; }
+# as_shares N: how the kernel shows these shares; v2 has a weight of 1 to 10000 for them.
+as_shares() {
+	if ! v2; then echo "$1"; return; fi
+	awk -v shares="$1" 'BEGIN { l = log(shares) / log(2); w = exp(log(10) * ((l * l + 125 * l) / 612 - 7 / 34)); print w == int(w) ? w : int(w) + 1 }'
+}
 
 sleeper() {
 	program sleep 1000
@@ -18,38 +22,135 @@ sleeper() {
 }
 
 @test 'update changes what its flags name, and nothing else' {
-	needs_v1
+	needs_cgroup memory cpu pids
 	sleeper
 	oci-run update "$id" --memory 64M --pids-limit 5
-	[[ $(of memory memory.limit_in_bytes) == 67108864 ]]
-	[[ $(of pids pids.max) == 5 ]]
-	[[ $(of cpu cpu.shares) == 100 ]]
+	[[ $(memory) == 67108864 ]]
+	[[ $(pids) == 5 ]]
+	[[ $(shares) == $(as_shares 100) ]]
 	oci-run update --cpu-quota 20000 "$id"
-	[[ $(of cpu cpu.cfs_quota_us) == 20000 ]]
-	[[ $(of cpu cpu.cfs_period_us) == 100000 ]]
-	[[ $(of memory memory.limit_in_bytes) == 67108864 ]]
+	[[ $(quota) == 20000 ]]
+	[[ $(period) == 100000 ]]
+	[[ $(memory) == 67108864 ]]
+	oci-run update --cpu-period 200000 "$id"
+	[[ $(quota) == 20000 && $(period) == 200000 ]]
+	oci-run update --cpu-quota -1 "$id"
+	[[ $(quota) == @(-1|max) && $(period) == 200000 ]]
 }
 
 @test 'update reads linux.resources from a file or standard input' {
-	needs_v1
+	needs_cgroup memory cpu pids
 	sleeper
 	echo '{"memory": {"limit": 0}, "cpu": {"shares": 200}}' >resources.json
 	oci-run update --resources resources.json "$id"
 	oci-run update --resources=- "$id" <<<'{"pids": {"limit": -1}}'
-	[[ $(of cpu cpu.shares) == 200 ]]
-	[[ $(of pids pids.max) == max ]]
-	[[ $(of memory memory.limit_in_bytes) == 33554432 ]] # 0: not set
+	[[ $(shares) == $(as_shares 200) ]]
+	[[ $(pids) == max ]]
+	[[ $(memory) == 33554432 ]] # 0: not set
+}
+
+@test 'update sets each limit that it has a flag for' {
+	needs_cgroup memory cpu pids cpuset
+	sleeper
+	oci-run update --cpu-period 50000 --cpu-quota 25000 --cpu-share 300 --cpuset-cpus 0 --cpuset-mems 0 \
+		--memory 64M --memory-reservation 32M --pids-limit 7 "$id"
+	[[ $(quota) == 25000 && $(period) == 50000 && $(shares) == $(as_shares 300) ]]
+	[[ $(value cpuset cpuset.cpus cpuset.cpus) == 0 && $(value cpuset cpuset.mems cpuset.mems) == 0 ]]
+	[[ $(memory) == 67108864 && $(value memory memory.soft_limit_in_bytes memory.low) == 33554432 && $(pids) == 7 ]]
+	if [[ -e $(cgroup cpu)/cpu.cfs_burst_us || -e $(cgroup cpu)/cpu.max.burst ]]; then
+		oci-run update --cpu-burst 10000 "$id"
+		[[ $(value cpu cpu.cfs_burst_us cpu.max.burst) == 10000 ]]
+	fi
+	if [[ -e $(cgroup cpu)/cpu.idle ]]; then
+		oci-run update --cpu-idle 1 "$id"
+		[[ $(value cpu cpu.idle cpu.idle) == 1 ]]
+		oci-run update --cpu-idle 0 "$id"
+		[[ $(value cpu cpu.idle cpu.idle) == 0 ]]
+	fi
+	if [[ -e $(cgroup memory)/memory.memsw.limit_in_bytes || -e $(cgroup memory)/memory.swap.max ]]; then
+		oci-run update --memory-swap 96M "$id" # v1: with the memory, v2: without it
+		[[ $(value memory memory.memsw.limit_in_bytes memory.swap.max) == @(100663296|33554432) ]]
+	fi
+	if [[ -e $(cgroup cpu)/cpu.rt_period_us ]]; then
+		oci-run update --cpu-rt-period 900000 "$id"
+		[[ $(<"$(cgroup cpu)/cpu.rt_period_us") == 900000 ]]
+	fi
+	local weight
+	for weight in "$(cgroup blkio)"/{blkio,io}{,.bfq}.weight; do
+		[[ -e $weight ]] || continue
+		oci-run update --blkio-weight 200 "$id"
+		# A weight of 10 to 1000 is one of 1 to 10000 where the file is io.weight.
+		[[ $(<"$weight") == @(200|default\ 200|default\ 1920) ]]
+		break
+	done
+}
+
+@test 'unified resources can be updated' {
+	v2 || skip 'cgroup v1 has none'
+	needs_cgroup memory pids
+	sleeper
+	oci-run update --resources - "$id" <<<'{"unified": {"memory.high": "20971520", "pids.max": "9"}}'
+	[[ $(<"$(cgroup)/memory.high") == 20971520 && $(pids) == 9 && $(memory) == 33554432 ]]
+}
+
+@test 'what an update sets is felt: processes' {
+	needs_cgroup pids
+	program sleep 1000
+	detached "$id"
+	oci-run exec "$id" sh -c 'sleep 0 & sleep 0 & wait'
+	oci-run update --pids-limit 2 "$id"
+	run oci-run exec "$id" sh -c 'sleep 1 & sleep 1 & wait'
+	((status != 0))
+	output_has "can't fork"
+}
+
+@test 'what an update sets is felt: memory' {
+	needs_cgroup memory
+	program sh -c 'until [ -e /tmp/go ]; do sleep 0.05; done; tail /dev/zero; echo "status $?"; sleep 1000'
+	config '.root.readonly = false'
+	detached "$id"
+	oci-run update --memory 8M --memory-swap 8M "$id"
+	touch rootfs/tmp/go
+	eventually says 'status 137'
+}
+
+@test 'what an update sets is felt: CPU time' {
+	needs_cgroup cpu
+	program sh -c 'while :; do :; done'
+	detached "$id"
+	throttled() { value cpu cpu.stat cpu.stat | sed -n 's/^nr_throttled //p'; }
+	[[ $(throttled) == 0 ]]
+	oci-run update --cpu-period 20000 --cpu-quota 2000 "$id"
+	throttled_often() { (($(throttled) > 2)); }
+	eventually throttled_often
+}
+
+@test 'what an update sets is felt: devices' {
+	needs_root
+	needs_cgroup devices
+	config '.linux.devices = [{path: "/dev/kmsg", type: "c", major: 1, minor: 11}] | .process.capabilities[] |= . + ["CAP_SYSLOG"]
+		| .linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]'
+	program sleep 1000
+	detached "$id"
+	oci-run exec "$id" head -c 0 /dev/kmsg
+	oci-run update --resources - "$id" <<<'{"devices": [{"allow": false, "access": "rwm"}]}'
+	run oci-run exec "$id" head -c 0 /dev/kmsg
+	output_has 'Operation not permitted'
+	oci-run exec "$id" head -c 1 /dev/zero >zero
+	oci-run update --resources - "$id" <<<'{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw"}]}'
+	run oci-run exec "$id" head -c 0 /dev/kmsg
+	output_is ''
 }
 
 @test 'an update that can not be done in full is not done at all' {
-	needs_v1
+	needs_cgroup memory cpu pids
 	sleeper
 	run oci-run update "$id" --memory 64M --cpu-share 200 --cpu-quota 5 --pids-limit 7
 	[[ $status == 1 ]]
-	output_has 'cpu.cfs_quota_us'
-	[[ $(of memory memory.limit_in_bytes) == 33554432 ]]
-	[[ $(of cpu cpu.shares) == 100 ]]
-	[[ $(of pids pids.max) == 20 ]]
+	output_has 'cpu.'
+	[[ $(memory) == 33554432 ]]
+	[[ $(shares) == $(as_shares 100) ]]
+	[[ $(pids) == 20 ]]
 }
 
 @test 'update refuses what it does not understand' {
@@ -67,7 +168,7 @@ sleeper() {
 }
 
 @test 'a paused container stands still, says so, and can be killed' {
-	needs_root
+	needs_cgroup freezer
 	program sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done'
 	detached "$id"
 	eventually says 3
@@ -91,7 +192,7 @@ sleeper() {
 }
 
 @test 'a created container can be paused, and only be started when it is resumed' {
-	needs_root
+	needs_cgroup freezer
 	program echo hello
 	create "$id"
 	oci-run pause "$id"
@@ -113,7 +214,7 @@ sleeper() {
 }
 
 @test 'a created container that is paused can be killed and deleted by force' {
-	needs_root
+	needs_cgroup freezer
 	program sleep 1000
 	create "$id"
 	oci-run pause "$id"
@@ -126,17 +227,17 @@ sleeper() {
 }
 
 @test 'a paused container can be updated and deleted by force' {
-	needs_v1
+	needs_cgroup memory cpu pids
 	sleeper
 	oci-run pause "$id"
 	oci-run update "$id" --pids-limit 9
 	is paused "$id"
-	[[ $(of pids pids.max) == 9 ]]
+	[[ $(pids) == 9 ]]
 	oci-run delete --force "$id"
 }
 
 @test 'events prints statistics as one line of JSON' {
-	needs_root
+	needs_cgroup freezer
 	program sleep 1000
 	detached "$id"
 	oci-run events --stats "$id" >stats
@@ -147,7 +248,7 @@ sleeper() {
 }
 
 @test 'events goes on until the container ends' {
-	needs_root
+	needs_cgroup freezer
 	program sleep 1000
 	detached "$id"
 	oci-run events --interval 50ms "$id" >stats &
@@ -158,7 +259,7 @@ sleeper() {
 }
 
 @test 'events tells of a process that ran out of memory' {
-	needs_v1
+	needs_cgroup memory
 	program sh -c 'sleep 0.3; tail /dev/zero; sleep 1000'
 	config '.linux.resources = {memory: {limit: 8388608, swap: 8388608}}'
 	create "$id"
