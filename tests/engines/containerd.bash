@@ -9,15 +9,15 @@ image=docker.io/library/busybox:latest
 tasks_root=/run/containerd/runc # the runtime's --root is the namespace's directory there
 
 # configure_containerd: the document's lines, and what only the sessions want: not to lower oom_score_adj, which not
-# every machine's root may. ctr containers create has no option for the runtime; it is what the daemon finds as "runc".
+# every machine's root may, and Debian's directory of CNI's plugins. ctr containers create has no option for the runtime; it is what the daemon finds as "runc".
 configure_containerd() {
 	mkdir -p /etc/containerd /run/bin
 	ln -sf "$RUNTIME" /run/bin/runc
 	local lines
 	lines=$(documented containerd /etc/containerd/config.toml)
 	[[ $lines == *"$RUNTIME"* ]]
-	printf '%s\n' "$lines" '[plugins."io.containerd.grpc.v1.cri"]' 'restrict_oom_score_adj = true' "$@" \
-		>/etc/containerd/config.toml
+	printf '%s\n' "$lines" '[plugins."io.containerd.grpc.v1.cri"]' 'restrict_oom_score_adj = true' \
+		'[plugins."io.containerd.grpc.v1.cri".cni]' 'bin_dir = "/usr/lib/cni"' "$@" >/etc/containerd/config.toml
 }
 
 # start_containerd: the daemon, and wait until it answers.
