@@ -65,14 +65,22 @@ func (p *Plan) restrict(available uint64) (warnings []string) {
 		warnings = append(warnings, "ignoring inheritable capabilities that are not in the bounding set: "+Format(extra))
 		p.Inheritable &= p.Bounding
 	}
-	for n := range names {
-		bit := uint64(1) << n
-		if p.Ambient&bit != 0 && p.Permitted&p.Inheritable&bit == 0 {
-			warnings = append(warnings, fmt.Sprintf("can't raise ambient capability %s: it is not both permitted and inheritable", names[n]))
-			p.Ambient &^= bit
-		}
+	if extra := p.Ambient &^ (p.Permitted & p.Inheritable); extra != 0 {
+		warnings = append(warnings, ambientWarning(extra))
+		p.Ambient &^= extra
 	}
 	return warnings
+}
+
+// ambientWarning is a single line, because Buildah asks for a dozen such capabilities in each RUN of a user that isn't root, and
+// shows what the runtime says.
+func ambientWarning(extra uint64) string {
+	first := extra & -extra
+	if first == extra {
+		return "can't raise ambient capability " + Format(first) + ": it is not both permitted and inheritable"
+	}
+	return "can't raise ambient capability " + Format(first) + ": it is not both permitted and inheritable, and neither are " +
+		Format(extra&^first)
 }
 
 // parse returns the set of the names in list and adds to unknown, once each, those that Linux does not have.

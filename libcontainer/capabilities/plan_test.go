@@ -69,6 +69,12 @@ func TestNewPlan(t *testing.T) {
 			want:     Plan{Bounding: chown | kill, Permitted: chown | kill, Inheritable: kill, Ambient: kill},
 			warnings: []string{"can't raise ambient capability CAP_CHOWN: "},
 		},
+		{
+			name: "ambient alone", available: all,
+			in:       &specs.LinuxCapabilities{Bounding: both, Ambient: both},
+			want:     Plan{Bounding: chown | kill},
+			warnings: []string{"can't raise ambient capability CAP_CHOWN: it is not both permitted and inheritable, and neither are CAP_KILL"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, warnings := NewPlan(test.in, test.available)
