@@ -43,10 +43,11 @@ type Executed struct {
 	PID   int
 	PidFD *os.File
 
-	options *ExecOptions
-	helper  *spawn.Process
-	sync    *syncpipe.Parent
-	agent   func(listener *os.File) error
+	options  *ExecOptions
+	helper   *spawn.Process
+	sync     *syncpipe.Parent
+	agent    func(listener *os.File) error
+	filtered bool // a seccomp filter is loaded before the program runs
 }
 
 // execution is an exec on its way.
@@ -88,7 +89,7 @@ func (c *Container) Exec(p *specs.Process, config *Config, o *ExecOptions) (*Exe
 	}
 	return &Executed{
 		PID: e.pid, PidFD: e.pidfd,
-		options: o, helper: e.helper, sync: e.sync, agent: c.execAgent(config.filter, e.pid),
+		options: o, helper: e.helper, sync: e.sync, agent: c.execAgent(config.filter, e.pid), filtered: config.filter != nil,
 	}, nil
 }
 
@@ -411,7 +412,11 @@ func (e *Executed) start() error {
 			return err
 		}
 	}
-	if err := e.sync.Start(e.agent); err != nil {
+	err := e.sync.Start(e.agent)
+	if err == nil && e.filtered {
+		err = e.ranProgram()
+	}
+	if err != nil {
 		file.discard()
 		return err
 	}

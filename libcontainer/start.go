@@ -47,7 +47,10 @@ func (c *Container) Start() error {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
 	crashPoint("unlink")
-	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }); err != nil {
+	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {
+		return err
+	}
+	if err := ranProgram(c.record.Init); err != nil {
 		return err
 	}
 	return c.poststart(dir)

@@ -125,6 +125,7 @@ func (c *container) execChild() error {
 			Len: uint16(filter.Len()), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter.Instructions))),
 		}
 		p.Flags, p.Notify = uintptr(filter.Flags), filter.Notify
+		process.SetName(Executing)
 	}
 	if err := p.Clone(); err != nil {
 		return err

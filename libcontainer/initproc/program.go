@@ -121,6 +121,7 @@ func (c *container) confine() error {
 	if c.plan.Seccomp == nil {
 		return nil
 	}
+	process.SetName(Executing)
 	// Looking closer at what failed takes system calls that a filter may not allow.
 	c.expected, c.hint = c.plan.Process.Foresee(int(c.rootDir.Fd()), c.path)
 	return c.filter()

@@ -15,10 +15,14 @@ import (
 // defaultUmask is what a process gets when the config is silent; the spec leaves it open, runc and crun use this one.
 const defaultUmask = 0o022
 
+// KeepGroups is the annotation that leaves the process the supplementary groups of the runtime's caller, whatever the config says of
+// groups: Podman sets it for --group-add keep-groups, so that files of a user's groups are within reach of his container.
+const KeepGroups = "run.oci.keep_original_groups"
+
 // invalidID is (uid_t) -1, which set*id(2) takes for "leave as it is".
 const invalidID = math.MaxUint32
 
-func planUser(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
+func planUser(plan *Plan, p *specs.Process, spec *specs.Spec, at string) error {
 	user := &p.User
 	if user.UID == invalidID {
 		return specconv.Fieldf(at+"/user/uid", "%d is not a user id", user.UID)
@@ -39,6 +43,7 @@ func planUser(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
 		plan.Umask = *user.Umask
 	}
 	plan.UID, plan.GID, plan.Groups = user.UID, user.GID, user.AdditionalGids
+	_, plan.KeepGroups = spec.Annotations[KeepGroups]
 	return nil
 }
 
@@ -64,6 +69,9 @@ func (p *Plan) SetUser(proc int) error {
 }
 
 func (p *Plan) setGroups(proc int) error {
+	if p.KeepGroups {
+		return nil
+	}
 	_, _, errno := unix.RawSyscall(sysSetgroups, uintptr(len(p.Groups)), sliceAddr(p.Groups), 0)
 	if errno == 0 {
 		return nil
@@ -126,6 +134,13 @@ func SetDumpable(on bool) error {
 		value = 1
 	}
 	return prctl("PR_SET_DUMPABLE", unix.PR_SET_DUMPABLE, value)
+}
+
+// SetName gives the calling thread a name (comm) of at most 15 bytes, which the next execve takes away.
+func SetName(name string) {
+	var b [16]byte
+	copy(b[:15], name)
+	_, _, _ = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b[0])), 0, 0, 0, 0) // only a bad address is an error
 }
 
 func prctl(name string, option, value uintptr) error {

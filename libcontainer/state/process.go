@@ -54,6 +54,22 @@ func statFields(pid int) ([][]byte, error) {
 	return fields, nil
 }
 
+// Named tells whether the process, or what is left of it, has this name (comm, proc(5)).
+func (p Process) Named(name string) bool {
+	raw, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/stat")
+	if err != nil {
+		return false
+	}
+	first, last := bytes.IndexByte(raw, '('), bytes.LastIndexByte(raw, ')')
+	return first >= 0 && first < last && string(raw[first+1:last]) == name
+}
+
+// Leaderless tells whether the process has lost its first thread, which only the others keep from ending.
+func (p Process) Leaderless() bool {
+	fields, err := statFields(p.PID)
+	return err == nil && fields[0][0] == 'Z' && p.Alive()
+}
+
 // Ended tells how a process ended that nobody has reaped yet, as wait(2) would, proc(5)
 // field 52. ok is false if it runs or is gone, or if we may not see it.
 func (p Process) Ended() (status syscall.WaitStatus, ok bool) {

@@ -21,18 +21,46 @@ func NewStarter(conn *os.File) *Starter { return &Starter{end{conn}} }
 func (s *Starter) Announce() error { return s.send(starting, nil) }
 
 // Start has init go on and returns nil when it has executed its program: its end of the
-// channel is close-on-exec. agent gets the listener of a seccomp filter with
-// SCMP_ACT_NOTIFY. It returns a *Failure if init could not do what was asked.
-func (s *Starter) Start(agent func(listener *os.File) error) error {
+// channel is close-on-exec. (Or when it is dead: that looks the same.) agent gets the
+// listener of a seccomp filter with SCMP_ACT_NOTIFY. watch is called now and then while
+// init says nothing, and ends the wait with its error. Start returns a *Failure if init
+// could not do what was asked.
+func (s *Starter) Start(agent func(listener *os.File) error, watch func() error) error {
 	if err := s.send(start, nil); err != nil {
 		return err
 	}
-	return s.follow(agent)
+	return s.follow(agent, watch)
+}
+
+// patience is how often a silent init is looked at, in milliseconds.
+const patience = 100
+
+// listen waits for a message or the end of the channel.
+func (e end) listen(watch func() error) error {
+	fds := []unix.PollFd{{Fd: int32(e.f.Fd()), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, patience)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return fmt.Errorf("poll the start channel: %w", err)
+		case n > 0:
+			return nil
+		}
+		if err := watch(); err != nil {
+			return err
+		}
+	}
 }
 
 // follow waits until init has executed its program.
-func (e end) follow(agent func(listener *os.File) error) error {
+func (e end) follow(agent func(listener *os.File) error, watch func() error) error {
 	for {
+		if watch != nil {
+			if err := e.listen(watch); err != nil {
+				return err
+			}
+		}
 		m, err := e.receive()
 		switch {
 		case errors.Is(err, ErrClosed):
@@ -68,7 +96,7 @@ func (p *Parent) Start(agent func(listener *os.File) error) error {
 	if err := p.Committed(); err != nil {
 		return err
 	}
-	return p.follow(agent)
+	return p.follow(agent, nil)
 }
 
 // Waiter is init's end of the start channel.

@@ -85,7 +85,7 @@ func serve(p *Parent) {
 }
 
 func follow(p *Parent) {
-	_ = p.follow(func(*os.File) error { return nil })
+	_ = p.follow(func(*os.File) error { return nil }, func() error { return nil })
 }
 
 // obey is init, as far as it receives.

@@ -4,7 +4,7 @@
 load lib
 
 # profile JSON: the container's profile.
-profile() { config --argjson profile "$1" '.linux.seccomp = $profile'; }
+profile() { config ".linux.seccomp = $1"; }
 
 # needed lists the system calls of a static busybox that starts, writes and ends, and execve.
 needed='["execve", "exit", "exit_group", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64",
@@ -72,6 +72,43 @@ needed='["execve", "exit", "exit_group", "brk", "arch_prctl", "set_tid_address",
 			run -0 timeout 10 "$OCI_RUN" --root "$state" run "$id"
 			output_is out
 		done
+	done
+}
+
+@test "a program that the profile keeps from being executed is an error of start and run" {
+	[[ $(uname -m) == x86_64 ]] || skip 'the list of calls is that of x86_64'
+	printf '#!/nowhere\n' >rootfs/bin/broken
+	chmod 755 rootfs/bin/broken
+	# Without execve; and with it, but without what it takes to say why it failed.
+	for action in SCMP_ACT_KILL SCMP_ACT_KILL_PROCESS SCMP_ACT_TRAP SCMP_ACT_ERRNO; do
+		for calls in 'true - ["execve"]' 'broken + []'; do
+			read -r name sign list <<<"$calls"
+			profile '{"defaultAction": "'$action'", "syscalls": [{"names": ('"$needed $sign $list"' | . - ["exit_group", "sendmsg"]), "action": "SCMP_ACT_ALLOW"}]}'
+			program "/bin/$name"
+			create "$id"
+			run -1 timeout 10 "$OCI_RUN" --root "$state" start "$id"
+			output_has 'the seccomp profile'
+			is stopped "$id"
+			oci-run delete "$id"
+			run -1 timeout 10 "$OCI_RUN" --root "$state" run "$id"
+			output_has 'the seccomp profile'
+		done
+	done
+}
+
+@test "and one of exec" {
+	[[ $(uname -m) == x86_64 ]] || skip 'the list of calls is that of x86_64'
+	printf '#!/nowhere\n' >rootfs/bin/broken
+	chmod 755 rootfs/bin/broken
+	for action in SCMP_ACT_KILL SCMP_ACT_ERRNO; do
+		profile '{"defaultAction": "'$action'", "syscalls": [{"names": ('"$needed"' - ["write", "exit_group"] + ["clock_nanosleep", "nanosleep"]), "action": "SCMP_ACT_ALLOW"}]}'
+		program sleep 100
+		detached "$id"
+		run -255 timeout 10 "$OCI_RUN" --root "$state" exec "$id" /bin/broken
+		output_has 'the seccomp profile'
+		run -255 timeout 10 "$OCI_RUN" --root "$state" exec --detach "$id" /bin/broken
+		output_has 'the seccomp profile'
+		oci-run delete --force "$id"
 	done
 }
 
