@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# Docker with the runtime under test, when something happens to the daemon, to a container or to the runtime itself; many
+# containers at once; and the daemon with user namespaces for all.
+# shellcheck disable=SC2016,SC2154 # what is quoted expands in the container; $stderr is from bats
+
+load docker
+
+setup_file() {
+	configure_docker
+	start_dockerd --live-restore
+	load_images busybox
+	docker run --rm --network host busybox true # makes what stays, such as /docker in the cgroups
+	remember_world
+}
+
+teardown_file() { stop_daemon dockerd; }
+
+# serving NAME: the container does what it did, and the daemon reaches it.
+serving() {
+	docker exec "$1" sh -c 'echo reached'
+	has "$1" .State.Running true
+}
+
+@test "live restore: containers run on while the daemon stops and starts" {
+	background kept busybox sh -c 'trap "exit 3" TERM; while :; do date +%s.%N >/beat; sleep 0.1; done'
+	background ends busybox sh -c 'sleep 3; exit 5'
+	local pid before
+	pid=$(pid_of kept)
+	stop_daemon dockerd
+	running "$pid"
+	before=$(<"/proc/$pid/root/beat")
+	sleep 3
+	[[ $(<"/proc/$pid/root/beat") != "$before" ]]
+	start_dockerd --live-restore
+	serving kept
+	equal pid "$pid" "$(pid_of kept)"
+	eventually has ends .State.ExitCode 5
+	docker stop -t 10 kept
+	equal 'exit code' 3 "$(inspect kept .State.ExitCode)"
+}
+
+@test "live restore: the daemon is killed, and finds its containers" {
+	background kept busybox sleep 1000
+	background limited --memory 64m busybox sleep 1000
+	stop_daemon dockerd KILL
+	start_dockerd --live-restore
+	serving kept
+	docker update --memory 32m --memory-swap 32m limited
+	equal memory $((32 << 20)) "$(value_of limited memory memory.limit_in_bytes memory.max)"
+	docker pause kept
+	docker unpause kept
+	docker kill kept
+	eventually has kept .State.ExitCode 137
+}
+
+@test "fifty containers at once" {
+	local i
+	for i in $(seq 50); do
+		docker run -d --name "many$i" --network none --memory 64m busybox sh -c "echo I am $i; exec sleep 1000" >/dev/null 2>"error$i" &
+	done
+	wait
+	cat error*
+	equal running 50 "$(docker ps -q --filter name=many | wc -l)"
+	for i in $(seq 50); do logged "many$i" "I am $i"; done
+	docker ps -q --filter name=many | xargs -n 10 docker rm -f >/dev/null
+	equal running 0 "$(docker ps -aq --filter name=many | wc -l)"
+}
+
+@test "a container that is killed behind Docker's back is told as killed, and restarted if that was asked for" {
+	background victim busybox sleep 1000
+	background phoenix --restart on-failure busybox sleep 1000
+	local pid
+	pid=$(pid_of phoenix)
+	kill -KILL "$(pid_of victim)" "$pid"
+	eventually has victim .State.Status exited
+	equal 'exit code' 137 "$(inspect victim .State.ExitCode)"
+	eventually eval "has phoenix .State.Running true && (( \$(pid_of phoenix) != $pid ))"
+	docker exec phoenix true
+	docker start victim
+	serving victim
+}
+
+@test "a shim that is killed: its container is gone, and its name free" {
+	background orphan busybox sleep 1000
+	local pid id
+	pid=$(pid_of orphan) id=$(inspect orphan .Id)
+	pkill -KILL -f "containerd-shim-runc-v2 .*-id $id "
+	eventually has orphan .State.Running false
+	eventually gone "$pid"
+	docker rm -f orphan
+	background orphan busybox sleep 1000
+	serving orphan
+}
+
+# kill_runtimes COMMAND: each process of the runtime that runs this command of its own, as soon as it is seen.
+kill_runtimes() {
+	local process words
+	while :; do
+		for process in $(pgrep -x "${RUNTIME##*/}"); do
+			mapfile -d '' -t words <"/proc/$process/cmdline" || continue
+			[[ " ${words[*]} " != *" $1 "* ]] || ! kill -KILL "$process" || echo "$1" >>killed
+		done 2>/dev/null
+		read -rt 0.00$((RANDOM % 10)) <> <(:) || true
+	done
+}
+
+# under_fire COMMAND DOCKER-COMMAND...: ten times, while each runtime process with the command is shot at.
+under_fire() {
+	local command=$1 i killer
+	shift
+	: >killed
+	kill_runtimes "$command" 3>&- &
+	killer=$!
+	for i in $(seq 10); do
+		timeout 60 docker "${@//@/$i}" >/dev/null 2>>errors || true
+	done
+	kill "$killer"
+	wait "$killer" 2>/dev/null || true
+	[[ -s killed ]] || { echo "no runtime process was hit during $command"; return 1; }
+}
+
+@test "the runtime is killed in a create: Docker says so and works on" {
+	under_fire create run -d --name shot@ busybox sleep 1000
+	cat errors
+	remove_everything
+	nothing_is_left
+	run -0 box busybox echo works
+	output_is works
+}
+
+@test "the runtime is killed in a start, a kill, a delete: Docker works on" {
+	local i
+	under_fire start run -d --name shot@ busybox sleep 1000
+	for i in $(seq 10); do background "held$i" --network none busybox sleep 1000; done
+	under_fire delete rm -f held@
+	remove_everything
+	nothing_is_left
+	run -0 box busybox echo works
+	output_is works
+}
+
+@test "the runtime is killed in an exec, an update, a pause: the container is as it was" {
+	background host --memory 64m busybox sleep 1000
+	under_fire exec exec host true
+	under_fire update update --cpu-shares 5@ host
+	under_fire pause pause host
+	docker unpause host || true
+	serving host
+	run -0 docker exec host sh -c 'ls /proc | grep -c "^[0-9]"'
+	((output <= 4)) || docker top host # sleep, sh, ls, grep
+	docker update --cpu-shares 777 host
+	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || equal shares 777 "$(value_of host cpu cpu.shares -)"
+}
+
+@test "user namespaces for all containers" {
+	stop_daemon dockerd
+	useradd --system --no-create-home dockremap
+	echo dockremap:200000:65536 | tee /etc/subuid >/etc/subgid
+	start_dockerd --userns-remap dockremap
+	load_images busybox
+	background mapped -v data:/data busybox sh -c 'id -u; touch /data/file; exec sleep 1000'
+	eventually logged mapped 0
+	equal owner 200000 "$(stat -c %u "/proc/$(pid_of mapped)")"
+	run -0 docker exec mapped cat /proc/self/uid_map
+	output_has 200000
+	equal 'owner of a file' 200000 "$(stat -c %u "/proc/$(pid_of mapped)/root/data/file")"
+	run docker exec mapped mount -t tmpfs tmpfs /mnt
+	((status != 0))
+	equal host "$(readlink /proc/self/ns/user)" "$(box --userns host busybox readlink /proc/self/ns/user)"
+	equal tmpfs 200000 "$(background scratch --tmpfs /scratch busybox sleep 1000; stat -c %u "/proc/$(pid_of scratch)/root/scratch")"
+	remove_everything
+	docker image rm -f busybox
+	stop_daemon dockerd
+	start_dockerd --live-restore
+}
