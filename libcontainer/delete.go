@@ -22,6 +22,13 @@ func (c *Container) Delete(force bool) error {
 	}
 	defer dir.Close()
 	status, err := c.status(dir)
+	if !force && err == nil && status == specs.StateRunning && c.record.Init.Dying() {
+		// It was killed a moment ago, and is a container that has stopped to whoever did that.
+		if err := end(c.record.Init); err != nil {
+			return err
+		}
+		status, err = c.status(dir)
+	}
 	if err != nil && !force {
 		return err
 	}

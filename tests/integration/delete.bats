@@ -12,6 +12,15 @@ load lib
 	is running "$id"
 }
 
+@test "a container that has just been killed is deleted" {
+	program sleep 1000
+	for _ in {1..5}; do
+		detached "$id"
+		oci-run kill "$id" KILL
+		oci-run delete "$id"
+	done
+}
+
 @test "--force kills first" {
 	program sleep 1000
 	create "$id"
