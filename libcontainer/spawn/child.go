@@ -102,6 +102,9 @@ type child struct {
 	report   [2]uint32
 	errno    syscall.Errno
 	caps     [8]uint32 // capset(2) header and data
+
+	noSignals     uint64   // an empty sigset_t
+	defaultAction [64]byte // a struct kernel_sigaction with SIG_DFL, sigaction(2); no architecture's is larger
 }
 
 var (
@@ -435,12 +438,26 @@ func (c *child) exec() {
 	for i := 0; i < c.npass; i++ {
 		syscall.RawSyscall6(unix.SYS_FCNTL, c.pass[i], unix.F_SETFD, 0, 0, 0, 0)
 	}
+	c.resetSignals()
 	if c.nofile.Max > 0 {
 		syscall.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&c.nofile)), 0, 0, 0)
 	}
 	_, _, c.errno = syscall.RawSyscall6(unix.SYS_EXECVEAT, c.exe, uintptr(unsafe.Pointer(&emptyPath[0])),
 		uintptr(unsafe.Pointer(&c.argv[0])), uintptr(unsafe.Pointer(&c.envv[0])), unix.AT_EMPTY_PATH, 0)
 	c.fail(stepExec, c.errno)
+}
+
+// resetSignals undoes what our caller blocks or ignores, which a container would inherit through init: a program that
+// waits for its SIGUSR2 or SIGHUP can't know about that. Handlers of our own are gone already.
+//
+//go:nosplit
+//go:norace
+func (c *child) resetSignals() {
+	const size = unsafe.Sizeof(c.noSignals) // of the kernel's sigset_t
+	for signal := uintptr(1); signal <= 8*size; signal++ {
+		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&c.defaultAction)), 0, size, 0, 0)
+	}
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&c.noSignals)), 0, size, 0, 0)
 }
 
 //go:nosplit

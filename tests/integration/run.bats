@@ -84,6 +84,12 @@ open_descriptors='
 	output_is '0 1 2'
 }
 
+@test "signals have their default actions, whatever the caller blocks or ignores" {
+	program grep -E 'Sig(Blk|Ign):' /proc/self/status
+	run -0 env --block-signal=USR2 --ignore-signal=HUP,INT,PIPE "$OCI_RUN" --root "$state" run "$id" 3>&-
+	output_is $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000'
+}
+
 @test "the environment is the configuration's, and HOME is found in /etc/passwd" {
 	config '.process.env = ["PATH=/bin", "COLOUR=red", "COLOUR=blue"]'
 	program env
