@@ -69,7 +69,7 @@ type creation struct {
 // Create makes a container from a bundle, up to the point where its program waits to be
 // started. If it fails, nothing of the container is left.
 func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Created, error) {
-	if err := state.CheckID(id); err != nil {
+	if err := state.CheckFree(f.Root, id); err != nil {
 		return nil, err
 	}
 	p, err := f.newPlan(id, b, o)

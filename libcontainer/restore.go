@@ -41,7 +41,7 @@ type restoration struct {
 // Restore makes a container from a bundle and the files that Checkpoint wrote. Its processes run. If it fails, nothing of
 // the container is left.
 func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Created, error) {
-	if err := state.CheckID(id); err != nil {
+	if err := state.CheckFree(f.Root, id); err != nil {
 		return nil, err
 	}
 	if err := o.CRIU.Check(); err != nil {

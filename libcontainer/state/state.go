@@ -117,14 +117,28 @@ func CheckID(id string) error {
 		return errors.New("container ID is empty")
 	case len(id) > unix.NAME_MAX:
 		return fmt.Errorf("container ID of %d bytes: at most %d are allowed", len(id), unix.NAME_MAX)
-	case id == "." || id == "..", id[0] == '-':
-		return fmt.Errorf("invalid container ID %q", id)
+	case id == "." || id == "..":
+		return fmt.Errorf("invalid container ID %q: it has a meaning of its own as a directory", id)
+	case id[0] == '-':
+		return fmt.Errorf("invalid container ID %q: it may not begin with \"-\"", id)
 	}
 	for _, c := range []byte(id) {
 		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '+' || c == '-' || c == '.'
 		if !ok {
 			return fmt.Errorf("invalid container ID %q: only letters, digits and \"_+-.\" are allowed", id)
 		}
+	}
+	return nil
+}
+
+// CheckFree refuses an ID that a new container can't have, also because another has it. Whoever asks before planning says
+// that, instead of what else is in the way because of the other; Reserve decides.
+func CheckFree(root, id string) error {
+	if err := CheckID(id); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(filepath.Join(root, id)); err == nil {
+		return fmt.Errorf("%w: %q", ErrExist, id)
 	}
 	return nil
 }

@@ -85,8 +85,12 @@ load lib
 	program sleep 1000
 	create "$id"
 	run -1 create "$id"
+	output_has 'already exists'
 	output_has "$id"
-	is created "$id"
+	oci-run start "$id"
+	run -1 create "$id"
+	output_has 'already exists' # and not what else of the first is in the way
+	is running "$id"
 }
 
 @test "a container is started once" {
@@ -111,6 +115,8 @@ load lib
 		run ! create "$name"
 	done
 	[[ -z $(ls -A "$state" 2>/dev/null) ]]
+	run -1 create -- -x
+	output_has 'may not begin with'
 }
 
 @test "the state directory is for its owner only" {
