@@ -141,7 +141,7 @@ func execProcess(c *cli.Command, base *specs.Process) (*specs.Process, error) {
 			return nil, err
 		}
 		if err := specconv.Decode(raw, p); err != nil {
-			return nil, fmt.Errorf("parse %q: %w", path, err)
+			return nil, specconv.LocateIn(path, raw, err)
 		}
 	} else {
 		if c.NArg() < 2 {

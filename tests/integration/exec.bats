@@ -94,7 +94,10 @@ process() { jq ".process | $1" config.json >process.json; }
 	output_has '/rlimits/0/type'
 	echo '{"args": 1}' >process.json
 	run -255 oci-run exec --process process.json "$id"
-	output_has '/args'
+	output_has 'process.json:1:10: /args'
+	echo '{"args": [1' >process.json
+	run -255 oci-run exec --process process.json "$id"
+	output_has 'process.json:2:1: '
 }
 
 @test "options change the container's own process" {
