@@ -190,13 +190,13 @@ goes_on() {
 	program sh -c 'trap : USR1; while :; do sleep 0.01; done'
 	detached "$id"
 	local round pid command words
-	for ((round = 0; round < 60; round++)); do
+	for ((round = 0; round < 30; round++)); do
 		for command in "update --cpu-share 200 $id" "pause $id" "resume $id" "kill --all $id USR1"; do
 			read -ra words <<<"$command"
 			# The program itself: kill has to meet it, not a shell in front of it.
 			"$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" "${words[@]}" >/dev/null 2>&1 3>&- &
 			pid=$!
-			read -rt "0.00$((round / 10))$((round % 10))" <> <(:) || true
+			read -rt "0.00$((round / 5))$((2 * (round % 5)))" <> <(:) || true
 			{ kill -9 "$pid" && wait "$pid"; } 2>/dev/null || true
 		done
 		case $(status_of "$id"):$(freezer) in
