@@ -61,6 +61,6 @@ func supported() *features.Features {
 			// Callers look for runc's name of it.
 			"org.opencontainers.runc.checkpoint.enabled": "true",
 		},
-		PotentiallyUnsafeConfigAnnotations: []string{"org.systemd.property.", "org.criu.config"},
+		PotentiallyUnsafeConfigAnnotations: []string{"org.systemd.property.", "org.criu.config", process.KeepGroups},
 	}
 }

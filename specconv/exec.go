@@ -9,8 +9,9 @@ import (
 // execSpec is the part of a config.json that another process of the container has to do with. What encoding/json learns
 // about the types of the rest would take it longer than all the parsing.
 type execSpec struct {
-	Process *specs.Process `json:"process"`
-	Linux   struct {
+	Process     *specs.Process    `json:"process"`
+	Annotations map[string]string `json:"annotations"`
+	Linux       struct {
 		Namespaces   []specs.LinuxNamespace   `json:"namespaces"`
 		Seccomp      json.RawMessage          `json:"seccomp"`
 		Personality  *specs.LinuxPersonality  `json:"personality"`
@@ -34,7 +35,7 @@ func ParseForExec(raw []byte) (spec *specs.Spec, seccomp []byte, err error) {
 	if seccomp = e.Linux.Seccomp; string(seccomp) == "null" {
 		seccomp = nil
 	}
-	return &specs.Spec{Process: e.Process, Linux: &specs.Linux{
+	return &specs.Spec{Process: e.Process, Annotations: e.Annotations, Linux: &specs.Linux{
 		Namespaces: e.Linux.Namespaces, Personality: e.Linux.Personality, MemoryPolicy: e.Linux.MemoryPolicy,
 		IntelRdt: e.Linux.IntelRdt, MountLabel: e.Linux.MountLabel, Resources: &specs.LinuxResources{CPU: e.Linux.Resources.CPU},
 	}}, seccomp, nil

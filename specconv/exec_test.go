@@ -24,7 +24,7 @@ func TestParseForExec(t *testing.T) {
 		if err != nil || full.Linux == nil {
 			continue
 		}
-		want := &specs.Spec{Process: full.Process, Linux: &specs.Linux{
+		want := &specs.Spec{Process: full.Process, Annotations: full.Annotations, Linux: &specs.Linux{
 			Namespaces: full.Linux.Namespaces, Personality: full.Linux.Personality,
 			MemoryPolicy: full.Linux.MemoryPolicy, IntelRdt: full.Linux.IntelRdt, MountLabel: full.Linux.MountLabel, Resources: &specs.LinuxResources{},
 		}}

@@ -46,6 +46,7 @@ type Plan struct {
 
 	UID, GID     uint32
 	Groups       []uint32
+	KeepGroups   bool // the supplementary groups stay the caller's
 	GroupsDenied bool // the user namespace that the runtime is in, and the container too, denies setgroups(2)
 	Umask        uint32
 

@@ -22,6 +22,17 @@ status_field() { sed -n "s/^$1:[[:space:]]*//p" <<<"$output"; }
 	[[ ${output// /} == '' ]]
 }
 
+@test "groups of the caller are kept if an annotation says so" {
+	needs_root
+	config '.annotations = {"run.oci.keep_original_groups": "1"} | .process.user.additionalGids = [5]'
+	program sleep 1000
+	setpriv --groups 10,20,30 "$OCI_RUN" --root "$state" create "$id" </dev/null >out 2>err 3>&-
+	oci-run start "$id"
+	[[ $(sed -n 's/^Groups:.//p' "/proc/$(pid_of "$id")/status") =~ ^10\ 20\ 30\ *$ ]]
+	run -0 setpriv --groups 40 "$OCI_RUN" --root "$state" exec "$id" sed -n 's/^Groups:.//p' /proc/self/status
+	[[ $output =~ ^40\ *$ ]]
+}
+
 @test "HOME follows the user" {
 	needs_root
 	echo 'someone:x:1000:1000::/home/someone:/bin/sh' >>rootfs/etc/passwd
