@@ -10,6 +10,9 @@ setup_file() {
 	start_containerd
 	import_image default busybox
 	write_network
+	# The first of each makes what stays: the bridge, and the directory of the namespaces' names.
+	run_container --rm --cni "$image" first true
+	ip netns add first && ip netns delete first
 	remember_world
 }
 
