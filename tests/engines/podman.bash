@@ -4,7 +4,7 @@
 # which calls the runtime.
 #
 #   $home   the configuration and storage of whoever calls podman; removed with the sandbox
-# shellcheck shell=bash disable=SC2034,SC2154,SC2016,SC2317 # variables for the sessions; $status and $output are from bats
+# shellcheck shell=bash disable=SC2034,SC2154,SC2016,SC2153,SC2317 # variables for the sessions; $status and $output are from bats
 
 load lib
 
@@ -120,8 +120,8 @@ session_exit_status() {
 	run -137 podman run --rm --pid host busybox sh -c 'kill -9 $$'
 	run -137 podman run --rm --init busybox sh -c 'kill -9 $$'
 	run -143 podman run --rm --init busybox sh -c 'kill $$'
-	podman run --name done busybox sh -c 'exit 42' || true
-	equal 'exit code' 42 "$(field done .State.ExitCode)"
+	podman run --name ended busybox sh -c 'exit 42' || true
+	equal 'exit code' 42 "$(field ended .State.ExitCode)"
 	run -125 podman run --rm --no-such-flag busybox true
 }
 
