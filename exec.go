@@ -64,6 +64,10 @@ func execAction(_ context.Context, c *cli.Command) error {
 }
 
 func joinContainer(c *cli.Command) error {
+	var signals *foreground.Signals
+	if !c.Bool("detach") {
+		signals = foreground.Catch() // until we exit
+	}
 	container, err := load(c)
 	if err != nil {
 		return err
@@ -92,19 +96,19 @@ func joinContainer(c *cli.Command) error {
 		}
 		defer o.ConsoleSocket.Close()
 	}
-	if c.Bool("detach") {
+	if signals == nil {
 		e, err := container.Exec(p, config, o)
 		if err != nil {
 			return err
 		}
 		return e.Start()
 	}
-	return execForeground(container, p, config, o)
+	signals.Caught()
+	return execForeground(container, p, config, o, signals)
 }
 
 // execForeground runs the process as if it were a program of ours.
-func execForeground(container *libcontainer.Container, p *specs.Process, config *libcontainer.Config, o *libcontainer.ExecOptions) error {
-	signals := foreground.Catch() // until we exit
+func execForeground(container *libcontainer.Container, p *specs.Process, config *libcontainer.Config, o *libcontainer.ExecOptions, signals *foreground.Signals) error {
 	var terminal *os.File
 	if p.Terminal {
 		var err error

@@ -9,6 +9,7 @@ import (
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/fdsocket"
+	"oci-run/libcontainer/foreground"
 	"oci-run/libcontainer/sdnotify"
 	"oci-run/specconv"
 )
@@ -65,7 +66,7 @@ func restore(_ context.Context, c *cli.Command) error {
 		}
 		return err
 	}
-	return j.foreground(c, j.restore, func(*libcontainer.Created) error { return nil })
+	return j.foreground(c, foreground.Catch(), j.restore, func(*libcontainer.Created) error { return nil })
 }
 
 // restoreJob is what a restore is made of.

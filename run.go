@@ -30,33 +30,45 @@ func runCommand() *cli.Command {
 }
 
 func run(_ context.Context, c *cli.Command) error {
+	if c.Bool("detach") {
+		return runDetached(c)
+	}
+	signals := foreground.Catch() // until we exit
 	j, err := newCreateJob(c)
 	if err != nil {
 		return err
 	}
-	if c.Bool("detach") {
-		created, err := j.create(c)
-		if err != nil {
-			return err
-		}
-		if err := startAndNotify(created.Start, created.Container); err != nil {
-			return errors.Join(err, created.Delete(true))
-		}
-		return nil
-	}
-	return j.foreground(c, j.create, func(created *libcontainer.Created) error {
+	return j.foreground(c, signals, j.create, func(created *libcontainer.Created) error {
 		return startInForeground(created.Start, created.Container)
 	})
 }
 
+func runDetached(c *cli.Command) error {
+	j, err := newCreateJob(c)
+	if err != nil {
+		return err
+	}
+	created, err := j.create(c)
+	if err != nil {
+		return err
+	}
+	if err := startAndNotify(created.Start, created.Container); err != nil {
+		return errors.Join(err, created.Delete(true))
+	}
+	return nil
+}
+
 // foreground makes and starts the container and stays with it, as if it were a program of ours.
-func (j *createJob) foreground(c *cli.Command, create func(*cli.Command) (*libcontainer.Created, error), start func(*libcontainer.Created) error) error {
+func (j *createJob) foreground(
+	c *cli.Command, signals *foreground.Signals,
+	create func(*cli.Command) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
+) error {
+	signals.Caught()
 	if !c.Bool("no-subreaper") {
 		if err := foreground.BecomeSubreaper(); err != nil {
 			return err
 		}
 	}
-	signals := foreground.Catch() // until we exit
 	terminal, err := j.ownTerminal(c)
 	if err != nil {
 		return err

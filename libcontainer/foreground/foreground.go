@@ -21,8 +21,9 @@ const lastSignal = 64
 
 // Signals are those that this command got since Catch.
 type Signals struct {
-	c    chan os.Signal
-	late *time.Timer // when the rest are caught
+	c      chan os.Signal
+	caught chan struct{} // closed when the early ones are
+	late   *time.Timer   // when the rest are
 }
 
 // Terminal is the relay of a container's terminal, *console.Relay.
@@ -32,24 +33,32 @@ type Terminal interface {
 	Finish(abandon <-chan struct{})
 }
 
-// Catch keeps signals from ending this command, and collects them for Wait. It has to
-// come before the process is started, so that none is lost in between.
+// Catch begins to keep signals from ending this command, and collects them for Wait.
+// Caught has to come before anything is made, so that no signal ends us half-way.
 //
 // To catch a signal takes Go two changes of threads, and all of them as long as a whole
-// exec. So those that people and engines send are caught at once, and the others when
-// the process has turned out to live for a while.
+// exec. So those that people and engines send are caught first, while the caller goes on
+// with what has no effects yet, and the others when the process has turned out to live for
+// a while.
 func Catch() *Signals {
-	s := &Signals{make(chan os.Signal, buffered), nil}
-	for _, n := range early {
-		if caught(n) {
-			signal.Notify(s.c, n)
+	s := &Signals{make(chan os.Signal, buffered), make(chan struct{}), time.NewTimer(settled)}
+	go func() {
+		for _, n := range early {
+			if caught(n) {
+				signal.Notify(s.c, n)
+			}
 		}
-	}
-	s.late = time.AfterFunc(settled, s.catchRest)
+		close(s.caught)
+		<-s.late.C
+		s.catchRest()
+	}()
 	return s
 }
 
-// early are the signals that are caught at once.
+// Caught waits until signals no longer end this command.
+func (s *Signals) Caught() { <-s.caught }
+
+// early are the signals that are caught first.
 var early = [...]unix.Signal{
 	unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH,
 }
