@@ -8,13 +8,13 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 
 	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/oncejson"
 	"oci-run/libcontainer/state"
 )
 
@@ -110,7 +110,7 @@ func (c *Container) cgroup() (*cgroups.Manager, error) {
 		return c.manager, nil
 	}
 	var r cgroups.Record
-	if err := json.Unmarshal(c.record.Cgroup, &r); err != nil {
+	if err := oncejson.Decode(c.record.Cgroup, &r); err != nil {
 		return nil, fmt.Errorf("container %q: parse its cgroup record: %w", c.record.ID, err)
 	}
 	var err error

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/oncejson"
 )
 
 // Parse decodes a config.json without checking what it says. Unknown members are ignored ("Runtimes … MUST otherwise
@@ -27,7 +29,7 @@ func Decode(raw []byte, value any) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return &FieldError{Err: errors.New("the file is empty"), Line: 1, Column: 1}
 	}
-	err := json.Unmarshal(raw, value)
+	err := oncejson.Decode(raw, value)
 	if err == nil {
 		return nil
 	}

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/oncejson"
 )
 
 // Version is the format of Record. A later format that an older binary can still read
@@ -266,7 +268,7 @@ func (d *Dir) Record() (*Record, error) {
 
 func decode(raw []byte) (*Record, error) {
 	r := &Record{}
-	if err := json.Unmarshal(raw, r); err != nil {
+	if err := oncejson.Decode(raw, r); err != nil {
 		return nil, fmt.Errorf("parse %q: %w", recordName, err)
 	}
 	if r.Version != Version {

@@ -32,8 +32,8 @@ var bans = []ban{
 	{"log", "log/slog is the one way to log, and its lines have the shape that engines parse", nil},
 	{"io/ioutil", "deprecated", nil},
 	{"math/rand", "nothing here is random for fun; names come from crypto/rand or the kernel", nil},
-	{"reflect.ValueOf", "only the codec between parent and init walks values; elsewhere it hides what is done", []string{"libcontainer/wire", "libcontainer/cgroups"}},
-	{"reflect.Type*", "only the codec between parent and init, and the check of config.json, walk types", []string{"libcontainer/wire", "specconv"}},
+	{"reflect.ValueOf", "only decoders walk values; elsewhere it hides what is done", []string{"libcontainer/wire", "libcontainer/oncejson", "libcontainer/cgroups"}},
+	{"reflect.Type*", "only decoders, and the check of config.json, walk types", []string{"libcontainer/wire", "libcontainer/oncejson", "specconv"}},
 
 	{"fmt.Sscan*", "slow, and takes more than it should: \"12abc\" is 12", nil},
 	{"fmt.Print*", "only main prints: stdout belongs to the container and to what engines parse", []string{"main"}},

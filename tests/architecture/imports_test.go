@@ -26,6 +26,7 @@ var layers = [][]string{
 		"libcontainer/fdsocket",
 	},
 	{"specconv", "hooks", "libcontainer/linux"},
+	{"libcontainer/oncejson"},
 }
 
 // confined names the packages that alone may import a module, so that the rest doesn't grow around it.
