@@ -18,6 +18,7 @@ import (
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/idmap"
 	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/netdev"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
@@ -62,7 +63,8 @@ type creation struct {
 	record  *state.Record
 	init    *spawn.Process
 	sync    *syncpipe.Parent
-	devices *netdev.Move // of linux.netDevices, until they are the container's
+	network *namespaces.Network // new, if it isn't the clone that makes it
+	devices *netdev.Move        // of linux.netDevices, until they are the container's
 	idmaps  *idmap.Namespaces
 }
 
@@ -78,6 +80,10 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	}
 	defer p.close()
 	c := &creation{factory: f, bundle: b, options: o, plan: p}
+	if p.ownNetwork() {
+		c.network = namespaces.NewNetwork()
+		defer c.network.Close()
+	}
 	if c.dir, err = state.Reserve(f.Root, id); err != nil {
 		return nil, err
 	}
@@ -203,6 +209,7 @@ func (c *creation) spawn() error {
 	defer child.Close()
 	c.sync = parent
 	request := c.plan.spawn
+	c.joinNetwork(&request)
 	request.Exe = exe
 	request.Args = initproc.Args(child, c.dir.File())
 	request.Env = initproc.Env()

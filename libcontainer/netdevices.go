@@ -2,11 +2,14 @@ package libcontainer
 
 import (
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/netdev"
+	"oci-run/libcontainer/spawn"
 	"oci-run/specconv"
 )
 
@@ -19,7 +22,7 @@ func (c *creation) moveDevices() error {
 	if len(c.plan.devices) == 0 {
 		return nil
 	}
-	namespace, err := c.network()
+	namespace, err := c.openNetwork()
 	if err != nil {
 		return specconv.Field("/linux/netDevices", err)
 	}
@@ -27,9 +30,21 @@ func (c *creation) moveDevices() error {
 	return err
 }
 
-// network opens the container's network namespace. A new one is init's from the clone on;
-// one that is given by path init may not have joined yet.
-func (c *creation) network() (*os.File, error) {
+// joinNetwork has init join the network namespace that was made meanwhile. If that failed,
+// the clone tries it again and says why.
+func (c *creation) joinNetwork(r *spawn.Request) {
+	if c.network == nil {
+		return
+	}
+	if file, err := c.network.File(); err == nil {
+		r.New &^= unix.CLONE_NEWNET
+		r.Join = append(slices.Clone(r.Join), spawn.Join{File: file, Flag: unix.CLONE_NEWNET, Name: string(specs.NetworkNamespace)})
+	}
+}
+
+// openNetwork opens the container's network namespace. A new one is init's from the clone
+// on; one that is given by path init may not have joined yet.
+func (c *creation) openNetwork() (*os.File, error) {
 	for _, j := range c.plan.joined {
 		if j.Kind.Type == specs.NetworkNamespace {
 			return os.Open("/proc/self/fd/" + strconv.Itoa(int(j.File.Fd())))

@@ -105,6 +105,12 @@ func (p *plan) planNamespaces(spec *specs.Spec) error {
 	return err
 }
 
+// ownNetwork tells whether the network namespace is a new one that belongs to the user
+// namespace that we are in, so that anybody here can make it.
+func (p *plan) ownNetwork() bool {
+	return p.spawn.New&unix.CLONE_NEWNET != 0 && !p.init.UserNamespace
+}
+
 // timeOffsets formats linux.timeOffsets for /proc/PID/timens_offsets, time_namespaces(7).
 func timeOffsets(offsets map[string]specs.LinuxTimeOffset) string {
 	var text strings.Builder

@@ -1,7 +1,7 @@
 // Package namespaces knows the eight kinds of namespaces: their names in the specification, in clone(2) and in /proc.
 // It opens those that are given by path, and tells whether they are what they should be.
 //
-// The parent uses it before it forks; nothing here changes the namespaces of a process.
+// The parent uses it before it forks; nothing here changes the namespaces of the process.
 package namespaces
 
 import (

@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -126,4 +128,56 @@ func TestIsOwn(t *testing.T) {
 	if _, err := net.IsOwn("/nosuch"); err == nil {
 		t.Error("no error")
 	}
+}
+
+// TestNewNetwork: the namespace is new, and no thread of ours is left in it.
+func TestNewNetwork(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("creating a network namespace takes root; uid is", os.Geteuid())
+	}
+	own, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, _ := Lookup(specs.NetworkNamespace)
+	seen := map[string]bool{own: true}
+	for range 20 {
+		n := NewNetwork()
+		defer n.Close() // not before the end: numbers of closed ones come again
+		f, err := n.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Verify(int(f.Fd()), kind); err != nil {
+			t.Error(err)
+		}
+		link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
+		if err != nil || seen[link] {
+			t.Errorf("namespace %q is not new (%v)", link, err)
+		}
+		seen[link] = true
+	}
+	if link, err := os.Readlink("/proc/self/ns/net"); link != own {
+		t.Errorf("the process is now in %q (%v)", link, err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); strayed(t, own); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a thread is still in another network namespace")
+		}
+	}
+}
+
+// strayed tells whether a thread of this process is in another network namespace.
+func strayed(t *testing.T, own string) bool {
+	t.Helper()
+	links, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil && at != own {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,56 @@
+package namespaces
+
+import (
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// Network is a new network namespace that no process is in.
+type Network struct {
+	made chan struct{}
+	file *os.File
+	err  error
+}
+
+// NewNetwork begins to make a network namespace, owned by the caller's user namespace. The
+// kernel takes as long for it as for all other kinds and the process together, so it is made
+// beside what else the caller does. It ends with the last fd and process that refer to it.
+func NewNetwork() *Network {
+	n := &Network{made: make(chan struct{})}
+	go n.make()
+	return n
+}
+
+// make creates the namespace with a thread that enters it, and ends with this goroutine.
+func (n *Network) make() {
+	runtime.LockOSThread() // and never unlocked
+	if unix.Gettid() == unix.Getpid() {
+		// The first thread never ends, and stands for the process in /proc. While we hold it,
+		// another one is taken.
+		go n.make()
+		<-n.made
+		runtime.UnlockOSThread()
+		return
+	}
+	defer close(n.made)
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		n.err = os.NewSyscallError("unshare", err)
+		return
+	}
+	n.file, n.err = os.Open("/proc/thread-self/ns/net")
+}
+
+// File waits until the namespace is made. The file belongs to n.
+func (n *Network) File() (*os.File, error) {
+	<-n.made
+	return n.file, n.err
+}
+
+// Close gives up the reference to the namespace.
+func (n *Network) Close() {
+	if file, err := n.File(); err == nil {
+		file.Close()
+	}
+}
