@@ -8,13 +8,14 @@
 package hooks
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/oncejson"
 )
 
 // The names of the six lists.
@@ -63,7 +64,7 @@ func Run(name string, list []specs.Hook, state *specs.State) error {
 	if len(list) == 0 {
 		return nil
 	}
-	input, err := json.Marshal(state)
+	input, err := oncejson.Encode(state)
 	if err != nil {
 		return fmt.Errorf("encode state for %s hooks: %w", name, err)
 	}

@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 	"oci-run/libcontainer/initproc"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/netdev"
+	"oci-run/libcontainer/oncejson"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/sdnotify"
@@ -142,7 +142,7 @@ func (c *creation) recordIntent() error {
 	if err != nil {
 		return err
 	}
-	cgroup, err := json.Marshal(c.plan.cgroup.Record())
+	cgroup, err := oncejson.Encode(c.plan.cgroup.Record())
 	if err != nil {
 		return fmt.Errorf("encode the cgroup record: %w", err)
 	}
@@ -180,7 +180,7 @@ func (c *creation) makeCgroup() error {
 	}
 	c.plan.init.Root.Cgroups = visibleCgroups(c.plan.cgroup)
 	var err error
-	c.record.Cgroup, err = json.Marshal(c.plan.cgroup.Record())
+	c.record.Cgroup, err = oncejson.Encode(c.plan.cgroup.Record())
 	return err
 }
 

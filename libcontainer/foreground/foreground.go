@@ -60,7 +60,7 @@ func (s *Signals) Caught() { <-s.caught }
 
 // early are the signals that are caught first.
 var early = [...]unix.Signal{
-	unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH,
+	unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2,
 }
 
 // settled is when the others are caught. On a busy machine a container of a few milliseconds takes ten times as long.
@@ -101,28 +101,48 @@ func caught(n unix.Signal) bool {
 //
 // It reaps any other child too: a subreaper gets the orphans of the container.
 func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
-	// It may have ended already, its signal been lost among too many.
-	status, ended := reap(pid)
-	for !ended {
-		switch n := (<-s.c).(unix.Signal); n {
-		case unix.SIGCHLD:
-			status, ended = reap(pid)
-		case unix.SIGPIPE: // we wrote to a pipe that nobody reads: no news for the container
-		case unix.SIGWINCH:
-			if t != nil {
-				t.Resize()
-			}
-		default:
-			if n == unix.SIGCONT && t != nil {
-				t.Continue()
-			}
-			forward(pidfd, n)
-		}
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	status := 255 // if somebody else reaps it
+	go func() {
+		s.passOn(pid, pidfd, t, ended, &status)
+		close(stopped)
+	}()
+	// This thread waits in the kernel: a change of threads less than to hear of SIGCHLD.
+	ws, reaped := wait(pid)
+	close(ended)
+	<-stopped
+	if reaped {
+		status = exitStatus(ws)
 	}
 	if t != nil {
 		s.finish(t)
 	}
 	return status
+}
+
+// passOn deals with signals until the process has ended, and tells its status if it was here that it was reaped.
+func (s *Signals) passOn(pid int, pidfd *os.File, t Terminal, ended <-chan struct{}, status *int) {
+	for {
+		select {
+		case <-ended:
+			return
+		case n := <-s.c:
+			switch n := n.(unix.Signal); n {
+			case unix.SIGCHLD:
+				reapAll(pid, status)
+			case unix.SIGPIPE: // we wrote to a pipe that nobody reads: no news for the container
+			case unix.SIGWINCH:
+				if t != nil {
+					t.Resize()
+				}
+			default:
+				if n == unix.SIGCONT && t != nil {
+					t.Continue()
+				}
+				forward(pidfd, n)
+			}
+		}
+	}
 }
 
 func forward(pidfd *os.File, n unix.Signal) {
@@ -154,21 +174,28 @@ func (s *Signals) finish(t Terminal) {
 	}
 }
 
-// reap reaps all children that have ended, and tells whether the one with this pid is
-// among them. A SIGCHLD can stand for several.
-func reap(pid int) (status int, found bool) {
+// wait waits for the process to end. reaped is false if somebody else has reaped it.
+func wait(pid int) (ws unix.WaitStatus, reaped bool) {
+	for {
+		_, err := unix.Wait4(pid, &ws, 0, nil)
+		if err != unix.EINTR {
+			return ws, err == nil
+		}
+	}
+}
+
+// reapAll reaps all children that have ended, and tells the status of the one with this pid
+// if it is among them. A SIGCHLD can stand for several.
+func reapAll(pid int, status *int) {
 	for {
 		var ws unix.WaitStatus
 		ended, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
 		switch {
 		case err == unix.EINTR:
-		case err == unix.ECHILD && !found:
-			// Somebody else has reaped it; nothing will ever come.
-			return 255, true
-		case err != nil, ended <= 0:
-			return status, found
+		case err != nil || ended <= 0:
+			return
 		case ended == pid:
-			status, found = exitStatus(ws), true
+			*status = exitStatus(ws)
 		}
 	}
 }

@@ -95,6 +95,46 @@ func same[T any](t *testing.T, raw []byte) {
 	if gotErr == nil && !reflect.DeepEqual(got, want) {
 		t.Errorf("Decode(%s):\n got %#v\nwant %#v", raw, got, want)
 	}
+	if gotErr == nil {
+		sameText(t, got)
+	}
+}
+
+// sameText holds Encode against encoding/json.
+func sameText(t *testing.T, value any) {
+	t.Helper()
+	got, gotErr := Encode(value)
+	want, wantErr := json.Marshal(value)
+	if (gotErr == nil) != (wantErr == nil) || gotErr == nil && string(got) != string(want) {
+		t.Errorf("Encode(%#v):\n got %s (%v)\nwant %s (%v)", value, got, gotErr, want, wantErr)
+	}
+}
+
+func TestEncode(t *testing.T) {
+	small := uint16(0)
+	type odd struct {
+		Quoted int `json:"quoted,string"`
+	}
+	for _, value := range []any{
+		sample{}, &sample{U: &small, P: &sample{}, T: []sample{{}}, L: []string{}, M: map[string]string{"b": "<&>", "a": "\t\r\n\"\\", "c": "\x00\x7fü\u2028\xff"}},
+		sample{Raw: json.RawMessage(" {\"a\" : [1, 2] } ")}, sample{Raw: json.RawMessage(`{"a":"<"}`)}, sample{Raw: json.RawMessage(`{`)},
+		sample{Time: time.Unix(1, 5).UTC(), F: 1.5, Any: []int{1}, Bytes: []byte("x")},
+		[]sample(nil), (*sample)(nil), map[string]int{}, map[int]int{1: 2}, nil, odd{7}, "x", 5, true, func() {},
+	} {
+		sameText(t, value)
+	}
+	// What is written at each create is plain.
+	type record struct {
+		ID      string            `json:"id"`
+		Created time.Time         `json:"created"`
+		Raw     json.RawMessage   `json:"raw,omitempty"`
+		Map     map[string]string `json:"map,omitempty"`
+		Off     bool              `json:"off,omitempty"`
+	}
+	e := encoder{names: map[reflect.Type][]field{}}
+	if !e.value(reflect.ValueOf(record{"x", time.Now(), json.RawMessage(`{"a":1}`), map[string]string{"k": `{"v":"<"}`}, false}), 0) {
+		t.Errorf("not plain: %s", e.out)
+	}
 }
 
 // TestEngines: what engines write is plain, or all this is for nothing.

@@ -88,29 +88,39 @@ func (d *decoder) unit(at int) (rune, bool) {
 	return rune(n), err == nil && !utf16.IsSurrogate(rune(n))
 }
 
-// fields lists the members that a struct takes, those of an embedded struct included.
-func (d *decoder) fields(t reflect.Type) []field {
-	list, known := d.names[t]
-	if known {
+// field is a member of a struct.
+type field struct {
+	name      string
+	index     []int // for reflect.Value.FieldByIndex
+	omitEmpty bool
+	strange   bool // has an option that is not known here
+}
+
+// fieldsOf lists the members of a struct, those of an embedded struct included.
+func fieldsOf(t reflect.Type, known map[reflect.Type][]field) []field {
+	list, ok := known[t]
+	if ok {
 		return list
 	}
 	list = make([]field, 0, t.NumField())
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		switch {
-		case f.Anonymous && name == "":
-			for _, inner := range d.fields(f.Type) {
-				list = append(list, field{inner.name, append([]int{i}, inner.index...)})
+		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
+			for _, inner := range fieldsOf(f.Type, known) {
+				inner.index = append([]int{i}, inner.index...)
+				list = append(list, inner)
 			}
 			continue
-		case name == "-" || !f.IsExported():
+		}
+		if name == "-" || !f.IsExported() {
 			continue
-		case name == "":
+		}
+		if name == "" {
 			name = f.Name
 		}
-		list = append(list, field{name, f.Index})
+		list = append(list, field{name, f.Index, option == "omitempty", option != "" && option != "omitempty"})
 	}
-	d.names[t] = list
+	known[t] = list
 	return list
 }

@@ -281,7 +281,7 @@ func decode(raw []byte) (*Record, error) {
 // other.
 func (d *Dir) Save(r *Record) error {
 	r.Version = Version
-	raw, err := json.Marshal(r)
+	raw, err := oncejson.Encode(r)
 	if err != nil {
 		return fmt.Errorf("encode %q: %w", recordName, err)
 	}
