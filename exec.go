@@ -103,7 +103,6 @@ func joinContainer(c *cli.Command) error {
 		}
 		return e.Start()
 	}
-	signals.Caught()
 	return execForeground(container, p, config, o, signals)
 }
 

@@ -66,7 +66,9 @@ func restore(_ context.Context, c *cli.Command) error {
 		}
 		return err
 	}
-	return j.foreground(c, foreground.Catch(), j.restore, func(*libcontainer.Created) error { return nil })
+	signals := foreground.Catch()
+	signals.Caught()
+	return j.foreground(c, signals, j.restore, func(*libcontainer.Created) error { return nil })
 }
 
 // restoreJob is what a restore is made of.

@@ -63,7 +63,7 @@ func (j *createJob) foreground(
 	c *cli.Command, signals *foreground.Signals,
 	create func(*cli.Command) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
 ) error {
-	signals.Caught()
+	j.options.Planned = signals.Caught
 	if !c.Bool("no-subreaper") {
 		if err := foreground.BecomeSubreaper(); err != nil {
 			return err
@@ -120,6 +120,7 @@ type attended struct {
 
 // attend starts the process and stays until it ends.
 func attend(p attended, signals *foreground.Signals, terminal *os.File) (int, error) {
+	signals.Caught() // until now we could end like any program: what waits for its start ends with us
 	var relay foreground.Terminal
 	if terminal != nil {
 		master, err := fdsocket.Receive(terminal)

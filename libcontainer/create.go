@@ -43,6 +43,7 @@ type CreateOptions struct {
 	Foreground    bool     // the terminal's master goes to a relay of ours, not to an engine
 	Env           []string // variables added to process.env, such as LISTEN_FDS
 	Notify        bool     // the container gets a socket for sd_notify(3), see NotifySocket
+	Planned       func()   // called once nothing is left to do but what has effects; nil for nothing
 }
 
 // Created is what create leaves with its caller beside the container: init is a child of
@@ -83,6 +84,9 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	if p.ownNetwork() {
 		c.network = namespaces.NewNetwork()
 		defer c.network.Close()
+	}
+	if o.Planned != nil {
+		o.Planned()
 	}
 	if c.dir, err = state.Reserve(f.Root, id); err != nil {
 		return nil, err
@@ -201,7 +205,7 @@ func (c *creation) spawn() error {
 	if err != nil {
 		return err
 	}
-	defer exe.Close()
+	defer letGo(exe)
 	parent, child, err := syncpipe.Pair()
 	if err != nil {
 		return err
@@ -233,6 +237,10 @@ func (c *creation) spawn() error {
 	}
 	return c.dir.Save(c.record)
 }
+
+// letGo closes the fd of a sealed binary while the caller goes on: the end of a detached mount
+// is a grace period of RCU.
+func letGo(exe *os.File) { go exe.Close() }
 
 // seal is how init's binary is sealed. Where processes of the user namespace that init
 // joins can see init, because it has no new pid namespace, they could look at it through

@@ -212,7 +212,7 @@ func (e *execution) spawn() error {
 	if err != nil {
 		return err
 	}
-	defer exe.Close()
+	defer letGo(exe)
 	parent, child, err := syncpipe.Pair()
 	if err != nil {
 		return err
