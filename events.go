@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -12,6 +12,7 @@ import (
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/oncejson"
 )
 
 func eventsCommand() *cli.Command {
@@ -48,19 +49,29 @@ func events(_ context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	out := json.NewEncoder(c.Root().Writer)
+	out := c.Root().Writer
 	if c.Bool("stats") {
 		stats, err := container.Stats()
 		if err != nil {
 			return err
 		}
-		return out.Encode(event{"stats", container.ID(), stats})
+		return printEvent(out, &event{"stats", container.ID(), stats})
 	}
 	return follow(container, interval, out)
 }
 
+// printEvent prints an event on a line of its own.
+func printEvent(out io.Writer, e *event) error {
+	text, err := oncejson.Encode(e)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(text, '\n'))
+	return err
+}
+
 // follow prints events until the container has no process any more.
-func follow(container *libcontainer.Container, interval time.Duration, out *json.Encoder) error {
+func follow(container *libcontainer.Container, interval time.Duration, out io.Writer) error {
 	watch, err := container.WatchOOM()
 	if err != nil {
 		return err
@@ -75,7 +86,7 @@ func follow(container *libcontainer.Container, interval time.Duration, out *json
 		case err != nil:
 			return err
 		case oom:
-			if err := out.Encode(event{Type: "oom", ID: container.ID()}); err != nil {
+			if err := printEvent(out, &event{Type: "oom", ID: container.ID()}); err != nil {
 				return err
 			}
 			continue
@@ -87,7 +98,7 @@ func follow(container *libcontainer.Container, interval time.Duration, out *json
 			slog.Warn(err.Error())
 			continue
 		}
-		if err := out.Encode(event{"stats", container.ID(), stats}); err != nil {
+		if err := printEvent(out, &event{"stats", container.ID(), stats}); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
+	"oci-run/libcontainer/oncejson"
 	"oci-run/libcontainer/state"
 )
 
@@ -48,7 +48,7 @@ func list(_ context.Context, c *cli.Command) error {
 	case format == "table":
 		return printTable(w, states)
 	case format == "json":
-		text, err := json.Marshal(states)
+		text, err := oncejson.Encode(states)
 		if err != nil {
 			return err
 		}

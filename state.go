@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 
 	"github.com/urfave/cli/v3"
+
+	"oci-run/libcontainer/oncejson"
 )
 
 func stateCommand() *cli.Command {
@@ -35,7 +36,7 @@ func printState(_ context.Context, c *cli.Command) error {
 
 // printJSON prints a value for people and programs: indented, one line feed at the end.
 func printJSON(w io.Writer, value any) error {
-	text, err := json.MarshalIndent(value, "", "  ")
+	text, err := oncejson.EncodeIndented(value)
 	if err != nil {
 		return err
 	}

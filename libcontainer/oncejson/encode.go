@@ -3,6 +3,7 @@ package oncejson
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -16,6 +17,51 @@ func Encode(value any) ([]byte, error) {
 		return e.out, nil
 	}
 	return json.Marshal(value)
+}
+
+// EncodeIndented is json.MarshalIndent with two blanks a level.
+func EncodeIndented(value any) ([]byte, error) {
+	text, err := Encode(value)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, 2*len(text))
+	depth, quoted := 0, false
+	line := func() { out = append(append(out, '\n'), strings.Repeat("  ", depth)...) }
+	for i, c := range text {
+		switch {
+		case c == '"' && (i == 0 || !escapes(text[:i])):
+			quoted = !quoted
+		case quoted:
+		case (c == '}' || c == ']') && text[i-1] != c-2: // not that of an empty one
+			depth--
+			line()
+		case c == '}' || c == ']':
+			depth--
+		}
+		out = append(out, c)
+		switch {
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; text[i+1] != c+2 {
+				line()
+			}
+		case c == ',':
+			line()
+		case c == ':':
+			out = append(out, ' ')
+		}
+	}
+	return out, nil
+}
+
+// escapes tells whether the text ends with a backslash that isn't itself escaped.
+func escapes(text []byte) bool {
+	n := 0
+	for n < len(text) && text[len(text)-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
 }
 
 // encoder writes a document. Its methods return false where they are not sure.
@@ -53,6 +99,11 @@ func (e *encoder) value(v reflect.Value, depth int) bool {
 		return e.dictionary(v, depth)
 	case reflect.Slice:
 		return e.array(v, depth)
+	case reflect.Interface:
+		if v.IsNil() {
+			return e.write("null")
+		}
+		return e.value(v.Elem(), depth)
 	}
 	return e.scalar(v)
 }
@@ -69,6 +120,10 @@ func (e *encoder) scalar(v reflect.Value) bool {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		e.out = strconv.AppendUint(e.out, v.Uint(), 10)
 		return true
+	case reflect.Float64:
+		f := v.Float()
+		e.out = strconv.AppendFloat(e.out, f, 'f', -1, 64)
+		return f == 0 || math.Abs(f) >= 1e-6 && math.Abs(f) < 1e21 // others have exponents
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package oncejson
 import (
 	"encoding"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -108,6 +109,11 @@ func sameText(t *testing.T, value any) {
 	if (gotErr == nil) != (wantErr == nil) || gotErr == nil && string(got) != string(want) {
 		t.Errorf("Encode(%#v):\n got %s (%v)\nwant %s (%v)", value, got, gotErr, want, wantErr)
 	}
+	got, gotErr = EncodeIndented(value)
+	want, wantErr = json.MarshalIndent(value, "", "  ")
+	if (gotErr == nil) != (wantErr == nil) || gotErr == nil && string(got) != string(want) {
+		t.Errorf("EncodeIndented(%#v):\n got %s (%v)\nwant %s (%v)", value, got, gotErr, want, wantErr)
+	}
 }
 
 func TestEncode(t *testing.T) {
@@ -119,6 +125,7 @@ func TestEncode(t *testing.T) {
 		sample{}, &sample{U: &small, P: &sample{}, T: []sample{{}}, L: []string{}, M: map[string]string{"b": "<&>", "a": "\t\r\n\"\\", "c": "\x00\x7fü\u2028\xff"}},
 		sample{Raw: json.RawMessage(" {\"a\" : [1, 2] } ")}, sample{Raw: json.RawMessage(`{"a":"<"}`)}, sample{Raw: json.RawMessage(`{`)},
 		sample{Time: time.Unix(1, 5).UTC(), F: 1.5, Any: []int{1}, Bytes: []byte("x")},
+		[]float64{0, 0.01, 1e-7, 1e20, 1e21, -2.5, 100, math.MaxFloat64, math.Copysign(0, -1)}, []any{nil, 1, "\\", []int{}, map[string]any{}}, math.Inf(1),
 		[]sample(nil), (*sample)(nil), map[string]int{}, map[int]int{1: 2}, nil, odd{7}, "x", 5, true, func() {},
 	} {
 		sameText(t, value)

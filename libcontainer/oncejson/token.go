@@ -42,8 +42,8 @@ func (d *decoder) str() (s string, ok bool) {
 	return "", false
 }
 
-// escapes are those of one letter, RFC 8259 section 7.
-var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+// letters are the escapes of one letter, RFC 8259 section 7.
+var letters = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // escaped takes the rest of a string whose first backslash is at first.
 func (d *decoder) escaped(first int) (string, bool) {
@@ -64,7 +64,7 @@ func (d *decoder) escaped(first int) (string, bool) {
 		if i++; i == len(d.text) {
 			return "", false
 		}
-		if letter := escapes[d.text[i]]; letter != 0 {
+		if letter := letters[d.text[i]]; letter != 0 {
 			s.WriteByte(letter)
 			continue
 		}
