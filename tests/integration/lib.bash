@@ -63,6 +63,7 @@ make_config() {
 		[[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || config ".linux.cgroupsPath = \"/oci-run-tests/$id\""
 	else
 		oci-run spec --rootless
+		[[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || ! delegated || config ".linux.cgroupsPath = \"oci-run-tests/$id\""
 	fi
 	config ".process.terminal = false | .process.env += [\"OCI_RUN_SESSION=$session\"]"
 }
@@ -112,12 +113,24 @@ needs_root() { ((EUID == 0)) || skip 'needs root'; }
 
 v2() { [[ -e /sys/fs/cgroup/cgroup.controllers ]]; }
 
+# beside: the cgroup in which a relative path begins on v2, that of this process' parent.
+beside() { echo "/sys/fs/cgroup$(dirname "$(sed -n 's/^0:://p' /proc/self/cgroup)")"; }
+
+# delegated: whose are the cgroups there? A user may have been given them.
+delegated() { v2 && [[ -w $(beside)/cgroup.procs ]]; }
+
+# makes_cgroups: who runs the session may.
+makes_cgroups() { ((EUID == 0)) || [[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || delegated; }
+
 # cgroup CONTROLLER: the directory of the container's cgroup that has the controller.
 cgroup() {
 	local path=oci-run-tests/$id
 	if [[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]]; then
 		path=system.slice/oci-run-$id.scope
 		((EUID == 0)) || path=user.slice/user-$EUID.slice/user@$EUID.service/user.slice/oci-run-$id.scope
+	elif ((EUID)); then
+		echo "$(beside)/$path"
+		return
 	fi
 	if v2; then echo "/sys/fs/cgroup/$path"; else echo "/sys/fs/cgroup/$1/$path"; fi
 }
@@ -137,7 +150,7 @@ has_controller() {
 # needs_cgroup CONTROLLER...: who runs the session may make cgroups, and they have these.
 needs_cgroup() {
 	local controller
-	((EUID == 0)) || [[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'needs root, or systemd'
+	makes_cgroups || skip 'needs root, systemd, or a cgroup that was delegated'
 	for controller; do has_controller "$controller" || skip "no cgroup controller $controller here"; done
 }
 
