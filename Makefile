@@ -41,6 +41,7 @@ COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 FUZZTIME ?= 60s
 RACES ?= 2000
 ENGINES ?= docker podman containerd cri
+SESSIONS ?=
 CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
 
 # ---- targets ---------------------------------------------------------------
@@ -93,6 +94,10 @@ test-security: build bin/racer ## one session per known attack; races run RACES 
 test-engines: check-go test-packages build ## sessions under real engines, as root: ENGINES='docker podman containerd cri'
 	tests/engines/packages
 	tests/engines/run $(ENGINES)
+
+.PHONY: test-vm
+test-vm: build bin/oci-run-crash ## sessions about resources in a QEMU guest with systemd and cgroup v2 alone, as root: SESSIONS='limits update'
+	tests/vm/run $(SESSIONS)
 
 .PHONY: bin/racer
 bin/racer: check-go
