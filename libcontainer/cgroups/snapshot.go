@@ -23,7 +23,7 @@ func (m *Manager) snapshot(l *limits) snapshot {
 	if m.record.Mode == V2 {
 		files = files2(&l.Resources)
 		for _, s := range l.unified {
-			files = append(files, file{name: s.file, written: true})
+			files = append(files, unifiedFile(s))
 		}
 	}
 	var out snapshot
@@ -41,6 +41,35 @@ func (m *Manager) snapshot(l *limits) snapshot {
 		}
 	}
 	return out
+}
+
+// noLimit is, of v2's files with a line for each device or resource, what ends a limit there.
+var noLimit = map[string]string{
+	"io.max":        "rbps=max wbps=max riops=max wiops=max",
+	"io.latency":    "target=0",
+	"io.weight":     "default",
+	"io.bfq.weight": "default",
+	"misc.max":      "max",
+	"rdma.max":      "hca_handle=max hca_object=max",
+}
+
+// unifiedFile is the file that an entry of linux.resources.unified writes.
+func unifiedFile(s setting) file {
+	reset, ok := noLimit[s.file]
+	if !ok {
+		return file{name: s.file, written: true}
+	}
+	var keys []string
+	for line := range strings.SplitSeq(s.value, "\n") {
+		switch words := strings.Fields(line); len(words) {
+		case 0:
+		case 1: // of a weight, the default
+			keys = append(keys, "default")
+		default:
+			keys = append(keys, words[0])
+		}
+	}
+	return byDevice("", s.file, reset, keys)
 }
 
 // files1 are the files of v1 controllers, as the library writes them.
@@ -98,12 +127,12 @@ func files2(r *lib.Resources) []file {
 	if r.BlkioWeight != 0 {
 		weights = append(weights, "default")
 	}
-	out = append(out, byDevice("", "io.weight", "default", weights), byDevice("", "io.bfq.weight", "default", weights))
+	out = append(out, byDevice("", "io.weight", noLimit["io.weight"], weights), byDevice("", "io.bfq.weight", noLimit["io.bfq.weight"], weights))
 	var limited []string
 	for _, t := range throttles(r) {
 		limited = append(limited, throttleKeys(t.list)...)
 	}
-	out = append(out, byDevice("", "io.max", "rbps=max wbps=max riops=max wiops=max", limited))
+	out = append(out, byDevice("", "io.max", noLimit["io.max"], limited))
 	return append(out, moreFiles(r, ".max")...)
 }
 
@@ -119,7 +148,7 @@ func moreFiles(r *lib.Resources, suffix string) []file {
 	for device := range r.Rdma {
 		keys = append(keys, device)
 	}
-	return append(out, byDevice("rdma", "rdma.max", "hca_handle=max hca_object=max", keys))
+	return append(out, byDevice("rdma", "rdma.max", noLimit["rdma.max"], keys))
 }
 
 func byDevice(controller, name, reset string, keys []string) file {

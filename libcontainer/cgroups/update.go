@@ -31,13 +31,21 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	if err := Check(r, m.record.Mode); err != nil {
 		return err
 	}
+	var policy *devices.Policy // nil: the rules stay
+	if len(r.Devices) > 0 {
+		p, err := devices.NewPolicy(r.Devices, nil)
+		if err != nil {
+			return err
+		}
+		policy = &p
+	}
 	l := &limits{Resources: convert(r), unified: sortedUnified(r.Unified)}
 	if err := m.complete(&l.Resources); err != nil {
 		return err
 	}
 	m.settleIdle(l)
 	before := m.snapshot(l)
-	err := m.change(l, r.Devices)
+	err := m.change(l, policy)
 	if err != nil {
 		crashPoint("refused")
 		if undo := before.restore(); undo != nil {
@@ -49,7 +57,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 
 // change puts new limits and rules into force. systemd hears of limits that the kernel has accepted, and writes what it makes of
 // them into the same files, so those are written again.
-func (m *Manager) change(l *limits, rules []specs.LinuxDeviceCgroup) error {
+func (m *Manager) change(l *limits, policy *devices.Policy) error {
 	if m.record.Mode != V2 && l.CpuShares != 0 && l.CPUIdle != nil && *l.CPUIdle == 0 && m.idle() {
 		// The library gives v1 the shares first.
 		if err := writeFile(m.Path("cpu")+"/cpu.idle", "0"); err != nil {
@@ -68,10 +76,10 @@ func (m *Manager) change(l *limits, rules []specs.LinuxDeviceCgroup) error {
 			return err
 		}
 	}
-	if len(rules) == 0 {
+	if policy == nil {
 		return nil
 	}
-	return m.updateDevices(rules)
+	return m.updateDevices(policy)
 }
 
 // complete adds to a change what v2 needs to be told with it, from what is in force: quota and period are one file there, and
@@ -141,24 +149,20 @@ func limitOf(text string) int64 {
 }
 
 // updateDevices changes the device rules of a container in use.
-func (m *Manager) updateDevices(rules []specs.LinuxDeviceCgroup) error {
-	p, err := devices.NewPolicy(rules, nil)
-	if err != nil {
-		return err
-	}
+func (m *Manager) updateDevices(p *devices.Policy) error {
 	if h := m.hierarchy("devices"); h != nil && m.record.Mode != V2 {
-		err = p.UpdateV1(h.Dir())
+		err := p.UpdateV1(h.Dir())
 		if err != nil && denied(err) && (m.record.Rootless || inUserNamespace()) {
 			return nil
 		}
 		return err
 	}
 	if m.record.Driver == DriverSystemd && !m.record.Rootless {
-		if err := m.setUnit(&limits{}, deviceProperties(&p)...); err != nil {
+		if err := m.setUnit(&limits{}, deviceProperties(p)...); err != nil {
 			return err
 		}
 	}
-	return m.setDevices(&p)
+	return m.setDevices(p)
 }
 
 // snapshot is what files held before a change.

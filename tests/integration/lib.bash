@@ -143,8 +143,17 @@ has_controller() {
 	if ! v2; then
 		[[ -d /sys/fs/cgroup/$1 ]]
 	elif [[ $1 != @(freezer|devices) ]]; then
-		grep -qw -- "${1/blkio/io}" /sys/fs/cgroup/cgroup.controllers
+		grep -qw -- "${1/blkio/io}" "$(highest)/cgroup.controllers"
 	fi
+}
+
+# highest: the highest cgroup of v2 above this process that is the user's: what it has for him, nobody can keep from him.
+highest() {
+	local dir
+	dir=$(beside)
+	[[ -w $dir/cgroup.procs ]] || { echo /sys/fs/cgroup; return; }
+	while [[ $dir != /sys/fs/cgroup && -w $(dirname "$dir")/cgroup.procs ]]; do dir=$(dirname "$dir"); done
+	echo "$dir"
 }
 
 # needs_cgroup CONTROLLER...: who runs the session may make cgroups, and they have these.

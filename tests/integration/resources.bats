@@ -113,6 +113,24 @@ disk() {
 	[[ $(cat "$(cgroup blkio)/blkio.throttle.write_iops_device") == "$device 1004" ]]
 }
 
+@test "unified: a line for each device, and a controller that isn't there" {
+	v2 || skip 'cgroup v1 has none'
+	needs io io.max
+	local device
+	device=$(disk)
+	made "{unified: {\"io.max\": \"$device rbps=1001\\n$device wiops=1004\\n\"}}"
+	[[ $(<"$(cgroup)/io.max") == "$device rbps=1001 wbps=max riops=max wiops=1004" ]]
+	# What is refused leaves neither of these two.
+	run -1 oci-run update --resources - "$id" <<<"{\"unified\": {\"io.max\": \"$device rbps=2002 wbps=2002\", \"pids.max\": \"-7\"}}"
+	output_has 'unified resource \"pids.max\": write \"-7\"'
+	[[ $(<"$(cgroup)/io.max") == "$device rbps=1001 wbps=max riops=max wiops=1004" ]]
+	oci-run delete --force "$id"
+	config '.linux.resources = {unified: {"nonsense.max": "1"}}'
+	run -1 oci-run run "$id"
+	output_has 'nonsense.max'
+	output_has 'the nonsense controller is not available there'
+}
+
 @test "hugepageLimits" {
 	refused '{hugepageLimits: [{pageSize: "../2MB", limit: 1}]}' hugepageLimits/0/pageSize
 	if v2; then needs hugetlb hugetlb.2MB.max; else needs hugetlb hugetlb.2MB.limit_in_bytes; fi
@@ -135,5 +153,15 @@ disk() {
 @test "rdma" {
 	refused '{rdma: {"mlx5_1 hca": {hcaHandles: 3}}}' rdma/
 	needs rdma rdma.max
-	made '{rdma: {"mlx5_1": {hcaHandles: 3, hcaObjects: 10000}}}'
+	local device
+	device=$(find /sys/class/infiniband -mindepth 1 -printf "%f\n" -quit 2>/dev/null) || true
+	if [[ -z $device ]]; then # the kernel knows the names
+		config '.linux.resources = {rdma: {"mlx5_1": {hcaHandles: 3, hcaObjects: 10000}}}'
+		run -1 oci-run run "$id"
+		output_has 'write \"mlx5_1 hca_handle=3 hca_object=10000\" to'
+		output_has 'rdma.max\": no such device'
+		return
+	fi
+	made "{rdma: {\"$device\": {hcaHandles: 3, hcaObjects: 10000}}}"
+	grep -qx "$device hca_handle=3 hca_object=10000" "$(cgroup rdma)/rdma.max"
 }

@@ -153,6 +153,26 @@ sleeper() {
 	[[ $(pids) == 20 ]]
 }
 
+@test 'an update with a device rule that makes no sense changes no limit' {
+	needs_cgroup memory cpu pids
+	sleeper
+	run -1 oci-run update --resources - "$id" <<<'{"pids": {"limit": 7}, "devices": [{"allow": true, "type": "x", "access": "r"}]}'
+	output_has /linux/resources/devices/0
+	[[ $(pids) == 20 ]]
+}
+
+@test 'checkBeforeUpdate refuses a memory limit below what is in use' {
+	needs_cgroup memory
+	program sh -c 'head -c 20000000 /dev/zero >/dev/shm/file; echo full; exec sleep 1000'
+	config '.linux.resources = {memory: {limit: 67108864, swap: 67108864}}'
+	detached "$id"
+	eventually says full
+	run -1 oci-run update --resources - "$id" <<<'{"memory": {"limit": 10485760, "swap": 10485760, "checkBeforeUpdate": true}}'
+	output_has memory
+	[[ $(memory) == 67108864 ]]
+	is running "$id"
+}
+
 @test 'update refuses what it does not understand' {
 	needs_root
 	program sleep 1000
@@ -245,6 +265,23 @@ sleeper() {
 	[[ $(<stats) == '{"type":"stats","id":"'"$id"'","data":{'* ]]
 	[[ $(jq '.data.pids.current' stats) == 1 ]]
 	[[ $(jq -c '[.data.intel_rdt, .data.network_interfaces]' stats) == '[{},null]' ]]
+}
+
+@test 'events has pressure, and how often limits were met' {
+	needs_cgroup memory cpu pids
+	program sh -c 'tail /dev/zero; echo "status $?"; exec sleep 1000'
+	config '.linux.resources = {memory: {limit: 8388608, swap: 8388608}, cpu: {quota: 20000, period: 20000}, pids: {limit: 20}}'
+	detached "$id"
+	eventually says 'status 137'
+	oci-run events --stats "$id" >stats
+	[[ $(jq .data.memory.events.oom_kill stats) == 1 ]]
+	[[ $(jq -c '[.data.memory.usage.limit, .data.pids.limit]' stats) == '[8388608,20]' ]]
+	[[ $(jq '.data.cpu.usage.total > 0 and .data.memory.usage.usage > 0' stats) == true ]]
+	if ! v2; then return; fi
+	[[ $(jq '.data.memory.events.max > 0 and .data.memory.raw.file >= 0' stats) == true ]]
+	cat "$(cgroup)/cpu.pressure" >/dev/null 2>&1 || skip 'no pressure stall information here'
+	[[ $(jq -c '.data | [.cpu.psi, .memory.psi, .blkio.psi] | map(.some | keys) | unique' stats) == '[["avg10","avg300","avg60","total"]]' ]]
+	[[ $(jq '.data.memory.psi.some.total > 0' stats) == true ]]
 }
 
 @test 'events goes on until the container ends' {
