@@ -29,7 +29,11 @@ func (c *Container) Start() error {
 		return err
 	}
 	if status != specs.StateCreated {
-		return startRefused(c.record.ID, status)
+		err := startRefused(c.record.ID, status)
+		if status == specs.StateStopped && dir.Startable() {
+			err = c.blameLimit(err)
+		}
+		return err
 	}
 	conn, err := dir.DialStart()
 	if err != nil {
@@ -48,10 +52,10 @@ func (c *Container) Start() error {
 	}
 	crashPoint("unlink")
 	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {
-		return err
+		return c.blameLimit(err)
 	}
 	if err := ranProgram(c.record.Init); err != nil {
-		return err
+		return c.blameLimit(err)
 	}
 	return c.poststart(dir)
 }
@@ -64,6 +68,18 @@ func startRefused(id string, status specs.ContainerState) error {
 		return fmt.Errorf("cannot start an already running container: %q", id)
 	}
 	return fmt.Errorf("cannot start a container in the %s state: %q", status, id)
+}
+
+// blameLimit adds to the error of an init that didn't become the program that the memory limit has killed it, if it has.
+func (c *Container) blameLimit(err error) error {
+	cgroup, cerr := c.cgroup()
+	if cerr != nil || cgroup == nil {
+		return err
+	}
+	if oom := cgroup.ExplainOOM(); oom != nil {
+		return fmt.Errorf("%w: %w", err, oom)
+	}
+	return err
 }
 
 // poststart runs the poststart hooks.

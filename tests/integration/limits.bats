@@ -45,6 +45,26 @@ resources() { config ".linux.resources = $1"; }
 	oci-run run "$id"
 }
 
+@test 'a memory limit that init can not live with is named in the error' {
+	needs_cgroup memory
+	program true
+	resources '{memory: {limit: 4096, swap: 4096}}'
+	run oci-run run "$id"
+	case $status in
+	1) [[ $output == *'the limit is 4 KiB, the peak use was'* || $output == *'limit to 4096 (current usage: '* ]] || { echo "$output"; return 1; } ;;
+	137) ;; # it was the program already
+	*) return 1 ;;
+	esac
+	v2 || skip 'cgroup v1 refuses a limit below what is in use'
+	resources '{memory: {limit: 33554432}}'
+	create "$id"
+	oci-run update --memory 4096 "$id"
+	eventually is stopped "$id"
+	run -1 oci-run start "$id"
+	output_has 'cannot start a container that has stopped'
+	output_has 'container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'
+}
+
 @test 'a program is throttled at its quota' {
 	needs_cgroup cpu
 	resources '{cpu: {quota: 2000, period: 20000}}'
