@@ -25,7 +25,7 @@ func (m *Manager) Kill() error {
 				return err
 			}
 			killed = true
-		} else if m.record.Mode == V2 && !gone(err) {
+		} else if m.record.Mode == V2 && !gone(err) && !errors.Is(err, unix.ENOTSUP) { // which it is for a threaded cgroup
 			return err
 		}
 	}

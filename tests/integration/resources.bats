@@ -128,7 +128,7 @@ disk() {
 	config '.linux.resources = {unified: {"nonsense.max": "1"}}'
 	run -1 oci-run run "$id"
 	output_has 'nonsense.max'
-	output_has 'the nonsense controller is not available there'
+	output_has 'controller \"nonsense\" not available'
 }
 
 @test "hugepageLimits" {

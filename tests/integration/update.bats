@@ -280,7 +280,8 @@ sleeper() {
 	if ! v2; then return; fi
 	[[ $(jq '.data.memory.events.max > 0 and .data.memory.raw.file >= 0' stats) == true ]]
 	cat "$(cgroup)/cpu.pressure" >/dev/null 2>&1 || skip 'no pressure stall information here'
-	[[ $(jq -c '.data | [.cpu.psi, .memory.psi, .blkio.psi] | map(.some | keys) | unique' stats) == '[["avg10","avg300","avg60","total"]]' ]]
+	[[ $(jq -c '.data | [.cpu.psi, .memory.psi, .blkio.psi] | map(type) | unique' stats) == '["object"]' ]] # zeros are left out
+	[[ $(jq -c '.data.memory.psi.some | keys' stats) == '["avg10","avg300","avg60","total"]' ]]
 	[[ $(jq '.data.memory.psi.some.total > 0' stats) == true ]]
 }
 
