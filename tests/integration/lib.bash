@@ -30,7 +30,7 @@ teardown() {
 	# Bats shows what is printed here if the session failed.
 	local container
 	for container in $(oci-run list -q 2>/dev/null); do
-		oci-run delete --force "$container" || true
+		oci-run delete --force -- "$container" || true
 	done
 	cd / || return
 	nothing_is_left

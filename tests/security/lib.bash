@@ -106,8 +106,13 @@ all_capabilities() {
 	config --argjson all "$(capability_names)" '.process.capabilities |= map_values($all) | .process.capabilities.ambient = []'
 }
 
-# capability_names: the capabilities that the runtime knows, as a list.
-capability_names() { "$OCI_RUN" features | jq -c .linux.capabilities; }
+# capability_names: the capabilities that the runtime knows and the caller can give, as a list. (runc refuses the others.)
+capability_names() {
+	local grantable
+	grantable=$(setpriv --dump | sed -n 's/^Capability bounding set: //p')
+	"$OCI_RUN" features | jq -c --arg names "$grantable" \
+		'($names | ascii_upcase | split(",") | map("CAP_" + .)) as $grantable | .linux.capabilities - (.linux.capabilities - $grantable)'
+}
 
 # in_user_namespace: the container gets a user namespace, and all capabilities in it.
 in_user_namespace() {
@@ -116,12 +121,13 @@ in_user_namespace() {
 	all_capabilities
 }
 
-# join KIND PID: the container joins a namespace of a process, instead of getting one of its own.
+# join KIND PID: the container joins a namespace of a process, instead of getting one of its own. (runc 1.1 wants mappings
+# with a user namespace that is joined, though it has its own.)
 join() {
 	local name=$1
 	[[ $1 != mount ]] || name=mnt
 	[[ $1 != network ]] || name=net
 	config --arg kind "$1" --arg path "/proc/$2/ns/$name" \
 		'.linux.namespaces |= map(select(.type != $kind)) + [{"type": $kind, "path": $path}]'
-	[[ $1 != user ]] || config 'del(.linux.uidMappings, .linux.gidMappings)'
+	[[ $1 != user || -n ${RUNTIME:-} ]] || config 'del(.linux.uidMappings, .linux.gidMappings)'
 }
