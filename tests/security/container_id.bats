@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
 # A container's name that is a path leads out of the state directory: crun before 1.28.
+#
+# runc 1.1.5 fails "a name is one name" at -x, which its own `delete` takes for a flag.
 
 load lib
 
@@ -15,8 +17,9 @@ setup() {
 		"$(printf 'x%.0s' {1..300})" "$(printf 'x%.0s' {1..5000})"; do
 		for verb in create run state start 'kill' 'delete --force' pause resume ps events; do
 			# shellcheck disable=SC2086 # a verb with its flag
-			run oci-run $verb -- "$name"
-			[[ $status != 0 ]] || [[ $verb == delete* ]] || { echo "$verb $name: $output"; false; }
+			if oci-run $verb -- "$name" </dev/null >said 2>&1; then
+				[[ $verb == delete* ]] || { echo "$verb $name: $(cat said)"; false; }
+			fi
 		done
 	done
 	[[ -z $(ls -A "$state") ]]

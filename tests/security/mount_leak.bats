@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The list of mounts is read while it changes, or cut short, so that some are not made private: mounts of the container
 # show up on the host, and those of the host stay busy (runc #2404, #4417, #4425).
+#
+# runc 1.1.5 fails "the container's mounts don't reach a host whose root is shared".
 
 load lib
 
