@@ -54,11 +54,12 @@ serving() {
 }
 
 @test "fifty containers at once" {
-	local i
+	local i pids=()
 	for i in $(seq 50); do
-		docker run -d --name "many$i" --network none --memory 64m busybox sh -c "echo I am $i; exec sleep 1000" >/dev/null 2>"error$i" &
+		docker run -d --name "many$i" --network none --memory 64m busybox sh -c "echo I am $i; exec sleep 1000" >/dev/null 2>"error$i" 3>&- &
+		pids+=($!)
 	done
-	wait
+	wait "${pids[@]}" || true # by name: bats' own clock is a child as well
 	cat error*
 	equal running 50 "$(docker ps -q --filter name=many | wc -l)"
 	for i in $(seq 50); do logged "many$i" "I am $i"; done
@@ -92,48 +93,63 @@ serving() {
 	serving orphan
 }
 
-# kill_runtimes COMMAND: each process of the runtime that runs this command of its own, as soon as it is seen.
-kill_runtimes() {
-	local process words
-	while :; do
-		for process in $(pgrep -x "${RUNTIME##*/}"); do
-			mapfile -d '' -t words <"/proc/$process/cmdline" || continue
-			[[ " ${words[*]} " != *" $1 "* ]] || ! kill -KILL "$process" || echo "$1" >>killed
-		done 2>/dev/null
-		read -rt 0.00$((RANDOM % 10)) <> <(:) || true
-	done
-}
-
-# under_fire COMMAND DOCKER-COMMAND...: ten times, while each runtime process with the command is shot at.
+# under_fire COMMAND PROGRAM ARG...: ten times (@ is which), while each runtime process with the command is shot at.
 under_fire() {
 	local command=$1 i killer
 	shift
-	: >killed
-	kill_runtimes "$command" 3>&- &
+	"$sniper" "$RUNTIME" "$command" >killed 3>&- &
 	killer=$!
 	for i in $(seq 10); do
-		timeout 60 docker "${@//@/$i}" >/dev/null 2>>errors || true
+		timeout 60 "${@//@/$i}" >/dev/null 2>>errors || true
 	done
 	kill "$killer"
 	wait "$killer" 2>/dev/null || true
 	[[ -s killed ]] || { echo "no runtime process was hit during $command"; return 1; }
+	echo "$command: $(wc -l <killed) hit"
+}
+
+# remove_forgotten: Docker 20.10 forgets a container that it could not start or delete, without a further word to the
+# runtime. Then the runtime has to know it still, and delete it when it is told to.
+remove_forgotten() {
+	local id
+	for id in $("$RUNTIME" --root /run/docker/runtime-runc/moby list -q); do
+		"$RUNTIME" --root /run/docker/runtime-runc/moby state "$id" | jq -e '.status != ""'
+		run -0 "$RUNTIME" --root /run/docker/runtime-runc/moby delete --force "$id"
+		output_is ''
+	done
 }
 
 @test "the runtime is killed in a create: Docker says so and works on" {
-	under_fire create run -d --name shot@ busybox sleep 1000
+	under_fire create docker run -d --name shot@ busybox sleep 1000
 	cat errors
 	remove_everything
+	# Docker's prestart hook outlives the create, and may bind the network namespace after Docker has cleaned up.
+	umount /run/docker/netns/????????* 2>/dev/null || true
 	nothing_is_left
 	run -0 box busybox echo works
 	output_is works
 }
 
-@test "the runtime is killed in a start, a kill, a delete: Docker works on" {
-	local i
-	under_fire start run -d --name shot@ busybox sleep 1000
-	for i in $(seq 10); do background "held$i" --network none busybox sleep 1000; done
-	under_fire delete rm -f held@
+@test "the runtime is killed in a start: its container is there to be deleted, and Docker works on" {
+	under_fire start docker run -d --name shot@ --network none busybox sleep 1000
+	cat errors
 	remove_everything
+	remove_forgotten
+	nothing_is_left
+	run -0 box busybox echo works
+	output_is works
+}
+
+@test "the runtime is killed in a kill or a delete: the container can still be removed" {
+	local i
+	for i in $(seq 10); do
+		background "held$i" --network none busybox sleep 1000
+		background "other$i" --network none busybox sleep 1000
+	done
+	under_fire delete docker rm -f held@
+	under_fire kill docker kill other@
+	remove_everything
+	remove_forgotten
 	nothing_is_left
 	run -0 box busybox echo works
 	output_is works
@@ -141,13 +157,14 @@ under_fire() {
 
 @test "the runtime is killed in an exec, an update, a pause: the container is as it was" {
 	background host --memory 64m busybox sleep 1000
-	under_fire exec exec host true
-	under_fire update update --cpu-shares 5@ host
-	under_fire pause pause host
-	docker unpause host || true
+	under_fire exec docker exec host true
+	under_fire update docker update --cpu-shares 5@ host
+	# Where the runtime had frozen it before it was killed, Docker takes it for running, and refuses to unpause it.
+	under_fire pause sh -c 'docker pause host; docker unpause host ||
+		"$RUNTIME" --root /run/docker/runtime-runc/moby resume "$(docker inspect -f "{{.Id}}" host)"'
 	serving host
 	run -0 docker exec host sh -c 'ls /proc | grep -c "^[0-9]"'
-	((output <= 4)) || docker top host # sleep, sh, ls, grep
+	((output <= 4)) || { docker top host; false; } # sleep, sh, ls, grep
 	docker update --cpu-shares 777 host
 	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || equal shares 777 "$(value_of host cpu cpu.shares -)"
 }
