@@ -40,7 +40,7 @@ MANDIR ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 FUZZTIME ?= 60s
 RACES ?= 2000
-ENGINES ?= docker podman containerd cri
+ENGINES ?= docker podman buildah containerd cri
 SESSIONS ?=
 CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
 
@@ -91,7 +91,7 @@ test-security: build bin/racer ## one session per known attack; races run RACES 
 	OCI_RUN_RACES=$(RACES) tests/sessions tests/security
 
 .PHONY: test-engines
-test-engines: check-go test-packages build ## sessions under real engines, as root: ENGINES='docker podman containerd cri'
+test-engines: check-go test-packages build ## sessions under real engines, as root: ENGINES='docker podman buildah containerd cri'
 	tests/engines/packages
 	tests/engines/run $(ENGINES)
 
