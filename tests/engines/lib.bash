@@ -41,7 +41,7 @@ within() {
 	done
 }
 
-eventually() { within 15 "$@"; }
+eventually() { within 30 "$@"; }
 gone() { ! kill -0 "$1" 2>/dev/null || [[ $(ps -o stat= -p "$1") == Z* ]]; }
 running() { ! gone "$1"; }
 
@@ -51,9 +51,10 @@ output_is() { [[ $output == "$1" ]] || { printf 'the output is not %q but:\n%s\n
 # equal WHAT EXPECTED ACTUAL
 equal() { [[ $3 == "$2" ]] || { printf '%s is %q, not %q\n' "$1" "$3" "$2"; return 1; }; }
 
-# answers URL TEXT: within 15 s, what is served there has the text in it.
-answers() { eventually answer_has "$1" "$2" || { curl -sS --max-time 2 "$1" 2>&1; return 1; }; }
-answer_has() { curl -sS --max-time 2 "$1" | grep -qF -- "$2"; }
+# answers URL TEXT: within 45 s, what is served there has the text in it. A request that the server has counted must not be
+# given up, and a question to a name server that was lost is asked again after 5 s: hence the long time for one.
+answers() { within 45 answer_has "$1" "$2" || { curl -sS --max-time 2 "$1" 2>&1; return 1; }; }
+answer_has() { curl -sS --max-time 20 "$1" | grep -qF -- "$2"; }
 
 # cgroup_of PID V1-CONTROLLER: the directory of the process's cgroup; on a host with v2 alone, of its only one.
 cgroup_of() {
