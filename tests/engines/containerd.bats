@@ -4,39 +4,7 @@
 
 load lib
 load containerd
-
-setup_file() {
-	configure_containerd
-	start_containerd
-	import_image default busybox
-	write_network
-	# The first of each makes what stays: the bridge, and the directory of the namespaces' names.
-	run_container --rm --cni "$image" first true
-	ip netns add first && ip netns delete first
-	remember_world
-}
-
-teardown_file() {
-	local left=0
-	[[ ! -e /run/world ]] || nothing_is_left || left=1
-	stop_daemon containerd
-	return "$left"
-}
-
-setup() {
-	id=c$BATS_TEST_NUMBER
-	scratch=$BATS_TEST_TMPDIR
-}
-
-teardown() {
-	local other
-	for other in $(ctr tasks ls -q); do
-		ctr tasks resume "$other" || true
-		ctr tasks delete --force "$other" || true
-	done >/dev/null 2>&1
-	for other in $(ctr containers ls -q); do ctr containers delete "$other"; done
-	nothing_of default
-}
+load ctr
 
 @test "run: output, environment, directory and nothing else on the terminal" {
 	run run_container --rm --env COLOUR=blue --cwd /tmp "$image" "$id" \
@@ -174,9 +142,6 @@ holds() { task_exec "$1" ps -o args | grep -xF "$2"; }
 	eventually marked 0
 }
 
-# marked COUNT: so many processes have the container's mark in their environment.
-marked() { (($(grep -lzxF "MARK=$id" /proc/[0-9]*/environ 2>/dev/null | wc -l) == $1)); }
-
 @test "without a pid namespace of its own, the rest goes with the container's first process" {
 	detached --with-ns pid:/proc/1/ns/pid --env "MARK=$id" "$image" "$id" sh -c 'sleep 1000 & sleep 1000 & wait'
 	eventually marked 3
@@ -297,6 +262,14 @@ bigger() { (($(stat -c %s "$scratch/log") > $1)); }
 	fi
 }
 
+@test "--cgroup: the named one" {
+	detached --cgroup "/chosen/$id" "$image" "$id" sleep 1000
+	[[ $(cgroup_of "$(task_pid "$id")" memory) == */chosen/$id ]]
+	ctr tasks delete --force "$id" || true
+	[[ -z $(find /sys/fs/cgroup/ -path "*/chosen/$id" -type d) ]]
+	find /sys/fs/cgroup/ -depth -type d -name chosen -exec rmdir {} +
+}
+
 @test "out of memory: an event, and 137" {
 	ctr events >"$scratch/events" 2>&1 3>&- &
 	listener=$!
@@ -336,6 +309,7 @@ bigger() { (($(stat -c %s "$scratch/log") > $1)); }
 }
 
 @test "a device of the host, and only that one" {
+	needs_device /dev/fuse
 	run run_container --rm --device /dev/fuse "$image" "$id" sh -c 'exec 3<>/dev/fuse && echo opened; mknod /other c 1 11; exec 3</other'
 	output_has opened
 	output_has "can't open /other: Operation not permitted"
@@ -407,122 +381,4 @@ bigger() { (($(stat -c %s "$scratch/log") > $1)); }
 	output_has 'exec: "/etc/passwd": permission denied'
 	run run_container --rm "$image" "$id" echo retried
 	output_is retried
-}
-
-@test "ten at the same time" {
-	for n in {1..10}; do
-		run_container --rm "$image" "$id-$n" sh -c "echo says $n; exit $n" >"$scratch/out.$n" 2>&1 3>&- &
-		pids[n]=$!
-	done
-	for n in {1..10}; do
-		code=0
-		wait "${pids[n]}" || code=$?
-		((code == n))
-		[[ $(<"$scratch/out.$n") == "says $n" ]]
-	done
-}
-
-@test "fifty containers at once, all running, all gone" {
-	each_of_fifty detached "$image" NAME sleep 1000
-	(($(ctr tasks ls | grep -c RUNNING) == 50))
-	[[ $("$RUNTIME" --root "$tasks_root/default" list -q | wc -l) == 50 ]]
-	each_of_fifty ctr tasks delete --force NAME
-	[[ -z $(ctr tasks ls -q) ]]
-	each_of_fifty ctr containers delete NAME
-}
-
-# each_of_fifty COMMAND...: all at the same time, with NAME in it replaced.
-each_of_fifty() {
-	local n pids=() code=0
-	for n in {1..50}; do
-		"${@/#NAME/$id-$n}" >/dev/null 2>&1 3>&- &
-		pids+=($!)
-	done
-	for n in "${pids[@]}"; do wait "$n" || code=$?; done
-	return "$code"
-}
-
-@test "the daemon restarts: the same process goes on, and can be managed" {
-	run_container --detach --log-uri "file://$scratch/log" "$image" "$id" sh -c 'trap "echo asked; exit 9" TERM; while :; do sleep 0.1; done'
-	pid=$(task_pid "$id")
-	started=$(awk '{print $22}' "/proc/$pid/stat")
-	stop_daemon containerd
-	[[ -d /proc/$pid ]]
-	start_containerd
-	eventually task_is RUNNING "$id"
-	[[ $(task_pid "$id") == "$pid" && $(awk '{print $22}' "/proc/$pid/stat") == "$started" ]]
-	run task_exec "$id" echo inside
-	output_is inside
-	ctr tasks pause "$id"
-	task_is PAUSED "$id"
-	ctr tasks resume "$id"
-	ctr tasks kill -s SIGTERM "$id"
-	eventually task_is STOPPED "$id"
-	run remove_task "$id"
-	((status == 9))
-	[[ $(<"$scratch/log") == asked ]]
-}
-
-@test "the daemon is killed, a container ends meanwhile, and its exit code is known afterwards" {
-	detached "$image" "$id" sh -c 'sleep 1; exit 11'
-	stop_daemon containerd KILL
-	sleep 1.2
-	start_containerd
-	eventually task_is STOPPED "$id"
-	run remove_task "$id"
-	((status == 11))
-}
-
-@test "the shim is killed: containerd cleans up with delete --force, and the name is free again" {
-	ctr events >"$scratch/events" 2>&1 3>&- &
-	listener=$!
-	detached "$image" "$id" sleep 1000
-	pid=$(task_pid "$id")
-	kill -9 "$(pgrep -f -- "containerd-shim.*-id $id ")"
-	eventually grep -F /tasks/delete "$scratch/events"
-	kill "$listener"
-	grep -F /tasks/delete "$scratch/events" | grep -F '"exit_status":137'
-	gone "$pid"
-	[[ -z $(ctr tasks ls -q) && -z $(ls -A "$tasks_root/default") ]]
-	ctr containers delete "$id"
-	run run_container --rm "$image" "$id" echo retried
-	output_is retried
-}
-
-@test "killed behind the daemon's back" {
-	detached "$image" "$id" sleep 1000
-	kill -9 "$(task_pid "$id")"
-	eventually task_is STOPPED "$id"
-	run remove_task "$id"
-	((status == 137))
-	# The runtime's own container, deleted by somebody else.
-	detached "$image" "$id" sleep 1000
-	"$RUNTIME" --root "$tasks_root/default" delete --force "$id"
-	eventually task_is STOPPED "$id"
-	run remove_task "$id"
-	((status == 137))
-}
-
-@test "the runtime is killed at any time of its create: nothing is left, and a retry works" {
-	cat >"$scratch/hasty" <<-END
-		#!/bin/bash
-		# Kills the runtime with SIGKILL after a time, but only while it creates.
-		case " \$* " in
-		*" create "*) [[ ! -e $scratch/after ]] || exec timeout --foreground -s KILL "\$(<$scratch/after)" "$RUNTIME" "\$@" ;;
-		esac
-		exec "$RUNTIME" "\$@"
-	END
-	chmod 755 "$scratch/hasty"
-	killed=0
-	for time in 0.001 0.002 0.003 0.004 0.005 0.006 0.007 0.008 0.010 0.012 0.015 0.020; do
-		echo "$time" >"$scratch/after"
-		run ctr run --runtime io.containerd.runc.v2 --runc-binary "$scratch/hasty" --rm --env "MARK=$id" "$image" "$id" echo ran
-		((status == 0)) || killed=$((killed + 1))
-		rm "$scratch/after"
-		eventually marked 0
-		nothing_of default
-		run ctr run --runtime io.containerd.runc.v2 --runc-binary "$scratch/hasty" --rm "$image" "$id" echo retried
-		output_is retried
-	done
-	((killed > 0))
 }

@@ -17,6 +17,15 @@ configure_docker() {
 	grep -qF "$RUNTIME" /etc/docker/daemon.json || { echo 'docs/engines.md has no lines for Docker'; return 1; }
 }
 
+# setup_docker IMAGE...: for a file's sessions.
+setup_docker() {
+	configure_docker
+	start_dockerd
+	load_images "$@"
+	docker run --rm --network host busybox true # makes what stays, such as /docker in the cgroups
+	remember_world
+}
+
 load_images() {
 	local image
 	for image; do docker load -qi "$images/$image.tar"; done

@@ -53,6 +53,21 @@ serving() {
 	eventually has kept .State.ExitCode 137
 }
 
+@test "without live restore: the daemon's end is the containers', and its start that of those with a policy" {
+	local pid
+	stop_daemon dockerd
+	start_dockerd
+	background returning --restart always busybox sleep 1000
+	background ending busybox sleep 1000
+	pid=$(pid_of returning)
+	within 60 stop_daemon dockerd # it gives them 10 s after SIGTERM
+	gone "$pid"
+	start_dockerd --live-restore
+	eventually has returning .State.Running true
+	serving returning
+	equal 'exit code' 137 "$(inspect ending .State.ExitCode)"
+}
+
 @test "fifty containers at once" {
 	local i pids=()
 	for i in $(seq 50); do
