@@ -105,6 +105,7 @@ value() { cgroup_value "$(pid_of c)" "$@"; }
 }
 
 @test "devices" {
+	needs_device /dev/fuse
 	run -0 podman run --rm --device /dev/fuse:/dev/mine:r busybox sh -c ': </dev/mine'
 	run -1 podman run --rm --device /dev/fuse:/dev/mine:r busybox sh -c ': >/dev/mine'
 	output_has 'Operation not permitted'
@@ -135,6 +136,7 @@ value() { cgroup_value "$(pid_of c)" "$@"; }
 @test "--privileged" { session_privileged; }
 @test "--ulimit" { session_ulimits; }
 @test "--sysctl" { session_sysctl; }
+@test "--oom-score-adj" { session_oom_score; }
 @test "--network none, host, container:, --dns" { session_networks; }
 @test "--pid, --uts, --ipc, --cgroupns" { session_namespaces; }
 @test "--userns=auto" { session_userns_auto; }
@@ -158,6 +160,8 @@ value() { cgroup_value "$(pid_of c)" "$@"; }
 # ---- more than one ---------------------------------------------------------
 
 @test "pods" { session_pod; }
+@test "pods without a container of their own" { session_pod_without_infra; }
+@test "--sdnotify=container" { session_sdnotify; }
 @test "play kube, generate kube" { session_kube; }
 @test "build" { session_build; }
 @test "nginx with a published port" { session_nginx; }

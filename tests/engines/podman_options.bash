@@ -175,3 +175,8 @@ session_cgroups_disabled() {
 	podman stop -t 5 c
 	equal 'exit code' 0 "$(field c .State.ExitCode)"
 }
+
+session_oom_score() {
+	run -0 podman run --rm --oom-score-adj 500 busybox cat /proc/self/oom_score_adj
+	output_is 500
+}

@@ -1,12 +1,15 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154 # uid, user and home are of podman.bash
 # Podman, called by an ordinary user with subordinate ids and no systemd: its runtime is root in a user namespace and
 # may not write to the host's cgroups.
 # shellcheck disable=SC2154 # variables of podman.bash
 
 load podman
 
-setup_file() { setup_podman; }
+setup_file() {
+	needs_device /dev/net/tun # for slirp4netns
+	needs_device /dev/fuse
+	setup_podman
+}
 
 @test "run: output, input, environment" { session_run; }
 @test "run: exit statuses" { session_exit_status; }
@@ -37,6 +40,7 @@ setup_file() { setup_podman; }
 @test "--privileged" { session_privileged; }
 @test "--ulimit" { session_ulimits; }
 @test "--sysctl" { session_sysctl; }
+@test "--oom-score-adj" { session_oom_score; }
 @test "--network none, host, container:, --dns" { session_networks; }
 @test "--pid, --uts, --ipc, --cgroupns" { session_namespaces; }
 @test "--userns=auto" { session_userns_auto; }
@@ -68,6 +72,8 @@ setup_file() { setup_podman; }
 }
 
 @test "pods" { session_pod; }
+@test "pods without a container of their own" { session_pod_without_infra; }
+@test "--sdnotify=container" { session_sdnotify; }
 @test "play kube, generate kube" { session_kube; }
 @test "build" { session_build; }
 @test "nginx with a published port" { session_nginx; }

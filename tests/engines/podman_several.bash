@@ -24,6 +24,42 @@ session_pod() {
 	output_is ''
 }
 
+# Containers of a pod that has none of its own to hold the namespaces.
+session_pod_without_infra() {
+	podman pod create --name q --infra=false
+	podman run -d --pod q --name one busybox sleep 1000
+	run -0 podman run --rm --pod q busybox echo two
+	output_is two
+	podman pod rm -f -t 0 q
+	run podman ps -aq
+	output_is ''
+}
+
+# As systemd starts what quadlet generates: the container says when it is ready, and conmon is the main process.
+session_sdnotify() {
+	podman load -q -i "$images/flask.tar" # has the python that can send a datagram
+	local socket=$home/notify.sock conmon
+	as_user socat -u "UNIX-RECV:$socket" - >"$home/notified" 2>/dev/null </dev/null &
+	echo $! >/run/socat.pid
+	eventually test -S "$socket"
+	exported=("NOTIFY_SOCKET=$socket")
+	NOTIFY_SOCKET=$socket podman run -d --name c --sdnotify container flask python3 -c '
+import os, socket, time
+while not os.path.exists("/go"):
+    time.sleep(0.1)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+time.sleep(1000)'
+	exported=()
+	conmon=$(field c .State.ConmonPid)
+	eventually grep -F "MAINPID=$conmon" "$home/notified"
+	run ! grep -F READY=1 "$home/notified"
+	podman exec c touch /go
+	eventually grep -F READY=1 "$home/notified"
+	kill "$(</run/socat.pid)" || true
+	rm -f "$socket" "$home/notified"
+}
+
 session_kube() {
 	cat >"$home/pod.yaml" <<-'END'
 		apiVersion: v1
@@ -112,6 +148,7 @@ session_flask() {
 	podman stop -t 10 redis # the count is in the volume
 	podman start redis
 	eventually podman exec redis redis-cli ping
+	within 60 podman exec app nslookup redis # aardvark-dns needs a while, in which it doesn't answer at all
 	answers http://127.0.0.1:8082/ 'visit 3 on application'
 	podman rm -f -t 0 app redis
 	podman network rm web
