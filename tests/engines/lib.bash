@@ -82,6 +82,9 @@ documented() {
 		block' "$docs/engines.md" | sed "s|/usr/local/sbin/oci-run|$RUNTIME|g"
 }
 
+# needs_device PATH: what the session gives a container; not every host has it.
+needs_device() { [[ -c $1 ]] || skip "no $1 here"; }
+
 # terminal COMMAND...: with a terminal of its own, as if typed by a user; stdin is what is typed.
 terminal() { script --quiet --return --command "$(printf '%q ' "$@")" /dev/null; }
 
