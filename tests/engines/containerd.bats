@@ -273,7 +273,11 @@ bigger() { (($(stat -c %s "$scratch/log") > $1)); }
 @test "out of memory: an event, and 137" {
 	ctr events >"$scratch/events" 2>&1 3>&- &
 	listener=$!
-	run run_container --rm --memory-limit 33554432 "$image" "$id" tail -c 200m /dev/zero
+	# The shim begins to listen for it when the container has started: not before /go may it happen.
+	detached --memory-limit 33554432 "$image" "$id" sh -c 'until test -e /go; do sleep 0.1; done; exec tail -c 200m /dev/zero'
+	task_exec "$id" touch /go
+	eventually task_is STOPPED "$id"
+	run remove_task "$id"
 	((status == 137))
 	eventually grep -F "/tasks/oom {\"container_id\":\"$id\"}" "$scratch/events"
 	kill "$listener"

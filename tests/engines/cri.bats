@@ -195,7 +195,10 @@ uses() { (($(crictl stats --output json "$container" | jq -r ".stats[0]$1") > $2
 
 @test "out of memory: OOMKilled, 137" {
 	make_pod
-	run_container main '.linux.resources = {memory_limit_in_bytes: 33554432}' tail -c 200m /dev/zero
+	# The shim begins to listen for it when the container has started: not before /go may it happen.
+	run_container main '.linux.resources = {memory_limit_in_bytes: 33554432}' \
+		sh -c 'until test -e /go; do sleep 0.1; done; exec tail -c 200m /dev/zero'
+	crictl exec "$container" touch /go
 	eventually ended
 	[[ $(inspect .status.exitCode) == 137 ]]
 	[[ $(inspect .status.reason) == OOMKilled ]]

@@ -190,14 +190,20 @@ teardown_file() { stop_daemon dockerd; }
 }
 
 @test "out of memory: reported as such" {
-	run -137 docker run --name greedy --memory 20m --memory-swap 20m busybox sh -c 'tail /dev/zero'
+	local began
+	began=$(date +%s)
+	# The shim begins to listen for it when the container has started: not before /go may it happen.
+	background greedy --memory 20m --memory-swap 20m busybox sh -c 'until test -e /go; do sleep 0.1; done; exec tail /dev/zero'
+	docker exec greedy touch /go
+	equal 'waited for' 137 "$(docker wait greedy)"
 	eventually has greedy .State.OOMKilled true
-	equal 'exit code' 137 "$(inspect greedy .State.ExitCode)"
 	# A child that is killed doesn't take its container along.
-	background survivor --memory 20m --memory-swap 20m busybox sh -c 'tail /dev/zero; echo child $?; sleep 1000'
+	background survivor --memory 20m --memory-swap 20m busybox \
+		sh -c 'until test -e /go; do sleep 0.1; done; tail /dev/zero; echo child $?; sleep 1000'
+	docker exec survivor touch /go
 	eventually logged survivor 'child 137'
 	eventually has survivor .State.Running true
-	oom_events() { docker events --since 60s --until 0s --filter event=oom --format '{{.Actor.Attributes.name}}'; }
+	oom_events() { docker events --since "$began" --until 0s --filter event=oom --format '{{.Actor.Attributes.name}}'; }
 	eventually eval 'oom_events | grep -x greedy'
 	eventually eval 'oom_events | grep -x survivor'
 }
