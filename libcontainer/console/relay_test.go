@@ -242,6 +242,24 @@ func (r *relayed) ready(t *testing.T) io.Reader {
 	return io.MultiReader(bytes.NewReader(first), r.out)
 }
 
+// stalled waits until the output takes no more.
+func (r *relayed) stalled(t *testing.T) {
+	t.Helper()
+	size, err := unix.FcntlInt(r.out.Fd(), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		n, err := unix.IoctlGetInt(int(r.out.Fd()), unix.TIOCINQ) // FIONREAD
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d of %d bytes are in the pipe (%v)", n, size, err)
+		}
+		if n > size-os.Getpagesize() {
+			return
+		}
+	}
+}
+
 func collect(f io.Reader) <-chan string {
 	sum := make(chan string, 1)
 	go func() {
@@ -306,7 +324,7 @@ func TestReaderStalls(t *testing.T) {
 // When the process is gone and the reader never reads on, Finish can be told to go.
 func TestAbandon(t *testing.T) {
 	r := relay(t, "endless")
-	time.Sleep(100 * time.Millisecond)
+	r.stalled(t)
 	if err := r.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
