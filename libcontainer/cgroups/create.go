@@ -143,8 +143,14 @@ func (m *Manager) checkFree() error {
 	return nil
 }
 
-// takeOver checks that an existing cgroup may become the container's.
+// takeOver checks that an existing cgroup may become the container's. One that is somebody else's, root's for a container of the
+// same name, is as good as none to who can do without.
 func (m *Manager) takeOver(h *Hierarchy) error {
+	if procs := h.Dir() + "/cgroup.procs"; m.optional {
+		if err := unix.Access(procs, unix.W_OK); denied(err) {
+			return &FileError{Op: "open", Path: procs, Err: err}
+		}
+	}
 	if h.has("freezer") || h.unified() {
 		frozen, err := frozenItself(h)
 		if err != nil && !gone(err) {

@@ -174,3 +174,29 @@ subordinate() {
 	[[ $status -eq 0 ]] || { echo "$output"; return 1; }
 	output_is $'0\ndeny'
 }
+
+@test "a cgroup of root's with the container's name is left alone" {
+	needs_root # to make one; the container is an ordinary user's
+	local dir dirs=() as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$OCI_RUN" --root "$state")
+	for dir in /sys/fs/cgroup /sys/fs/cgroup/*/; do
+		[[ ! -e $dir/cgroup.procs ]] || dirs+=("${dir%/}/$id")
+	done
+	mkdir "${dirs[@]}"
+	sleep 100 3>&- &
+	for dir in "${dirs[@]}"; do echo "$!" >"$dir/cgroup.procs" 2>/dev/null || true; done # cpuset has no CPUs yet
+	mkdir -p "$state"
+	rm config.json
+	chown -R 65534:65534 "$session"
+	"${as_user[@]}" spec --rootless
+	config '.process.terminal = false'
+	program echo ran
+
+	run -0 "${as_user[@]}" run "$id"
+	output_is ran
+
+	kill "$!"
+	wait "$!" 2>/dev/null || true
+	run -0 "${as_user[@]}" run "$id" # nobody is in it any more
+	output_is ran
+	rmdir "${dirs[@]}"
+}
