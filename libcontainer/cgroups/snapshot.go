@@ -44,19 +44,29 @@ func (m *Manager) snapshot(l *limits) snapshot {
 }
 
 // noLimit is, of v2's files with a line for each device or resource, what ends a limit there.
-var noLimit = map[string]string{
-	"io.max":        "rbps=max wbps=max riops=max wiops=max",
-	"io.latency":    "target=0",
-	"io.weight":     "default",
-	"io.bfq.weight": "default",
-	"misc.max":      "max",
-	"rdma.max":      "hca_handle=max hca_object=max",
+var noLimit = [...]struct{ file, reset string }{
+	{"io.max", "rbps=max wbps=max riops=max wiops=max"},
+	{"io.latency", "target=0"},
+	{"io.weight", "default"},
+	{"io.bfq.weight", "default"},
+	{"misc.max", "max"},
+	{"rdma.max", "hca_handle=max hca_object=max"},
+}
+
+// resetOf looks a file up in noLimit; it is empty for others.
+func resetOf(file string) string {
+	for _, f := range noLimit {
+		if f.file == file {
+			return f.reset
+		}
+	}
+	return ""
 }
 
 // unifiedFile is the file that an entry of linux.resources.unified writes.
 func unifiedFile(s setting) file {
-	reset, ok := noLimit[s.file]
-	if !ok {
+	reset := resetOf(s.file)
+	if reset == "" {
 		return file{name: s.file, written: true}
 	}
 	var keys []string
@@ -127,12 +137,12 @@ func files2(r *lib.Resources) []file {
 	if r.BlkioWeight != 0 {
 		weights = append(weights, "default")
 	}
-	out = append(out, byDevice("", "io.weight", noLimit["io.weight"], weights), byDevice("", "io.bfq.weight", noLimit["io.bfq.weight"], weights))
+	out = append(out, byDevice("", "io.weight", resetOf("io.weight"), weights), byDevice("", "io.bfq.weight", resetOf("io.bfq.weight"), weights))
 	var limited []string
 	for _, t := range throttles(r) {
 		limited = append(limited, throttleKeys(t.list)...)
 	}
-	out = append(out, byDevice("", "io.max", noLimit["io.max"], limited))
+	out = append(out, byDevice("", "io.max", resetOf("io.max"), limited))
 	return append(out, moreFiles(r, ".max")...)
 }
 
@@ -148,7 +158,7 @@ func moreFiles(r *lib.Resources, suffix string) []file {
 	for device := range r.Rdma {
 		keys = append(keys, device)
 	}
-	return append(out, byDevice("rdma", "rdma.max", noLimit["rdma.max"], keys))
+	return append(out, byDevice("rdma", "rdma.max", resetOf("rdma.max"), keys))
 }
 
 func byDevice(controller, name, reset string, keys []string) file {
