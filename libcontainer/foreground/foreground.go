@@ -60,7 +60,7 @@ func (s *Signals) Caught() { <-s.caught }
 
 // early are the signals that are caught first.
 var early = [...]unix.Signal{
-	unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2,
+	unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH,
 }
 
 // settled is when the others are caught. On a busy machine a container of a few milliseconds takes ten times as long.
@@ -71,6 +71,10 @@ func (s *Signals) catchRest() {
 		if caught(n) {
 			signal.Notify(s.c, n)
 		}
+	}
+	select { // of those who ended before
+	case s.c <- unix.SIGCHLD:
+	default: // so many wait that one of them will do
 	}
 }
 
