@@ -34,7 +34,8 @@ type Terminal interface {
 }
 
 // Catch begins to keep signals from ending this command, and collects them for Wait.
-// Caught has to come before anything is made, so that no signal ends us half-way.
+// Caught has to come before anything is made that would outlast us, and before the process
+// is started.
 //
 // To catch a signal takes Go two changes of threads, and all of them as long as a whole
 // exec. So those that people and engines send are caught first, while the caller goes on
