@@ -44,14 +44,18 @@ func (p *Plan) dropBounding() error {
 		if p.Bounding&(1<<n) != 0 {
 			continue
 		}
-		if has, _, _ := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0, 0); has != 1 {
-			continue
-		}
-		if err := prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0); err != nil {
+		// What the set or the kernel doesn't have needs no dropping: it is looked at only if that was refused.
+		if err := prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0); err != nil && bounded(n) {
 			return fmt.Errorf("drop %s from the bounding set: %w", names[n], err)
 		}
 	}
 	return nil
+}
+
+// bounded tells whether the calling thread's bounding set has capability n.
+func bounded(n int) bool {
+	has, _, _ := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0, 0)
+	return has == 1
 }
 
 // AfterUser makes the second half, when uid, gid and groups are the container's: it sets the permitted, effective and inheritable
@@ -70,19 +74,7 @@ func (p *Plan) AfterUser(keepSysAdmin bool) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	want := *p
-	if p.Untouched {
-		// A change from root to another user empties both sets; what keepcaps preserved goes again, but for the one bit.
-		// For root both stay as they are.
-		want.Effective, want.Permitted, want.Inheritable = effective, permitted, inheritable
-		if effective == 0 {
-			want.Permitted = 0
-		}
-	}
-	if keepSysAdmin {
-		want.Permitted |= sysAdmin & permitted
-		want.Effective |= sysAdmin & permitted
-	}
+	want := p.after(effective, permitted, inheritable, keepSysAdmin)
 	if err := set(want.Effective, want.Permitted, want.Inheritable); err != nil {
 		return nil, fmt.Errorf("capset effective %#x, permitted %#x, inheritable %#x: %w",
 			want.Effective, want.Permitted, want.Inheritable, err)
@@ -96,6 +88,24 @@ func (p *Plan) AfterUser(keepSysAdmin bool) (warnings []string, err error) {
 	return p.raiseAmbient()
 }
 
+// after returns the sets for a thread that has the given ones after the change of user.
+func (p *Plan) after(effective, permitted, inheritable uint64, keepSysAdmin bool) Plan {
+	want := *p
+	if p.Untouched {
+		// A change from root to another user empties both sets; what keepcaps preserved goes again, but for the one bit.
+		// For root both stay as they are.
+		want.Effective, want.Permitted, want.Inheritable = effective, permitted, inheritable
+		if effective == 0 {
+			want.Permitted = 0
+		}
+	}
+	if keepSysAdmin {
+		want.Permitted |= sysAdmin & permitted
+		want.Effective |= sysAdmin & permitted
+	}
+	return want
+}
+
 func (p *Plan) raiseAmbient() (warnings []string, err error) {
 	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); err != nil {
 		return nil, fmt.Errorf("clear the ambient set: %w", err)
@@ -105,10 +115,14 @@ func (p *Plan) raiseAmbient() (warnings []string, err error) {
 			continue
 		}
 		if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(n)); err != nil {
-			warnings = append(warnings, fmt.Sprintf("can't raise ambient capability %s: %v", names[n], err))
+			warnings = append(warnings, ambientRefused(n, err))
 		}
 	}
 	return warnings, nil
+}
+
+func ambientRefused(n int, err error) string {
+	return fmt.Sprintf("can't raise ambient capability %s: %v", names[n], err)
 }
 
 func prctl(option int, a, b uintptr) error {

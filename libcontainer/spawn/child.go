@@ -6,7 +6,8 @@ package spawn
 // touch memory that was prepared before, and nothing else. So every function that it runs
 // is nosplit, allocates nothing, calls nothing but RawSyscall6, and never returns into code
 // that would. The runtime's own fork hooks bracket it, as in package syscall: signals are
-// blocked from before the clone until the child has dropped our handlers.
+// blocked from before the clone. The child never runs our handlers, which the kernel drops
+// (CLONE_CLEAR_SIGHAND, Linux 5.5), and unblocks signals right before its execve.
 
 import (
 	"fmt"
@@ -166,7 +167,7 @@ func (c *child) plan(r *Request, joined uintptr) {
 		c.second = flags&^unix.CLONE_NEWUSER | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
 		flags &= unix.CLONE_NEWUSER
 	}
-	c.first = cloneArgs{flags: uint64(flags), exitSignal: uint64(unix.SIGCHLD)}
+	c.first = cloneArgs{flags: uint64(flags) | unix.CLONE_CLEAR_SIGHAND, exitSignal: uint64(unix.SIGCHLD)}
 	if c.vfork = canVfork && c.borrows(joined); c.vfork {
 		c.first.flags |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
@@ -225,12 +226,14 @@ func (c *child) fork() (uintptr, syscall.Errno) {
 	}
 	if errno == syscall.ENOSYS && c.first.cgroup == 0 && !c.vfork {
 		// A seccomp filter of an outer container hides clone3 from us.
-		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(c.first.flags|c.first.exitSignal), 0, 0, 0, 0, 0)
+		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(c.first.flags&^unix.CLONE_CLEAR_SIGHAND|c.first.exitSignal), 0, 0, 0, 0, 0)
+		if errno == 0 && r == 0 {
+			afterForkInChild()
+		}
 	}
 	if errno != 0 || r != 0 {
 		return r, errno
 	}
-	afterForkInChild()
 	c.run()
 	for {
 		syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 1, 0, 0, 0, 0, 0)
@@ -447,6 +450,12 @@ func (c *child) exec() {
 	c.fail(stepExec, c.errno)
 }
 
+// leftAlone are the signals that Go's runtime does not handle, so that they can still be ignored as our caller had it: for SIGHUP
+// and SIGINT it respects that (os/signal), some it leaves to the system, and three to C libraries.
+var leftAlone = [...]uintptr{
+	uintptr(unix.SIGHUP), uintptr(unix.SIGINT), uintptr(unix.SIGCONT), uintptr(unix.SIGTSTP), uintptr(unix.SIGTTIN), uintptr(unix.SIGTTOU), 32, 33, 34,
+}
+
 // resetSignals undoes what our caller blocks or ignores, which a container would inherit through init: a program that
 // waits for its SIGUSR2 or SIGHUP can't know about that. Handlers of our own are gone already.
 //
@@ -454,8 +463,8 @@ func (c *child) exec() {
 //go:norace
 func (c *child) resetSignals() {
 	const size = unsafe.Sizeof(c.noSignals) // of the kernel's sigset_t
-	for signal := uintptr(1); signal <= 8*size; signal++ {
-		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&c.defaultAction)), 0, size, 0, 0)
+	for i := range leftAlone {
+		syscall.RawSyscall6(unix.SYS_RT_SIGACTION, leftAlone[i], uintptr(unsafe.Pointer(&c.defaultAction)), 0, size, 0, 0)
 	}
 	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(&c.noSignals)), 0, size, 0, 0)
 }
