@@ -1,17 +1,15 @@
 package libcontainer
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/initproc"
@@ -19,10 +17,7 @@ import (
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rdt"
 	"oci-run/libcontainer/seccomp"
-	"oci-run/libcontainer/selfexe"
 	"oci-run/libcontainer/spawn"
-	"oci-run/libcontainer/syncpipe"
-	"oci-run/libcontainer/wire"
 )
 
 // ExecOptions is what `exec` asks for beyond the process.
@@ -44,10 +39,20 @@ type Executed struct {
 	PidFD *os.File
 
 	options  *ExecOptions
-	helper   *spawn.Process
-	sync     *syncpipe.Parent
+	way      entrance
 	agent    func(listener *os.File) error
 	filtered bool // a seccomp filter is loaded before the program runs
+}
+
+// entrance is the way in which a process gets into the container: as a child of a helper,
+// which the container doesn't see.
+type entrance interface {
+	// enter starts the helper and returns the pid of the process, which then waits.
+	enter(e *execution) (pid int, err error)
+	// start lets the process go and returns when it runs its program, or with the reason why it does not.
+	start(agent func(listener *os.File) error) error
+	// leave gives up what is held of the helper; a process that still waits ends.
+	leave()
 }
 
 // execution is an exec on its way.
@@ -58,12 +63,12 @@ type execution struct {
 	plan      initproc.Plan
 	init      *os.File // pidfd of the container's init process
 	cgroup    *cgroups.Manager
-	helper    *spawn.Process // init of the exec, which the container doesn't see
-	sync      *syncpipe.Parent
-	crowded   bool     // the helper stays outside of the container's cgroup
-	outside   bool     // the helper is outside of the container's cgroup until systemd moves it
-	pid       int      // of the process
-	pidfd     *os.File // of the process
+	way       entrance
+	helper    *spawn.Process // which the container doesn't see
+	crowded   bool           // the helper stays outside of the container's cgroup
+	outside   bool           // the helper is outside of the container's cgroup until systemd moves it
+	pid       int            // of the process
+	pidfd     *os.File       // of the process
 }
 
 // Exec has another process join the container, up to the point where it waits to be
@@ -89,7 +94,7 @@ func (c *Container) Exec(p *specs.Process, config *Config, o *ExecOptions) (*Exe
 	}
 	return &Executed{
 		PID: e.pid, PidFD: e.pidfd,
-		options: o, helper: e.helper, sync: e.sync, agent: c.execAgent(config.filter, e.pid), filtered: config.filter != nil,
+		options: o, way: e.way, agent: c.execAgent(config.filter, e.pid), filtered: config.filter != nil,
 	}, nil
 }
 
@@ -112,68 +117,14 @@ func (e *execution) check() error {
 	return nil
 }
 
-// join starts the process in the container's cgroup and namespaces, and sees it through
-// to the point where it waits.
+// join has the process made in the container's cgroup and namespaces, and sees it through to
+// the point where it waits.
 func (e *execution) join() error {
-	if err := e.spawn(); err != nil {
-		return err
-	}
-	if err := e.confine(); err != nil {
-		return err
-	}
-	files := []*os.File{e.init}
-	if e.options.ConsoleSocket != nil {
-		files = append(files, e.options.ConsoleSocket)
-	}
-	err := e.sync.Config(wire.Marshal(&e.plan), files...)
-	if err == nil {
-		err = e.sync.Serve(e)
-	}
-	if errors.Is(err, syncpipe.ErrClosed) {
-		return e.explainEnd()
-	}
+	err := e.enter()
 	if err != nil {
 		return err
 	}
-	return e.take()
-}
-
-// confine gives the helper what the process inherits, and only we may set.
-func (e *execution) confine() error {
-	if e.outside {
-		if err := e.cgroup.ExecAttach(e.options.Cgroup, e.helper.PID, e.container.record.Init.PID); err != nil {
-			return err
-		}
-	}
-	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", e.helper.PID); err != nil {
-		return err
-	}
-	if n := e.plan.Exec.Nproc; n != nil {
-		var old unix.Rlimit
-		if err := unix.Prlimit(e.helper.PID, unix.RLIMIT_NPROC, nil, &old); err == nil && n.Max > old.Max {
-			if err := unix.Prlimit(e.helper.PID, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: old.Cur, Max: n.Max}, nil); err != nil {
-				return fmt.Errorf("raise RLIMIT_NPROC to %d: %w", n.Max, err)
-			}
-		}
-	}
-	if e.plan.Process.OOMScoreAdj == nil {
-		return nil
-	}
-	proc, err := os.Open("/proc")
-	if err != nil {
-		return err
-	}
-	defer proc.Close()
-	return e.plan.Process.SetOOMScore(int(proc.Fd()), e.helper.PID)
-}
-
-// take learns which process waits. It is our child, so its pid can't be another's.
-func (e *execution) take() error {
-	var err error
-	if e.pid, err = e.sync.Waiting(); err != nil {
-		return err
-	}
-	fd, err := unix.PidfdOpen(e.pid, 0)
+	fd, err := unix.PidfdOpen(e.pid, 0) // it is our child, so its pid can't be another's
 	if err != nil {
 		return fmt.Errorf("pidfd_open %d: %w", e.pid, err)
 	}
@@ -193,42 +144,48 @@ func (e *execution) take() error {
 	return nil
 }
 
-// seal is how the binary is sealed that joins: as for create, where the container's
-// processes can see it because they are in the host's pid namespace.
-func (e *execution) seal(join []spawn.Join) string {
-	joinsUser := slices.ContainsFunc(join, func(j spawn.Join) bool { return j.Flag&unix.CLONE_NEWUSER != 0 })
-	if joinsUser && !e.plan.Exec.PID {
-		return selfexe.Memfd
+// enter takes the way that is open: a batch of system calls, or another start of oci-run.
+func (e *execution) enter() (err error) {
+	if e.plan.Batchable() {
+		e.way = &batchEntrance{}
+		if e.pid, err = e.way.enter(e); !errors.Is(err, batch.ErrUnavailable) {
+			return err
+		}
 	}
-	return e.options.Seal
+	e.way = &initEntrance{}
+	e.pid, err = e.way.enter(e)
+	return err
 }
 
-func (e *execution) spawn() error {
-	join, err := e.namespaces()
+// confine gives a process, the helper or its child, what only we may.
+func (e *execution) confine(pid int) error {
+	if e.outside {
+		if err := e.cgroup.ExecAttach(e.options.Cgroup, pid, e.container.record.Init.PID); err != nil {
+			return err
+		}
+	}
+	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", pid); err != nil {
+		return err
+	}
+	if e.plan.Process.OOMScoreAdj == nil {
+		return nil
+	}
+	proc, err := os.Open("/proc")
 	if err != nil {
 		return err
 	}
-	exe, err := selfexe.Open(e.seal(join))
-	if err != nil {
-		return err
-	}
-	defer letGo(exe)
-	parent, child, err := syncpipe.Pair()
-	if err != nil {
-		return err
-	}
-	defer child.Close()
-	e.sync = parent
-	request := &spawn.Request{
-		Exe: exe, Args: initproc.Args(child), Env: initproc.Env(),
-		Inherit: 3 + e.options.PreserveFDs, Pass: []*os.File{child},
+	defer proc.Close()
+	return e.plan.Process.SetOOMScore(int(proc.Fd()), pid)
+}
+
+// request is what the helper is started with, whatever it is.
+func (e *execution) request(exe *os.File, join []spawn.Join) (*spawn.Request, error) {
+	nofile, err := process.CallerNofile()
+	return &spawn.Request{
+		Exe: exe, Inherit: 3 + e.options.PreserveFDs,
 		UID: e.spec.Process.User.UID, GID: e.spec.Process.User.GID,
-		Join: join, Affinity: e.plan.Process.AffinityInitial.Bytes(),
-	}
-	if request.Nofile, err = process.CallerNofile(); err != nil {
-		return err
-	}
-	return e.spawnInCgroup(request)
+		Join: join, Affinity: e.plan.Process.AffinityInitial.Bytes(), Nofile: nofile,
+	}, err
 }
 
 // namespaces says which of init's namespaces are to be joined: those that config.json
@@ -344,19 +301,19 @@ func (e *execution) explain(err error) error {
 
 // abandon ends a process that can't be used.
 func (e *execution) abandon() {
-	if e.sync != nil {
-		e.sync.Close()
-	}
-	if e.helper != nil {
-		endHelper(e.helper)
+	if e.way != nil {
+		e.way.leave()
 	}
 	if e.pidfd != nil {
 		reap(e.pid, e.pidfd)
 	}
 }
 
-// endHelper ends the helper of an exec; the process that waits for it ends too.
+// endHelper ends the helper of an exec, nil if there is none; the process that waits for it ends too.
 func endHelper(helper *spawn.Process) {
+	if helper == nil {
+		return
+	}
 	_ = unix.PidfdSendSignal(int(helper.PidFD.Fd()), unix.SIGKILL, nil, 0)
 	helper.Wait()
 	helper.Close()
@@ -372,30 +329,14 @@ func reap(pid int, pidfd *os.File) {
 	}
 }
 
-// MountFD implements syncpipe.Handler. An exec mounts nothing.
-func (e *execution) MountFD(int) (*os.File, error) { return nil, errors.New("an exec has no mounts") }
-
-// Hooks implements syncpipe.Handler. An exec has no hooks.
-func (e *execution) Hooks() error { return errors.New("an exec has no hooks") }
-
-// Limits implements syncpipe.Handler.
-func (e *execution) Limits() error { return e.plan.Process.SetRlimits(e.helper.PID) }
-
-// Log implements syncpipe.Handler.
-func (e *execution) Log(level int, text string) {
-	slog.Log(context.Background(), slog.Level(level), text)
-}
-
 // Start has the process execute its program, and returns when it does, or with the reason
 // why it does not; then nothing is left of it.
 func (e *Executed) Start() error {
-	defer e.sync.Close()
 	if err := e.start(); err != nil {
 		e.Abandon()
 		return err
 	}
-	e.helper.Wait()
-	e.helper.Close()
+	e.way.leave()
 	return nil
 }
 
@@ -412,7 +353,7 @@ func (e *Executed) start() error {
 			return err
 		}
 	}
-	err := e.sync.Start(e.agent)
+	err := e.way.start(e.agent)
 	if err == nil && e.filtered {
 		err = e.ranProgram()
 	}
@@ -425,7 +366,6 @@ func (e *Executed) start() error {
 
 // Abandon ends a process that is not going to be started.
 func (e *Executed) Abandon() {
-	e.sync.Close()
-	endHelper(e.helper)
+	e.way.leave()
 	reap(e.PID, e.PidFD)
 }

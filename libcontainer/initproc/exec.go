@@ -16,7 +16,7 @@ import (
 	"oci-run/libcontainer/spawn"
 )
 
-// execSteps is how another process joins a container, in order. It was born into the
+// execSteps is how another process joins a container, in order, where a Batch can't do it. It was born into the
 // container's cgroup and has joined its namespaces, but for two: the mount namespace,
 // because a Go program looks at files when it starts, which the container must not choose;
 // and the pid namespace, so that the container's processes can't see it. The child that

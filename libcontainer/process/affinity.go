@@ -39,15 +39,19 @@ func SetAffinity(tid int, set CPUSet) error {
 // container must not inherit the affinity of whoever called the runtime. The mask has every bit set, also those of CPUs that
 // are not online. EINVAL, which the kernel gives when the cpuset is being changed, and EPERM are not worth a failure.
 func ResetAffinity(tid int) error {
-	every := make(CPUSet, (maxCPU+1)/64)
-	for i := range every {
-		every[i] = ^uint64(0)
-	}
-	errno := setAffinity(tid, every)
+	errno := setAffinity(tid, everyCPU())
 	if errno == 0 || errno == unix.EINVAL || errno == unix.EPERM {
 		return nil
 	}
 	return fmt.Errorf("reset CPU affinity: %w", errno)
+}
+
+func everyCPU() CPUSet {
+	every := make(CPUSet, (maxCPU+1)/64)
+	for i := range every {
+		every[i] = ^uint64(0)
+	}
+	return every
 }
 
 func setAffinity(tid int, set CPUSet) unix.Errno {

@@ -58,9 +58,13 @@ func (p *Plan) EnterCwd(root int, afterUser bool) (retry bool, err error) {
 		if isPermission(err) && !afterUser {
 			return true, nil
 		}
-		return false, fmt.Errorf("chdir to cwd %q: %w%s", p.Cwd, err, p.cwdHint(root, err))
+		return false, p.cwdError(root, err)
 	}
 	return false, p.verifyCwd()
+}
+
+func (p *Plan) cwdError(root int, err error) error {
+	return fmt.Errorf("chdir to cwd %q: %w%s", p.Cwd, err, p.cwdHint(root, err))
 }
 
 // cwdHint explains an error of EnterCwd.
@@ -83,7 +87,11 @@ func (p *Plan) verifyCwd() error {
 	case err != nil:
 		return fmt.Errorf("cwd %q: getcwd: %w", p.Cwd, err)
 	case n == 0 || buf[0] != '/':
-		return fmt.Errorf("cwd %q is outside of the container's root: possible container breakout detected", p.Cwd)
+		return p.cwdOutside()
 	}
 	return nil
+}
+
+func (p *Plan) cwdOutside() error {
+	return fmt.Errorf("cwd %q is outside of the container's root: possible container breakout detected", p.Cwd)
 }

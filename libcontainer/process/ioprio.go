@@ -45,8 +45,12 @@ func (p *Plan) SetIOPriority() error {
 		return nil
 	}
 	if _, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, uintptr(p.IOPriority)); errno != 0 {
-		return fmt.Errorf("set I/O priority %s %d: %w",
-			ioPriorityClasses[p.IOPriority>>ioprioClassShift], p.IOPriority&(1<<ioprioClassShift-1), errno)
+		return p.ioPriorityError(errno)
 	}
 	return nil
+}
+
+func (p *Plan) ioPriorityError(errno unix.Errno) error {
+	return fmt.Errorf("set I/O priority %s %d: %w",
+		ioPriorityClasses[p.IOPriority>>ioprioClassShift], p.IOPriority&(1<<ioprioClassShift-1), errno)
 }

@@ -25,11 +25,8 @@ func JoinKeyring(id string, create, userNS bool) error {
 	switch {
 	case errors.Is(err, unix.ENOSYS):
 		return nil
-	case errors.Is(err, unix.EDQUOT):
-		return fmt.Errorf("join session keyring %q: %w (the quota of keys is used up: see /proc/key-users, and maxkeys, maxbytes, "+
-			"root_maxkeys and root_maxbytes in /proc/sys/kernel/keys)", name, err)
 	case err != nil:
-		return fmt.Errorf("join session keyring %q: %w", name, err)
+		return keyringError(name, err)
 	case !create:
 		return nil
 	}
@@ -50,6 +47,14 @@ func JoinKeyring(id string, create, userNS bool) error {
 		return fmt.Errorf("make session keyring %q searchable: %w", name, err)
 	}
 	return nil
+}
+
+func keyringError(name string, err error) error {
+	hint := ""
+	if errors.Is(err, unix.EDQUOT) {
+		hint = " (the quota of keys is used up: see /proc/key-users, and maxkeys, maxbytes, root_maxkeys and root_maxbytes in /proc/sys/kernel/keys)"
+	}
+	return fmt.Errorf("join session keyring %q: %w%s", name, err, hint)
 }
 
 // keyRights takes the rights out of what KEYCTL_DESCRIBE gives: "type;uid;gid;rights;description".

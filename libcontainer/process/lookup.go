@@ -60,10 +60,7 @@ func (p *Plan) Lookup(root int) (string, error) {
 		if name == "" {
 			break
 		}
-		path := filepath.Join(dir, name)
-		if dir == "" {
-			path = "./" + name
-		}
+		path := candidate(dir, name)
 		err := executable(path)
 		if err == nil {
 			return path, nil
@@ -73,6 +70,14 @@ func (p *Plan) Lookup(root int) (string, error) {
 		}
 	}
 	return fail(ErrNotFound, hint)
+}
+
+// candidate is the path of a name in a directory of PATH.
+func candidate(dir, name string) string {
+	if dir == "" {
+		return "./" + name
+	}
+	return filepath.Join(dir, name)
 }
 
 // deniedCandidate explains why a file of the right name in a directory of PATH is not taken.

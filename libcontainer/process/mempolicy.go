@@ -123,13 +123,20 @@ func (p *Plan) SetMemoryPolicy() error {
 	if policy == nil {
 		return nil
 	}
-	// The kernel looks at one bit less than maxnode says (set_mempolicy(2), BUGS in get_mempolicy(2)).
-	maxnode := uintptr(0)
-	if len(policy.Nodes) > 0 {
-		maxnode = uintptr(len(policy.Nodes)*64 + 1)
-	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_SET_MEMPOLICY, uintptr(policy.Mode), sliceAddr(policy.Nodes), maxnode); errno != 0 {
-		return fmt.Errorf("set memory policy %#x for nodes %s: %w", policy.Mode, policy.Nodes, errno)
+	if _, _, errno := unix.RawSyscall(unix.SYS_SET_MEMPOLICY, uintptr(policy.Mode), sliceAddr(policy.Nodes), policy.maxnode()); errno != 0 {
+		return policy.failure(errno)
 	}
 	return nil
+}
+
+// maxnode is one more than there are bits: the kernel looks at one less than it says (set_mempolicy(2), BUGS in get_mempolicy(2)).
+func (m *MemoryPolicy) maxnode() uintptr {
+	if len(m.Nodes) == 0 {
+		return 0
+	}
+	return uintptr(len(m.Nodes)*64 + 1)
+}
+
+func (m *MemoryPolicy) failure(errno unix.Errno) error {
+	return fmt.Errorf("set memory policy %#x for nodes %s: %w", m.Mode, m.Nodes, errno)
 }

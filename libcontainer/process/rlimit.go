@@ -55,19 +55,21 @@ func planRlimits(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
 // another user namespace: raising a hard limit asks for CAP_SYS_RESOURCE in the initial one (prlimit(2)).
 func (p *Plan) SetRlimits(pid int) error {
 	for _, limit := range p.Rlimits {
-		var old unix.Rlimit
-		err := unix.Prlimit(pid, limit.Resource, &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}, nil)
-		if err == nil {
-			continue
+		if err := unix.Prlimit(pid, limit.Resource, &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}, nil); err != nil {
+			return limit.failure(pid, err)
 		}
-		hint := ""
-		if errors.Is(err, unix.EPERM) && unix.Prlimit(pid, limit.Resource, nil, &old) == nil && limit.Hard > old.Max {
-			hint = fmt.Sprintf(" (the hard limit is %s, only CAP_SYS_RESOURCE can raise it)", limitString(old.Max))
-		}
-		return fmt.Errorf("set %s to soft %s, hard %s: %w%s",
-			rlimitNames[limit.Resource], limitString(limit.Soft), limitString(limit.Hard), err, hint)
 	}
 	return nil
+}
+
+// failure explains why the limit of process pid, 0 for the caller or a child that has its limits, could not be set.
+func (l *Rlimit) failure(pid int, err error) error {
+	var old unix.Rlimit
+	hint := ""
+	if errors.Is(err, unix.EPERM) && unix.Prlimit(pid, l.Resource, nil, &old) == nil && l.Hard > old.Max {
+		hint = fmt.Sprintf(" (the hard limit is %s, only CAP_SYS_RESOURCE can raise it)", limitString(old.Max))
+	}
+	return fmt.Errorf("set %s to soft %s, hard %s: %w%s", rlimitNames[l.Resource], limitString(l.Soft), limitString(l.Hard), err, hint)
 }
 
 func limitString(v uint64) string {

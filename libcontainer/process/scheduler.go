@@ -113,13 +113,16 @@ func (p *Plan) SetSchedulerOf(pid int) error {
 	}
 	attr := p.Scheduler.Attr
 	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETATTR, uintptr(pid), uintptr(unsafe.Pointer(&attr)), 0)
-	switch {
-	case errno == 0:
-		return nil
-	case errno == unix.EPERM && p.Scheduler.CPUs:
-		return fmt.Errorf("process scheduler can't be used together with AllowedCPUs: set scheduler %s: %w",
-			schedulerPolicies[attr.Policy], errno)
-	default:
-		return fmt.Errorf("set scheduler %s: %w", schedulerPolicies[attr.Policy], errno)
+	if errno != 0 {
+		return p.Scheduler.failure(errno)
 	}
+	return nil
+}
+
+func (s *Scheduler) failure(errno unix.Errno) error {
+	policy := schedulerPolicies[s.Attr.Policy]
+	if errno == unix.EPERM && s.CPUs {
+		return fmt.Errorf("process scheduler can't be used together with AllowedCPUs: set scheduler %s: %w", policy, errno)
+	}
+	return fmt.Errorf("set scheduler %s: %w", policy, errno)
 }

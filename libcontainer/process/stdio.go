@@ -15,11 +15,9 @@ import (
 // (EINVAL), of which SetUser tells.
 func (p *Plan) OwnStdio() error {
 	for fd := range 3 {
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return fmt.Errorf("fstat fd %d: %w", fd, err)
-		}
-		if st.Uid == p.UID || st.Mode&unix.S_IFMT == unix.S_IFCHR && !isTerminal(fd) {
+		if foreign, err := p.foreign(fd); err != nil {
+			return err
+		} else if !foreign {
 			continue
 		}
 		err := unix.Fchown(fd, int(p.UID), -1)
@@ -28,6 +26,15 @@ func (p *Plan) OwnStdio() error {
 		}
 	}
 	return nil
+}
+
+// foreign tells whether what fd is open on is to change its owner.
+func (p *Plan) foreign(fd int) (bool, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, fmt.Errorf("fstat fd %d: %w", fd, err)
+	}
+	return st.Uid != p.UID && (st.Mode&unix.S_IFMT != unix.S_IFCHR || isTerminal(fd)), nil
 }
 
 func isTerminal(fd int) bool {

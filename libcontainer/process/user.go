@@ -59,11 +59,11 @@ func (p *Plan) SetUser(proc int) error {
 	}
 	gid := uintptr(p.GID)
 	if _, _, errno := unix.RawSyscall(sysSetresgid, gid, gid, gid); errno != 0 {
-		return fmt.Errorf("set gid %d: %w%s", p.GID, errno, unmapped(errno))
+		return idError("gid", p.GID, errno)
 	}
 	uid := uintptr(p.UID)
 	if _, _, errno := unix.RawSyscall(sysSetresuid, uid, uid, uid); errno != 0 {
-		return fmt.Errorf("set uid %d: %w%s", p.UID, errno, unmapped(errno))
+		return idError("uid", p.UID, errno)
 	}
 	return nil
 }
@@ -89,6 +89,10 @@ func (p *Plan) setGroups(proc int) error {
 		}
 	}
 	return fmt.Errorf("set groups %v: %w%s", p.Groups, errno, hint)
+}
+
+func idError(kind string, id uint32, errno unix.Errno) error {
+	return fmt.Errorf("set %s %d: %w%s", kind, id, errno, unmapped(errno))
 }
 
 func unmapped(errno unix.Errno) string {

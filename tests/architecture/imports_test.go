@@ -23,7 +23,7 @@ var layers = [][]string{
 	},
 	{
 		"libcontainer/state", "libcontainer/selfexe", "libcontainer/idmap", "libcontainer/namespaces", "libcontainer/wire",
-		"libcontainer/fdsocket",
+		"libcontainer/fdsocket", "libcontainer/batch",
 	},
 	{"specconv", "hooks", "libcontainer/linux"},
 	{"libcontainer/oncejson"},

@@ -70,6 +70,12 @@ process() { jq ".process | $1" config.json >process.json; }
 	[[ "${lines[*]:1}" == '0 1 2' || "${lines[*]:1}" == '0 1 2 3' ]]
 }
 
+@test "the command has default actions for signals, whatever the caller blocks or ignores" {
+	running
+	run -0 env --block-signal=USR2 --ignore-signal "$OCI_RUN" --root "$state" exec "$id" grep -E 'Sig(Blk|Ign):' /proc/self/status 3>&-
+	output_is $'SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000'
+}
+
 @test "standard streams are passed on" {
 	running
 	run -0 --separate-stderr oci-run exec "$id" sh -c 'cat; echo two >&2' < <(echo one)

@@ -136,9 +136,14 @@ func (o *overwriter) write() {
 			if err != nil {
 				continue
 			}
+			// A sealed memfd can be opened, and that is all.
 			n, err := unix.Write(fd, []byte("#!/bin/sh\necho owned\n"))
-			fmt.Println("opened", target, "for writing:", n, err)
 			unix.Close(fd)
+			if err == nil {
+				fmt.Println("opened", target, "for writing:", n)
+			} else if !o.quiet {
+				fmt.Println("opened", target, "and could not write:", err)
+			}
 		}
 	}
 }

@@ -1,0 +1,93 @@
+#include "textflag.h"
+
+// run makes the calls, as in run_amd64.s.
+TEXT run<>(SB), NOSPLIT|NOFRAME, $0-0
+	MOVD	$0x800000, R20
+	MOVD	(R20), R19 // the call
+
+next:
+	MOVD	0(R19), R8
+	MOVD	8(R19), R0
+	MOVD	16(R19), R1
+	MOVD	24(R19), R2
+	MOVD	32(R19), R3
+	MOVD	40(R19), R4
+	MOVD	48(R19), R5
+	CMN	$1, R8
+	BEQ	equal
+	CMN	$2, R8
+	BEQ	set
+	SVC
+
+result:
+	CMN	$4095, R0
+	BHS	failed
+	MOVD	56(R19), R9
+	CBZ	R9, follow
+	MOVD	R0, (R9)
+
+follow:
+	CBZ	R0, zero
+	MOVD	72(R19), R19
+	B	next
+
+zero:
+	MOVD	80(R19), R19
+	B	next
+
+failed:
+	NEG	R0, R0
+	MOVD	64(R19), R9
+
+expect:
+	MOVBU	R9, R10
+	CBZ	R10, report
+	CMP	$0xff, R10
+	BEQ	expected
+	CMP	R0, R10
+	BEQ	expected
+	LSR	$8, R9
+	B	expect
+
+expected:
+	MOVD	88(R19), R19
+	B	next
+
+equal:
+	MOVBU	(R0), R9
+	MOVD	ZR, R0
+	CMP	R1, R9
+	BEQ	result
+	NEG	R2, R0
+	B	result
+
+set:
+	MOVD	R1, (R0)
+	MOVD	ZR, R0
+	B	result
+
+report:
+	MOVW	R19, 16(R20)
+	MOVW	R0, 20(R20)
+	MOVD	$64, R8 // write
+	MOVD	8(R20), R0
+	ADD	$16, R20, R1
+	MOVD	$8, R2
+	SVC
+	MOVD	$94, R8 // exit_group
+	MOVD	$1, R0
+	SVC
+	MOVD	ZR, R0
+	MOVD	R0, (R0) // a seccomp filter doesn't allow even that: a fault ends us
+
+TEXT end<>(SB), NOSPLIT|NOFRAME, $0-0
+	RET
+
+// func code() (from *byte, size uintptr)
+TEXT ·code(SB), NOSPLIT, $0-16
+	MOVD	$run<>(SB), R0
+	MOVD	$end<>(SB), R1
+	MOVD	R0, from+0(FP)
+	SUB	R0, R1
+	MOVD	R1, size+8(FP)
+	RET

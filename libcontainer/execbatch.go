@@ -1,0 +1,180 @@
+package libcontainer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
+	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/rootfs"
+	"oci-run/libcontainer/spawn"
+)
+
+// batchEntrance is the entrance by a batch of system calls, see [initproc.Batch].
+type batchEntrance struct {
+	channel *os.File    // our end
+	root    *os.File    // the container's, to explain errors
+	list    *batch.List // to read reports by
+	helper  *spawn.Process
+}
+
+func (b *batchEntrance) enter(e *execution) (pid int, err error) {
+	if err := b.spawn(e); err != nil {
+		return 0, err
+	}
+	if pid, err = b.report(); errors.Is(err, io.EOF) {
+		return 0, e.explainEnd()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return pid, b.confine(e, pid)
+}
+
+// confine is the execution's, for a process that is all but the program: what it was allowed as for CPUs may have been another
+// cpuset's.
+func (b *batchEntrance) confine(e *execution, pid int) error {
+	if err := e.confine(pid); err != nil || !e.outside {
+		return err
+	}
+	return e.plan.Process.SetExecAffinity(pid)
+}
+
+// spawn starts the helper, which executes the batch, and hands over the terminal's master.
+func (b *batchEntrance) spawn(e *execution) error {
+	join, err := e.namespaces()
+	if err != nil {
+		return err
+	}
+	way, terminal, err := b.prepare(e)
+	if err != nil {
+		return err
+	}
+	defer closeEach(way.Channel, way.Proc, way.Peer)
+	exe, err := b.write(way, &e.plan)
+	if err != nil {
+		return err
+	}
+	defer exe.Close()
+	request, err := e.request(exe, join)
+	if err != nil {
+		return err
+	}
+	request.Args = []string{"oci-run", "exec"}
+	for _, f := range []*os.File{way.Channel, way.Init, way.Proc, way.Peer} {
+		if f != nil {
+			request.Pass = append(request.Pass, f)
+		}
+	}
+	err = e.spawnInCgroup(request)
+	if b.helper = e.helper; err != nil || terminal == nil {
+		return err
+	}
+	return terminal.Send(e.options.ConsoleSocket)
+}
+
+// write works the batch out and returns it as an executable.
+func (b *batchEntrance) write(way *initproc.Batch, plan *initproc.Plan) (*os.File, error) {
+	list, warnings, err := way.List(plan)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	b.list = list
+	return list.Open()
+}
+
+// prepare opens what the batch works with.
+func (b *batchEntrance) prepare(e *execution) (way *initproc.Batch, terminal *console.Console, err error) {
+	way = &initproc.Batch{Init: e.init}
+	defer func() {
+		if err != nil {
+			closeEach(way.Channel, way.Proc, way.Peer)
+		}
+	}()
+	if b.root, err = e.openRoot(); err != nil {
+		return way, nil, err
+	}
+	way.Root = b.root
+	if e.plan.Labelled() {
+		proc, err := rootfs.HostProc()
+		if err != nil {
+			return way, nil, err
+		}
+		way.Proc = proc.Dir()
+	}
+	if b.channel, way.Channel, err = channel(); err != nil || e.plan.Terminal == nil {
+		return way, nil, err
+	}
+	if terminal, err = console.Open(b.root, e.plan.Terminal); err == nil {
+		way.Peer = terminal.Peer
+	}
+	return way, terminal, err
+}
+
+// openRoot opens the root directory of the container's init process.
+func (e *execution) openRoot() (*os.File, error) {
+	root, err := os.OpenFile("/proc/"+strconv.Itoa(e.container.record.Init.PID)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.PidfdSendSignal(int(e.init.Fd()), 0, nil, 0); err != nil { // so it was init's, and not another's with its pid
+		root.Close()
+		return nil, fmt.Errorf("look for the container's init: %w", err)
+	}
+	return root, nil
+}
+
+func channel() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel"), nil
+}
+
+func closeEach(files ...*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// report reads what the helper or its child reports, or io.EOF.
+func (b *batchEntrance) report() (pid int, err error) {
+	var report [batch.ReportSize]byte
+	if _, err := io.ReadFull(b.channel, report[:]); err != nil {
+		if errors.Is(err, unix.ECONNRESET) {
+			err = io.EOF
+		}
+		return 0, err
+	}
+	value, err := b.list.Failure(report)
+	return int(value), err
+}
+
+func (b *batchEntrance) start(func(listener *os.File) error) error {
+	if _, err := b.channel.Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
+		return fmt.Errorf("let the process go: %w", err)
+	}
+	// The execve closes the process's end, and the helper is gone.
+	if _, err := b.report(); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+func (b *batchEntrance) leave() {
+	closeEach(b.channel, b.root)
+	endHelper(b.helper)
+}

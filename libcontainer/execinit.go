@@ -1,0 +1,132 @@
+package libcontainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/selfexe"
+	"oci-run/libcontainer/spawn"
+	"oci-run/libcontainer/syncpipe"
+	"oci-run/libcontainer/wire"
+)
+
+// initEntrance is the entrance by another start of oci-run, which applies a plan as that of
+// a create does. It can enter every container.
+type initEntrance struct {
+	execution *execution
+	helper    *spawn.Process
+	sync      *syncpipe.Parent
+}
+
+func (i *initEntrance) enter(e *execution) (pid int, err error) {
+	i.execution = e
+	if err := i.spawn(); err != nil {
+		return 0, err
+	}
+	if err := e.confine(i.helper.PID); err != nil {
+		return 0, err
+	}
+	if err := i.allowNproc(); err != nil {
+		return 0, err
+	}
+	files := []*os.File{e.init}
+	if e.options.ConsoleSocket != nil {
+		files = append(files, e.options.ConsoleSocket)
+	}
+	err = i.sync.Config(wire.Marshal(&e.plan), files...)
+	if err == nil {
+		err = i.sync.Serve(i)
+	}
+	if errors.Is(err, syncpipe.ErrClosed) {
+		return 0, e.explainEnd()
+	}
+	if err != nil {
+		return 0, err
+	}
+	return i.sync.Waiting()
+}
+
+// allowNproc raises the hard RLIMIT_NPROC as far as the process will need it.
+func (i *initEntrance) allowNproc() error {
+	n := i.execution.plan.Exec.Nproc
+	if n == nil {
+		return nil
+	}
+	var old unix.Rlimit
+	if err := unix.Prlimit(i.helper.PID, unix.RLIMIT_NPROC, nil, &old); err != nil || n.Max <= old.Max {
+		return nil //nolint:nilerr // setting it will tell
+	}
+	if err := unix.Prlimit(i.helper.PID, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: old.Cur, Max: n.Max}, nil); err != nil {
+		return fmt.Errorf("raise RLIMIT_NPROC to %d: %w", n.Max, err)
+	}
+	return nil
+}
+
+// seal is how the binary is sealed that joins: as for create, where the container's
+// processes can see it because they are in the host's pid namespace.
+func (i *initEntrance) seal(join []spawn.Join) string {
+	joinsUser := slices.ContainsFunc(join, func(j spawn.Join) bool { return j.Flag&unix.CLONE_NEWUSER != 0 })
+	if joinsUser && !i.execution.plan.Exec.PID {
+		return selfexe.Memfd
+	}
+	return i.execution.options.Seal
+}
+
+func (i *initEntrance) spawn() error {
+	e := i.execution
+	join, err := e.namespaces()
+	if err != nil {
+		return err
+	}
+	exe, err := selfexe.Open(i.seal(join))
+	if err != nil {
+		return err
+	}
+	defer letGo(exe)
+	parent, child, err := syncpipe.Pair()
+	if err != nil {
+		return err
+	}
+	defer child.Close()
+	i.sync = parent
+	request, err := e.request(exe, join)
+	if err != nil {
+		return err
+	}
+	request.Args, request.Env, request.Pass = initproc.Args(child), initproc.Env(), []*os.File{child}
+	err = e.spawnInCgroup(request)
+	i.helper = e.helper
+	return err
+}
+
+func (i *initEntrance) start(agent func(listener *os.File) error) error { return i.sync.Start(agent) }
+
+func (i *initEntrance) leave() {
+	if i.sync != nil {
+		i.sync.Close()
+	}
+	endHelper(i.helper)
+}
+
+// MountFD implements syncpipe.Handler. An exec mounts nothing.
+func (i *initEntrance) MountFD(int) (*os.File, error) {
+	return nil, errors.New("an exec has no mounts")
+}
+
+// Hooks implements syncpipe.Handler. An exec has no hooks.
+func (i *initEntrance) Hooks() error { return errors.New("an exec has no hooks") }
+
+// Limits implements syncpipe.Handler.
+func (i *initEntrance) Limits() error { return i.execution.plan.Process.SetRlimits(i.helper.PID) }
+
+// Log implements syncpipe.Handler.
+func (i *initEntrance) Log(level int, text string) {
+	slog.Log(context.Background(), slog.Level(level), text)
+}
