@@ -15,3 +15,6 @@ func crashPoint(step string) {
 		select {}
 	}
 }
+
+// byInit lets a test compare the two ways of an exec.
+func byInit() bool { return os.Getenv("OCI_RUN_EXEC") == "init" }

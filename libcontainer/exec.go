@@ -146,7 +146,7 @@ func (e *execution) join() error {
 
 // enter takes the way that is open: a batch of system calls, or another start of oci-run.
 func (e *execution) enter() (err error) {
-	if e.plan.Batchable() {
+	if e.plan.Batchable() && !byInit() {
 		e.way = &batchEntrance{}
 		if e.pid, err = e.way.enter(e); !errors.Is(err, batch.ErrUnavailable) {
 			return err
