@@ -17,6 +17,7 @@ import (
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/idmap"
 	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/netdev"
 	"oci-run/libcontainer/oncejson"
@@ -268,7 +269,7 @@ func (c *creation) confine() error {
 	if c.plan.init.Process.OOMScoreAdj == nil {
 		return nil
 	}
-	proc, err := os.Open("/proc")
+	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rdt"
@@ -170,7 +171,7 @@ func (e *execution) confine(pid int) error {
 	if e.plan.Process.OOMScoreAdj == nil {
 		return nil
 	}
-	proc, err := os.Open("/proc")
+	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/console"
 	"oci-run/libcontainer/initproc"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/spawn"
 )
@@ -123,7 +124,7 @@ func (b *batchEntrance) prepare(e *execution) (way *initproc.Batch, terminal *co
 
 // openRoot opens the root directory of the container's init process.
 func (e *execution) openRoot() (*os.File, error) {
-	root, err := os.OpenFile("/proc/"+strconv.Itoa(e.container.record.Init.PID)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
+	root, err := linux.Open("/proc/"+strconv.Itoa(e.container.record.Init.PID)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}

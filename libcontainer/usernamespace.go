@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/idmap"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/spawn"
 	"oci-run/specconv"
@@ -39,7 +40,7 @@ func groupsDenied() bool {
 	if !userns.RunningInUserNS() {
 		return false
 	}
-	text, err := os.ReadFile("/proc/self/setgroups")
+	text, err := linux.ReadFile("/proc/self/setgroups")
 	return err == nil && string(text) == "deny\n"
 }
 

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 // Where the parts of the executable lie in memory. The data is where the instructions look
@@ -181,5 +184,5 @@ func fill(fd int, image []byte) (*os.File, error) {
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
 		return nil, fmt.Errorf("seal a batch: %w", err)
 	}
-	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+	return linux.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY, 0)
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/cgroups/devices"
+	"oci-run/libcontainer/linux"
 )
 
 // Configure gives the new cgroups of the container the device rules and every limit that init can live with: all but
@@ -177,6 +178,6 @@ func setDevices2(dir string, p *devices.Policy, fresh bool) error {
 
 // inUserNamespace tells whether the caller's user ids are not the host's.
 func inUserNamespace() bool {
-	raw, err := os.ReadFile("/proc/self/uid_map")
+	raw, err := linux.ReadFile("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(raw)), " ") != "0 0 4294967295"
 }

@@ -1,9 +1,10 @@
 package cgroups
 
 import (
-	"os"
 	"slices"
 	"strings"
+
+	"oci-run/libcontainer/linux"
 )
 
 // mount is a cgroup mount of /proc/self/mountinfo.
@@ -23,7 +24,7 @@ func (mt *mount) holds(o *membership) bool {
 
 // cgroupMounts reads the mount table. Only unusual hosts need it, see locate.
 func cgroupMounts() ([]mount, error) {
-	raw, err := os.ReadFile("/proc/self/mountinfo")
+	raw, err := linux.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
@@ -59,7 +60,7 @@ func (c *container) enterRoot() error {
 			return fmt.Errorf("join the container's mount namespace: %w", err)
 		}
 	}
-	c.rootDir, err = os.Open("/")
+	c.rootDir, err = linux.Open("/", unix.O_PATH|unix.O_DIRECTORY, 0)
 	return err
 }
 

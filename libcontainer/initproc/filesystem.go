@@ -1,9 +1,10 @@
 package initproc
 
 import (
-	"os"
+	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/rootfs"
 )
@@ -32,7 +33,7 @@ func (c *container) changeRoot() error {
 	if err := c.root.Pivot(); err != nil {
 		return err
 	}
-	c.rootDir, err = os.Open("/")
+	c.rootDir, err = linux.Open("/", unix.O_PATH|unix.O_DIRECTORY, 0)
 	return err
 }
 

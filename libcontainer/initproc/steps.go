@@ -11,6 +11,7 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/libcontainer/capabilities"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/syncpipe"
 	"oci-run/libcontainer/sysctl"
@@ -70,7 +71,7 @@ func (c *container) keyring() error {
 	if c.plan.Labels.SELinux == "" {
 		return process.JoinKeyring(c.plan.ID, true, c.plan.UserNamespace)
 	}
-	proc, err := os.Open("/proc") // still the host's
+	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0) // still the host's
 	if err != nil {
 		return err
 	}

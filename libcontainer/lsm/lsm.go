@@ -8,12 +8,12 @@ package lsm
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/linux"
 	"oci-run/specconv"
 )
 
@@ -59,14 +59,14 @@ func SELinuxEnabled() bool {
 	if unix.Statfs("/sys/fs/selinux", &st) != nil || uint32(st.Type) != selinuxMagic {
 		return false
 	}
-	label, err := os.ReadFile("/proc/self/attr/current")
+	label, err := linux.ReadFile("/proc/self/attr/current")
 	return err == nil && strings.TrimRight(string(label), "\x00\n") != "kernel"
 }
 
 // AppArmorEnabled tells whether AppArmor is active on this host and visible here. A container without securityfs counts as a host
 // without AppArmor: no profile can be loaded from there.
 func AppArmorEnabled() bool {
-	enabled, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	enabled, err := linux.ReadFile("/sys/module/apparmor/parameters/enabled")
 	return err == nil && len(enabled) > 0 && enabled[0] == 'Y' && unix.Access("/sys/kernel/security/apparmor", unix.F_OK) == nil
 }
 

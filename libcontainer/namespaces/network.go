@@ -5,6 +5,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 // Network is a new network namespace that no process is in.
@@ -39,7 +41,7 @@ func (n *Network) make() {
 		n.err = os.NewSyscallError("unshare", err)
 		return
 	}
-	n.file, n.err = os.Open("/proc/thread-self/ns/net")
+	n.file, n.err = linux.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)
 }
 
 // File waits until the namespace is made. The file belongs to n.

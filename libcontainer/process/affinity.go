@@ -46,8 +46,11 @@ func ResetAffinity(tid int) error {
 	return fmt.Errorf("reset CPU affinity: %w", errno)
 }
 
+// kernelCPUs is how many CPUs a kernel can be built for at most (CONFIG_NR_CPUS).
+const kernelCPUs = 8192
+
 func everyCPU() CPUSet {
-	every := make(CPUSet, (maxCPU+1)/64)
+	every := make(CPUSet, kernelCPUs/64)
 	for i := range every {
 		every[i] = ^uint64(0)
 	}

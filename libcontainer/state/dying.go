@@ -2,9 +2,10 @@ package state
 
 import (
 	"bytes"
-	"os"
 	"strconv"
 	"syscall"
+
+	"oci-run/libcontainer/linux"
 )
 
 // Dying tells whether the process has not ended yet but is going to: it has been killed, or exits.
@@ -12,7 +13,7 @@ func (p Process) Dying() bool {
 	if !p.Alive() {
 		return false
 	}
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/status")
+	status, err := linux.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/status")
 	if err != nil {
 		return false
 	}

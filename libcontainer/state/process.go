@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"oci-run/libcontainer/linux"
 )
 
 // Self identifies the calling process.
@@ -43,7 +45,7 @@ func (p Process) Alive() bool {
 // command in field 2 may hold any byte, so fields count from its last ")".
 func statFields(pid int) ([][]byte, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
-	raw, err := os.ReadFile(path)
+	raw, err := linux.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +58,7 @@ func statFields(pid int) ([][]byte, error) {
 
 // Named tells whether the process, or what is left of it, has this name (comm, proc(5)).
 func (p Process) Named(name string) bool {
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/stat")
+	raw, err := linux.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/stat")
 	if err != nil {
 		return false
 	}

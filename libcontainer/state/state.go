@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/oncejson"
 )
 
@@ -174,7 +175,7 @@ func Open(root, id string) (*Dir, error) {
 	}
 	d := &Dir{ID: id, path: filepath.Join(root, id)}
 	var err error
-	if d.dir, err = os.Open(d.path); err != nil {
+	if d.dir, err = linux.Open(d.path, unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
 		return nil, d.missing(err)
 	}
 	return d, nil
@@ -248,7 +249,7 @@ func (d *Dir) Path() string { return d.path }
 func (d *Dir) Record() (*Record, error) {
 	for _, name := range [...]string{recordName, intentName, recordName} { // the last for a commit meanwhile
 		id := d.identify()
-		raw, err := os.ReadFile(filepath.Join(d.path, name))
+		raw, err := linux.ReadFile(filepath.Join(d.path, name))
 		if err == nil {
 			r, err := decode(raw)
 			if err == nil && name == recordName {
@@ -318,12 +319,12 @@ func (d *Dir) SaveFilter(raw []byte) error {
 
 // Filter returns what SaveFilter has kept, or fs.ErrNotExist.
 func (d *Dir) Filter() ([]byte, error) {
-	return os.ReadFile(filepath.Join(d.path, filterName))
+	return linux.ReadFile(filepath.Join(d.path, filterName))
 }
 
 // Config returns the config.json that the container was created with.
 func (d *Dir) Config() ([]byte, error) {
-	return os.ReadFile(filepath.Join(d.path, configName))
+	return linux.ReadFile(filepath.Join(d.path, configName))
 }
 
 // Remove deletes the directory and what is in it, the records last: what is killed on the

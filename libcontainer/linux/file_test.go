@@ -1,0 +1,56 @@
+package linux
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestReadFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, size := range []int{0, 1, 4095, 4096, 4097, 8192, 100_000} {
+		want := bytes.Repeat([]byte{'x'}, size)
+		if err := os.WriteFile(path, want, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadFile(path); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: %d, %v", size, len(got), err)
+		}
+	}
+	if _, err := ReadFile(path + "/none"); !errors.Is(err, unix.ENOTDIR) || err.Error() != "open "+path+"/none: not a directory" {
+		t.Errorf("not a directory: %v", err)
+	}
+	if _, err := ReadFile("/"); !errors.Is(err, unix.EISDIR) {
+		t.Errorf("a directory: %v", err)
+	}
+	if _, err := ReadFile(path + "-none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no such file: %v", err)
+	}
+}
+
+// What is opened goes to no program that is executed, and can be used like any other file.
+func TestOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	f, err := Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o640)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("F_GETFD: %#x, %v", flags, err)
+	}
+	if _, err := f.WriteString("text"); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || string(data) != "text" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if _, err := Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o640); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("exclusive: %v", err)
+	}
+}
