@@ -81,6 +81,7 @@ test-packages: ## install the Debian packages that the tests use (only as root, 
 .PHONY: test-unit
 test-unit: build ## Go tests, with the race detector where a C compiler is
 	tests/unit $(TAGS) ./...
+	tests/emulated
 
 .PHONY: test-integration
 test-integration: build bin/oci-run-crash ## behaviour of the real binary: bats, as root and as an ordinary user
