@@ -22,6 +22,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer/initproc"
+	_ "oci-run/libcontainer/mainstack" // grows the stack at once
 	"oci-run/libcontainer/selfexe"
 )
 

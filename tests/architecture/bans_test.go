@@ -87,6 +87,7 @@ func banned(what, pkg string) (ban, bool) {
 // initFunctions are the ones that may be, by file.
 var initFunctions = []struct{ file, reason string }{
 	{"libcontainer/initproc/init.go", "only before main can a thread be held that is the process's first"},
+	{"libcontainer/mainstack/mainstack.go", "the stack is to have grown before other initialisers make it grow in steps"},
 }
 
 // Work at package level is paid by each command, and twice by create.

@@ -89,17 +89,11 @@ func TestBinaryInitialisesLittle(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "oci-run")
 	build(t, root, binary)
 
-	cmd := exec.Command(binary, "--version")
-	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
-	var trace bytes.Buffer
-	cmd.Stderr = &trace
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s --version: %v\n%s", binary, err, trace.Bytes())
-	}
+	trace := initTrace(t, binary)
 	// init internal/godebug @0.12 ms, 0.003 ms clock, 1024 bytes, 12 allocs
 	line := regexp.MustCompile(`(?m)^init (\S+) @.* (\d+) bytes, (\d+) allocs$`)
 	var total, allocs int
-	for _, match := range line.FindAllStringSubmatch(trace.String(), -1) {
+	for _, match := range line.FindAllStringSubmatch(trace, -1) {
 		var size, count int
 		fmt.Sscan(match[2], &size)
 		fmt.Sscan(match[3], &count)
@@ -108,7 +102,31 @@ func TestBinaryInitialisesLittle(t *testing.T) {
 	}
 	t.Logf("%d bytes in %d allocations", total, allocs)
 	if total > mostInitBytes || allocs > mostInits {
-		t.Errorf("package initialisation allocates %d bytes in %d pieces, more than %d or %d:\n%s", total, allocs, mostInitBytes, mostInits, trace.String())
+		t.Errorf("package initialisation allocates %d bytes in %d pieces, more than %d or %d:\n%s", total, allocs, mostInitBytes, mostInits, trace)
+	}
+}
+
+// initTrace is what the runtime tells about the initialisation of packages, in their order.
+func initTrace(t *testing.T, binary string) string {
+	t.Helper()
+	cmd := exec.Command(binary, "--version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var trace strings.Builder
+	cmd.Stderr = &trace
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s --version: %v\n%s", binary, err, trace.String())
+	}
+	return trace.String()
+}
+
+// internal/godebug is the first package whose initialiser makes the main goroutine's stack grow.
+func TestMainStackGrowsFirst(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "oci-run")
+	build(t, root, binary)
+	trace := initTrace(t, binary)
+	ours, others := strings.Index(trace, "init oci-run/libcontainer/mainstack "), strings.Index(trace, "init internal/godebug ")
+	if ours < 0 || others < ours {
+		t.Errorf("mainstack is not initialised before internal/godebug:\n%s", trace)
 	}
 }
 

@@ -26,7 +26,7 @@ var layers = [][]string{
 		"libcontainer/fdsocket", "libcontainer/batch",
 	},
 	{"specconv", "hooks", "libcontainer/linux"},
-	{"libcontainer/oncejson"},
+	{"libcontainer/oncejson", "libcontainer/mainstack"},
 }
 
 // confined names the packages that alone may import a module, so that the rest doesn't grow around it.
