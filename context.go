@@ -7,14 +7,13 @@ import (
 	"path/filepath"
 
 	"github.com/moby/sys/userns"
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/cgroups"
 )
 
 // newFactory makes the factory that the global options describe.
-func newFactory(c *cli.Command) (*libcontainer.Factory, error) {
+func newFactory(c *call) (*libcontainer.Factory, error) {
 	rootless, err := isRootless(c.String("rootless"))
 	if err != nil {
 		return nil, err
@@ -35,7 +34,7 @@ func newFactory(c *cli.Command) (*libcontainer.Factory, error) {
 	return &libcontainer.Factory{Root: root, CgroupDriver: driver, Rootless: rootless}, nil
 }
 
-func cgroupDriver(c *cli.Command) (string, error) {
+func cgroupDriver(c *call) (string, error) {
 	switch name := c.String("cgroup-manager"); {
 	case name == "" && c.Bool("systemd-cgroup"), name == cgroups.DriverSystemd:
 		return cgroups.DriverSystemd, nil
@@ -84,21 +83,21 @@ func defaultRoot() (string, error) {
 }
 
 // onlyID returns the single argument of a verb that takes a container's ID.
-func onlyID(c *cli.Command) (string, error) {
-	if c.NArg() != 1 {
-		return "", fmt.Errorf("%s: %q takes exactly one argument, the container's ID; there are %d", c.Root().Name, c.Name, c.NArg())
+func onlyID(c *call) (string, error) {
+	if len(c.args) != 1 {
+		return "", fmt.Errorf("%s: %q takes exactly one argument, the container's ID; there are %d", c.program, c.verb, len(c.args))
 	}
-	return c.Args().First(), nil
+	return c.args[0], nil
 }
 
 // load finds the container that a verb's first argument names.
-func load(c *cli.Command) (*libcontainer.Container, error) {
-	if c.NArg() == 0 {
-		return nil, fmt.Errorf("%s: %q needs the container's ID", c.Root().Name, c.Name)
+func load(c *call) (*libcontainer.Container, error) {
+	if len(c.args) == 0 {
+		return nil, fmt.Errorf("%s: %q needs the container's ID", c.program, c.verb)
 	}
 	f, err := newFactory(c)
 	if err != nil {
 		return nil, err
 	}
-	return f.Load(c.Args().First())
+	return f.Load(c.args[0])
 }

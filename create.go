@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"os"
-
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/fdsocket"
@@ -12,32 +9,28 @@ import (
 	"oci-run/specconv"
 )
 
-func createCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "create",
-		Usage:     "create a container",
-		ArgsUsage: "ID",
-		Description: "Makes the container ID from a bundle: its namespaces, mounts, cgroup and process, which waits.\n" +
-			"start has it execute the program that config.json names.",
-		Flags:  createFlags(),
-		Action: create,
-	}
+var createCommand = command{
+	name:      "create",
+	usage:     "create a container",
+	arguments: "ID",
+	description: "Makes the container ID from a bundle: its namespaces, mounts, cgroup and process, which waits.\n" +
+		"start has it execute the program that config.json names.",
+	options: [][]option{createOptions},
+	action:  create,
 }
 
-// createFlags are the options of create, and of run, which begins with a create.
-func createFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
-		&cli.StringFlag{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the container's terminal"},
-		&cli.StringFlag{Name: "pidfd-socket", Usage: "unix socket at `PATH` that gets a pidfd of the container's process"},
-		&cli.StringFlag{Name: "pid-file", Usage: "write the pid of the container's process to `FILE`"},
-		&cli.BoolFlag{Name: "no-pivot", Usage: "change the root by moving a mount instead of pivot_root, for a root on initramfs"},
-		&cli.BoolFlag{Name: "no-new-keyring", Usage: "share the caller's session keyring"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "hand the `N` fds from 3 on to the container's process"},
-	}
+// createOptions are the options of create, and of run, which begins with a create.
+var createOptions = []option{
+	{name: "bundle", alias: "b", usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
+	{name: "console-socket", usage: "unix socket at `PATH` that gets the master of the container's terminal"},
+	{name: "pidfd-socket", usage: "unix socket at `PATH` that gets a pidfd of the container's process"},
+	{name: "pid-file", usage: "write the pid of the container's process to `FILE`"},
+	{name: "no-pivot", kind: boolean, usage: "change the root by moving a mount instead of pivot_root, for a root on initramfs"},
+	{name: "no-new-keyring", kind: boolean, usage: "share the caller's session keyring"},
+	{name: "preserve-fds", kind: number, usage: "hand the `N` fds from 3 on to the container's process"},
 }
 
-func create(_ context.Context, c *cli.Command) error {
+func create(c *call) error {
 	j, err := newCreateJob(c)
 	if err != nil {
 		return err
@@ -54,7 +47,7 @@ type createJob struct {
 	options libcontainer.CreateOptions
 }
 
-func newCreateJob(c *cli.Command) (*createJob, error) {
+func newCreateJob(c *call) (*createJob, error) {
 	id, err := onlyID(c)
 	if err != nil {
 		return nil, err
@@ -76,7 +69,7 @@ func newCreateJob(c *cli.Command) (*createJob, error) {
 	return j, err
 }
 
-func (j *createJob) create(c *cli.Command) (*libcontainer.Created, error) {
+func (j *createJob) create(c *call) (*libcontainer.Created, error) {
 	if path := c.String("console-socket"); path != "" {
 		socket, err := fdsocket.Dial(path)
 		if err != nil {

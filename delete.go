@@ -1,28 +1,23 @@
 package main
 
 import (
-	"context"
 	"errors"
-
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer/state"
 )
 
-func deleteCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "delete",
-		Usage:       "delete a container",
-		ArgsUsage:   "ID",
-		Description: "Removes all that is left of a container that has stopped or was never started.",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill the container if it runs; no error if there is none"},
-		},
-		Action: deleteContainer,
-	}
+var deleteCommand = command{
+	name:        "delete",
+	usage:       "delete a container",
+	arguments:   "ID",
+	description: "Removes all that is left of a container that has stopped or was never started.",
+	options: [][]option{{
+		{name: "force", alias: "f", kind: boolean, usage: "kill the container if it runs; no error if there is none"},
+	}},
+	action: deleteContainer,
 }
 
-func deleteContainer(_ context.Context, c *cli.Command) error {
+func deleteContainer(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

@@ -1,33 +1,28 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/oncejson"
 )
 
-func eventsCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "events",
-		Usage:     "print statistics and out-of-memory notices of a container",
-		ArgsUsage: "ID",
-		Description: "Prints a JSON object per line for the container ID, until its last process has ended: its use of resources at\n" +
-			"every interval, and each time that the kernel killed a process of it for want of memory.",
-		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "interval", Value: 5 * time.Second, Usage: "time between statistics"},
-			&cli.BoolFlag{Name: "stats", Usage: "print the statistics once, now"},
-		},
-		Action: events,
-	}
+var eventsCommand = command{
+	name:      "events",
+	usage:     "print statistics and out-of-memory notices of a container",
+	arguments: "ID",
+	description: "Prints a JSON object per line for the container ID, until its last process has ended: its use of resources at\n" +
+		"every interval, and each time that the kernel killed a process of it for want of memory.",
+	options: [][]option{{
+		{name: "interval", kind: duration, value: "5s", usage: "time between statistics"},
+		{name: "stats", kind: boolean, usage: "print the statistics once, now"},
+	}},
+	action: events,
 }
 
 // event is a line of the output, in the order of keys that go-runc's users know.
@@ -37,7 +32,7 @@ type event struct {
 	Data *cgroups.Stats `json:"data,omitempty"`
 }
 
-func events(_ context.Context, c *cli.Command) error {
+func events(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -49,7 +44,7 @@ func events(_ context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	out := c.Root().Writer
+	out := c.out
 	if c.Bool("stats") {
 		stats, err := container.Stats()
 		if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/fdsocket"
@@ -21,41 +19,37 @@ import (
 // are the program's.
 const execFailed = 255
 
-func execCommand() *cli.Command {
-	stop := 1
-	return &cli.Command{
-		Name:      "exec",
-		Usage:     "run another process in a container",
-		ArgsUsage: "ID COMMAND [ARG...]  or  --process FILE ID",
-		Description: "Runs a command, or the process that FILE describes as config.json does, in the running container ID, and exits\n" +
-			"with its status: 128 and the number of the signal if one ended it, 255 if it could not be run.\n" +
-			"What neither FILE nor an option says is as in the container's own process.",
-		StopOnNthArg:              &stop, // what follows the ID are the command's options
-		DisableSliceFlagSeparator: true,  // controllers are separated by commas
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "read the process from `FILE` (process of runtime-spec's config.json)"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the process"},
-			&cli.StringFlag{Name: "pid-file", Usage: "write the pid of the process to `FILE`"},
-			&cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give the process a terminal"},
-			&cli.StringFlag{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the terminal"},
-			&cli.StringFlag{Name: "pidfd-socket", Usage: "unix socket at `PATH` that gets a pidfd of the process"},
-			&cli.StringFlag{Name: "cwd", Usage: "working directory in the container"},
-			&cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set the environment variable `NAME=VALUE`"},
-			&cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`"},
-			&cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "be in the group `GID` too"},
-			&cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "have the capability `NAME` too"},
-			&cli.BoolFlag{Name: "no-new-privs", Usage: "never gain privileges by executing a file"},
-			&cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
-			&cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
-			&cli.StringSliceFlag{Name: "cgroup", Usage: "run in the cgroup `[CONTROLLER,...:]PATH` below the container's"},
-			&cli.IntFlag{Name: "preserve-fds", Usage: "hand the `N` fds from 3 on to the process"},
-			&cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container; the process runs when it is resumed"},
-		},
-		Action: execAction,
-	}
+var execCommand = command{
+	name:      "exec",
+	usage:     "run another process in a container",
+	arguments: "ID COMMAND [ARG...]  or  --process FILE ID",
+	description: "Runs a command, or the process that FILE describes as config.json does, in the running container ID, and exits\n" +
+		"with its status: 128 and the number of the signal if one ended it, 255 if it could not be run.\n" +
+		"What neither FILE nor an option says is as in the container's own process.",
+	foreign: true, // what follows the ID are the command's options
+	options: [][]option{{
+		{name: "process", alias: "p", usage: "read the process from `FILE` (process of runtime-spec's config.json)"},
+		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
+		{name: "pid-file", usage: "write the pid of the process to `FILE`"},
+		{name: "tty", alias: "t", kind: boolean, usage: "give the process a terminal"},
+		{name: "console-socket", usage: "unix socket at `PATH` that gets the master of the terminal"},
+		{name: "pidfd-socket", usage: "unix socket at `PATH` that gets a pidfd of the process"},
+		{name: "cwd", usage: "working directory in the container"},
+		{name: "env", alias: "e", kind: texts, usage: "set the environment variable `NAME=VALUE`"},
+		{name: "user", alias: "u", usage: "run as `UID[:GID]`"},
+		{name: "additional-gids", alias: "g", kind: texts, usage: "be in the group `GID` too"},
+		{name: "cap", alias: "c", kind: texts, usage: "have the capability `NAME` too"},
+		{name: "no-new-privs", kind: boolean, usage: "never gain privileges by executing a file"},
+		{name: "process-label", usage: "SELinux `LABEL` of the process"},
+		{name: "apparmor", usage: "AppArmor `PROFILE` of the process"},
+		{name: "cgroup", kind: texts, usage: "run in the cgroup `[CONTROLLER,...:]PATH` below the container's"},
+		{name: "preserve-fds", kind: number, usage: "hand the `N` fds from 3 on to the process"},
+		{name: "ignore-paused", kind: boolean, usage: "also in a paused container; the process runs when it is resumed"},
+	}},
+	action: execAction,
 }
 
-func execAction(_ context.Context, c *cli.Command) error {
+func execAction(c *call) error {
 	err := joinContainer(c)
 	if _, isStatus := errors.AsType[exitStatus](err); err == nil || isStatus {
 		return err
@@ -63,7 +57,7 @@ func execAction(_ context.Context, c *cli.Command) error {
 	return &runtimeError{fmt.Errorf("exec failed: %w", err), execFailed}
 }
 
-func joinContainer(c *cli.Command) error {
+func joinContainer(c *call) error {
 	var signals *foreground.Signals
 	if !c.Bool("detach") {
 		signals = foreground.Catch() // until we exit
@@ -133,10 +127,10 @@ func execForeground(container *libcontainer.Container, p *specs.Process, config 
 }
 
 // execProcess is the process that the command line describes; base is the container's own.
-func execProcess(c *cli.Command, base *specs.Process) (*specs.Process, error) {
+func execProcess(c *call, base *specs.Process) (*specs.Process, error) {
 	p := &specs.Process{}
 	if path := c.String("process"); path != "" {
-		if c.NArg() > 1 {
+		if len(c.args) > 1 {
 			return nil, errors.New("--process: the command stands in the file, not on the command line")
 		}
 		raw, err := os.ReadFile(path)
@@ -147,18 +141,18 @@ func execProcess(c *cli.Command, base *specs.Process) (*specs.Process, error) {
 			return nil, specconv.LocateIn(path, raw, err)
 		}
 	} else {
-		if c.NArg() < 2 {
+		if len(c.args) < 2 {
 			return nil, errors.New("exec args cannot be empty: neither a command nor --process is given")
 		}
 		*p = *base
-		p.Args = c.Args().Slice()[1:]
+		p.Args = c.args[1:]
 		p.Terminal, p.ConsoleSize = false, nil
 	}
 	return p, applyExecFlags(c, p)
 }
 
 // applyExecFlags lets options prevail over the file or the container's process.
-func applyExecFlags(c *cli.Command, p *specs.Process) error {
+func applyExecFlags(c *call, p *specs.Process) error {
 	if c.Bool("tty") {
 		p.Terminal = true
 	}

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
-	"github.com/urfave/cli/v3"
 
 	"oci-run/hooks"
 	"oci-run/libcontainer/capabilities"
@@ -16,20 +14,18 @@ import (
 	"oci-run/libcontainer/seccomp"
 )
 
-func featuresCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "features",
-		Usage:       "print what this oci-run can do",
-		Description: "Prints the features of oci-run in JSON, as runtime-spec (features.md) defines it.",
-		Action:      printFeatures,
-	}
+var featuresCommand = command{
+	name:        "features",
+	usage:       "print what this oci-run can do",
+	description: "Prints the features of oci-run in JSON, as runtime-spec (features.md) defines it.",
+	action:      printFeatures,
 }
 
-func printFeatures(_ context.Context, c *cli.Command) error {
-	if c.NArg() != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Root().Name, c.Name, c.NArg())
+func printFeatures(c *call) error {
+	if len(c.args) != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.program, c.verb, len(c.args))
 	}
-	return printJSON(c.Root().Writer, supported())
+	return printJSON(c.out, supported())
 }
 
 // supported is made of the very tables by which configs are applied.

@@ -1,36 +1,32 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
 	"syscall"
 
-	"github.com/urfave/cli/v3"
 	"golang.org/x/sys/unix"
 )
 
-func killCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "kill",
-		Usage:       "send a signal to a container",
-		ArgsUsage:   "ID [SIGNAL]",
-		Description: "Sends SIGNAL (a number or a name, with or without SIG; default SIGTERM) to the container's process.",
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "send the signal to every process of the container"},
-		},
-		Action: kill,
-	}
+var killCommand = command{
+	name:        "kill",
+	usage:       "send a signal to a container",
+	arguments:   "ID [SIGNAL]",
+	description: "Sends SIGNAL (a number or a name, with or without SIG; default SIGTERM) to the container's process.",
+	options: [][]option{{
+		{name: "all", alias: "a", kind: boolean, usage: "send the signal to every process of the container"},
+	}},
+	action: kill,
 }
 
-func kill(_ context.Context, c *cli.Command) error {
-	if c.NArg() > 2 {
-		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.Root().Name, c.Name, c.NArg())
+func kill(c *call) error {
+	if len(c.args) > 2 {
+		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.program, c.verb, len(c.args))
 	}
-	name := c.Args().Get(1)
-	if name == "" {
-		name = "TERM"
+	name := "TERM"
+	if len(c.args) > 1 && c.args[1] != "" {
+		name = c.args[1]
 	}
 	signal, err := parseSignal(name)
 	if err != nil {

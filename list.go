@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,35 +9,31 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/urfave/cli/v3"
-
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/oncejson"
 	"oci-run/libcontainer/state"
 )
 
-func listCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "list",
-		Usage:       "list the containers below --root",
-		Description: "Lists the containers that oci-run made with this --root.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only IDs"},
-		},
-		Action: list,
-	}
+var listCommand = command{
+	name:        "list",
+	usage:       "list the containers below --root",
+	description: "Lists the containers that oci-run made with this --root.",
+	options: [][]option{{
+		{name: "format", alias: "f", value: "table", usage: "table or json"},
+		{name: "quiet", alias: "q", kind: boolean, usage: "print only IDs"},
+	}},
+	action: list,
 }
 
-func list(_ context.Context, c *cli.Command) error {
-	if c.NArg() != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Root().Name, c.Name, c.NArg())
+func list(c *call) error {
+	if len(c.args) != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.program, c.verb, len(c.args))
 	}
 	states, err := states(c)
 	if err != nil {
 		return err
 	}
-	w := c.Root().Writer
+	w := c.out
 	switch format := c.String("format"); {
 	case c.Bool("quiet"):
 		for _, s := range states {
@@ -62,7 +57,7 @@ func list(_ context.Context, c *cli.Command) error {
 // states collects what list prints. The default root need not exist, one that was asked
 // for does; a container that can't be read is a warning, and one that is deleted
 // meanwhile is nothing at all.
-func states(c *cli.Command) ([]*libcontainer.State, error) {
+func states(c *call) ([]*libcontainer.State, error) {
 	f, err := newFactory(c)
 	if err != nil {
 		return nil, err

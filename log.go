@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/urfave/cli/v3"
 )
 
 // logger writes the log in the two formats that engines read, those of logrus:
@@ -41,35 +39,35 @@ var levels = []struct {
 }
 
 // open sets the log up as the global options say. The first call counts.
-func (l *logFile) open(app *cli.Command) error {
+func (l *logFile) open(o options) error {
 	if l.out != nil {
 		return nil
 	}
 	l.out = os.Stderr
 	slog.SetDefault(slog.New(l))
-	if path := app.String("log"); path != "" {
+	if path := o.String("log"); path != "" {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
 			return err
 		}
 		l.out, l.own = f, true
 	}
-	switch format := app.String("log-format"); format {
+	switch format := o.String("log-format"); format {
 	case "json":
 		l.json = true
 	case "text", "":
 	default:
 		return fmt.Errorf("--log-format %q: must be text or json", format)
 	}
-	return l.setLevel(app)
+	return l.setLevel(o)
 }
 
-func (l *logFile) setLevel(app *cli.Command) error {
-	if app.Bool("debug") {
+func (l *logFile) setLevel(o options) error {
+	if o.Bool("debug") {
 		l.level = slog.LevelDebug
 		return nil
 	}
-	name := app.String("log-level")
+	name := o.String("log-level")
 	for _, known := range levels {
 		if known.name == name {
 			l.level = known.level

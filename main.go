@@ -23,7 +23,6 @@ import (
 
 	"oci-run/libcontainer/initproc"
 	_ "oci-run/libcontainer/mainstack" // grows the stack at once
-	"oci-run/libcontainer/selfexe"
 )
 
 // Stamped by the linker, see the Makefile.
@@ -32,30 +31,26 @@ var (
 	commit  = "unknown"
 )
 
-// commands is every verb. The functions build a verb's flags, which only the one that
-// was called has to do.
-var commands = []struct {
-	name  string
-	build func() *cli.Command
-}{
-	{"checkpoint", checkpointCommand},
-	{"create", createCommand},
-	{"delete", deleteCommand},
-	{"events", eventsCommand},
-	{"exec", execCommand},
-	{"features", featuresCommand},
-	{"kill", killCommand},
-	{"list", listCommand},
-	{"pause", pauseCommand},
-	{"ps", psCommand},
-	{"restore", restoreCommand},
-	{"resume", resumeCommand},
-	{"run", runCommand},
-	{"spec", specCommand},
-	{"start", startCommand},
-	{"state", stateCommand},
-	{"update", updateCommand},
-	{"wait", waitCommand},
+// commands is every verb.
+var commands = [...]*command{
+	&checkpointCommand,
+	&createCommand,
+	&deleteCommand,
+	&eventsCommand,
+	&execCommand,
+	&featuresCommand,
+	&killCommand,
+	&listCommand,
+	&pauseCommand,
+	&psCommand,
+	&restoreCommand,
+	&resumeCommand,
+	&runCommand,
+	&specCommand,
+	&startCommand,
+	&stateCommand,
+	&updateCommand,
+	&waitCommand,
 }
 
 func main() {
@@ -67,8 +62,19 @@ func main() {
 
 // oneCommand runs a command line and returns the exit status.
 func oneCommand(args []string) int {
-	app := newApp(args)
-	err := app.Run(context.Background(), args)
+	if c, line := plainCall(args); line != nil {
+		err := logger.open(line)
+		if err == nil {
+			err = c.action(line)
+		}
+		return ended(err, line)
+	}
+	app := newApp(args, func(c *command, line *call) error { return c.action(line) })
+	return ended(app.Run(context.Background(), args), app)
+}
+
+// ended prints the error, if it is one, and returns the exit status.
+func ended(err error, o options) int {
 	if code, ok := errors.AsType[exitStatus](err); ok {
 		logger.flush()
 		return int(code)
@@ -77,7 +83,7 @@ func oneCommand(args []string) int {
 		logger.flush()
 		return 0
 	}
-	logger.open(app)
+	logger.open(o)
 	logger.fatal(err)
 	if e, ok := errors.AsType[*runtimeError](err); ok {
 		return e.status
@@ -99,24 +105,14 @@ type runtimeError struct {
 func (e *runtimeError) Error() string { return e.err.Error() }
 func (e *runtimeError) Unwrap() error { return e.err }
 
-func newApp(args []string) *cli.Command {
+// newApp makes urfave/cli's form of the commands; act is what runs a verb.
+func newApp(args []string, act func(*command, *call) error) *cli.Command {
 	app := &cli.Command{
-		Name:      filepath.Base(args[0]),
-		Usage:     "Open Container Initiative runtime",
-		Version:   versionText(),
-		ErrWriter: io.Discard, // errors are printed once, by oneCommand
-		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "debug", Usage: "log what is done, step by step"},
-			&cli.StringFlag{Name: "log", Usage: "append log messages to `FILE` instead of standard error"},
-			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "format of log messages, text or json"},
-			&cli.StringFlag{Name: "log-level", Value: "info", Usage: "least level of log messages: debug, info, warn or error"},
-			&cli.StringFlag{Name: "root", Usage: "`DIR` for the state of containers (default /run/oci-run, or $XDG_RUNTIME_DIR/oci-run)"},
-			&cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
-			&cli.StringFlag{Name: "cgroup-manager", Usage: "who makes the cgroups: cgroupfs, systemd or disabled"},
-			&cli.StringFlag{Name: "seal", Value: "mount", Sources: cli.EnvVars("OCI_RUN_SEAL"), Validator: selfexe.Check,
-				Usage: "what containers can see of this binary: a read-only mount, or memfd, a copy in memory"},
-			&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "tolerate missing privileges: true, false or auto"},
-		},
+		Name:           filepath.Base(args[0]),
+		Usage:          "Open Container Initiative runtime",
+		Version:        versionText(),
+		ErrWriter:      io.Discard, // errors are printed once, by ended
+		Flags:          cliFlags(globalOptions),
 		Before:         func(ctx context.Context, c *cli.Command) (context.Context, error) { return ctx, logger.open(c.Root()) },
 		Action:         noCommand,
 		OnUsageError:   usageError,
@@ -124,33 +120,26 @@ func newApp(args []string) *cli.Command {
 	}
 	cli.VersionPrinter = func(c *cli.Command) { fmt.Fprintln(c.Root().Writer, c.Root().Name+" "+c.Version) }
 	cli.HelpPrinter = printHelp
-	app.Commands = called(args)
+	for _, c := range called(args) {
+		app.Commands = append(app.Commands, c.cli(act))
+	}
 	return app
 }
 
-// called builds the verb that the command line names, or all of them when help is wanted:
-// a verb's flags take longer to build than most verbs take to run. A global option's
-// value that is also the name of a verb merely builds one verb too many.
-func called(args []string) []*cli.Command {
-	var built []*cli.Command
+// called are the verbs that the command line names, or all of them when help is wanted:
+// cli's form of a verb takes longer to make than most verbs take to run. A global option's
+// value that is also the name of a verb merely makes one verb too many.
+func called(args []string) []*command {
+	var named []*command
 	for _, c := range commands {
 		if slices.Contains(args[1:], c.name) {
-			built = append(built, ready(c.build()))
+			named = append(named, c)
 		}
 	}
-	if len(built) == 0 || args[1] == "help" || args[1] == "h" {
-		built = built[:0]
-		for _, c := range commands {
-			built = append(built, ready(c.build()))
-		}
+	if len(named) == 0 || args[1] == "help" || args[1] == "h" {
+		return commands[:]
 	}
-	return built
-}
-
-func ready(c *cli.Command) *cli.Command {
-	c.OnUsageError = usageError
-	c.HideHelpCommand = true
-	return c
+	return named
 }
 
 func noCommand(_ context.Context, c *cli.Command) error {

@@ -1,22 +1,14 @@
 package main
 
-import (
-	"context"
-
-	"github.com/urfave/cli/v3"
-)
-
-func pauseCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "pause",
-		Usage:       "suspend all processes of a container",
-		ArgsUsage:   "ID",
-		Description: "Freezes the processes of the container ID, which is running or created, until resume.",
-		Action:      pause,
-	}
+var pauseCommand = command{
+	name:        "pause",
+	usage:       "suspend all processes of a container",
+	arguments:   "ID",
+	description: "Freezes the processes of the container ID, which is running or created, until resume.",
+	action:      pause,
 }
 
-func pause(_ context.Context, c *cli.Command) error {
+func pause(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,27 +11,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/urfave/cli/v3"
 )
 
-func psCommand() *cli.Command {
-	stop := 1
-	return &cli.Command{
-		Name:      "ps",
-		Usage:     "list the processes of a container",
-		ArgsUsage: "ID [PS OPTION...]",
-		Description: "Lists the processes of the container ID, with pids of the caller's pid namespace: as a table made by ps(1)\n" +
-			"with the given options (default: -ef), or as a JSON array of pids.",
-		StopOnNthArg: &stop, // what follows the ID is for ps
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"},
-		},
-		Action: ps,
-	}
+var psCommand = command{
+	name:      "ps",
+	usage:     "list the processes of a container",
+	arguments: "ID [PS OPTION...]",
+	description: "Lists the processes of the container ID, with pids of the caller's pid namespace: as a table made by ps(1)\n" +
+		"with the given options (default: -ef), or as a JSON array of pids.",
+	foreign: true, // what follows the ID is for ps
+	options: [][]option{{
+		{name: "format", alias: "f", value: "table", usage: "table or json"},
+	}},
+	action: ps,
 }
 
-func ps(ctx context.Context, c *cli.Command) error {
+func ps(c *call) error {
 	format := c.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
@@ -45,15 +39,15 @@ func ps(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	w := c.Root().Writer
+	w := c.out
 	if format == "json" {
 		return json.NewEncoder(w).Encode(pids)
 	}
-	options := c.Args().Tail()
+	options := c.args[1:]
 	if len(options) == 0 {
 		options = []string{"-ef"}
 	}
-	table, err := exec.CommandContext(ctx, "ps", options...).Output()
+	table, err := exec.Command("ps", options...).Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("ps %s: %w: %s", strings.Join(options, " "), err, bytes.TrimSpace(exit.Stderr))
 	}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
-
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/fdsocket"
@@ -14,30 +11,27 @@ import (
 	"oci-run/specconv"
 )
 
-func restoreCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "restore",
-		Usage:     "make a container from the files of a checkpoint",
-		ArgsUsage: "ID",
-		Description: "Has CRIU make the processes of a container from the files that checkpoint wrote, as the container ID of a bundle.\n" +
-			"Then it is as with run: passes signals on, deletes the container when it ends, and exits with its status.",
-		DisableSliceFlagSeparator: true,
-		Flags: append(criuFlags(),
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
-			&cli.StringFlag{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the container's terminal"},
-			&cli.StringFlag{Name: "pid-file", Usage: "write the pid of the container's process to `FILE`"},
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the reaper of the container's orphans"},
-			&cli.BoolFlag{Name: "no-pivot", Usage: "refused: CRIU changes the root with pivot_root only"},
-			&cli.BoolFlag{Name: "tcp-close", Usage: "close TCP connections instead of restoring them"},
-			&cli.StringFlag{Name: "lsm-profile", Usage: "give the processes the `TYPE:NAME`, such as apparmor:PROFILE or selinux:LABEL"},
-			&cli.StringFlag{Name: "lsm-mount-context", Usage: "give mounts with an SELinux context the `LABEL` in its place"},
-		),
-		Action: restore,
-	}
+var restoreCommand = command{
+	name:      "restore",
+	usage:     "make a container from the files of a checkpoint",
+	arguments: "ID",
+	description: "Has CRIU make the processes of a container from the files that checkpoint wrote, as the container ID of a bundle.\n" +
+		"Then it is as with run: passes signals on, deletes the container when it ends, and exits with its status.",
+	options: [][]option{criuOptions, {
+		{name: "bundle", alias: "b", usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
+		{name: "console-socket", usage: "unix socket at `PATH` that gets the master of the container's terminal"},
+		{name: "pid-file", usage: "write the pid of the container's process to `FILE`"},
+		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the container"},
+		{name: "no-subreaper", kind: boolean, usage: "do not become the reaper of the container's orphans"},
+		{name: "no-pivot", kind: boolean, usage: "refused: CRIU changes the root with pivot_root only"},
+		{name: "tcp-close", kind: boolean, usage: "close TCP connections instead of restoring them"},
+		{name: "lsm-profile", usage: "give the processes the `TYPE:NAME`, such as apparmor:PROFILE or selinux:LABEL"},
+		{name: "lsm-mount-context", usage: "give mounts with an SELinux context the `LABEL` in its place"},
+	}},
+	action: restore,
 }
 
-func restore(_ context.Context, c *cli.Command) error {
+func restore(c *call) error {
 	id, err := onlyID(c)
 	if err != nil {
 		return err
@@ -52,7 +46,7 @@ func restore(_ context.Context, c *cli.Command) error {
 	if j.bundle, err = specconv.Load(c.String("bundle")); err != nil {
 		return err
 	}
-	if j.restored.CRIU, err = criuOptions(c); err != nil {
+	if j.restored.CRIU, err = readCRIUOptions(c); err != nil {
 		return err
 	}
 	o := &j.restored.CRIU
@@ -77,7 +71,7 @@ type restoreJob struct {
 	restored libcontainer.RestoreOptions
 }
 
-func (j *restoreJob) restore(c *cli.Command) (*libcontainer.Created, error) {
+func (j *restoreJob) restore(c *call) (*libcontainer.Created, error) {
 	if path := c.String("console-socket"); path != "" {
 		socket, err := fdsocket.Dial(path)
 		if err != nil {

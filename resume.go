@@ -1,22 +1,14 @@
 package main
 
-import (
-	"context"
-
-	"github.com/urfave/cli/v3"
-)
-
-func resumeCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "resume",
-		Usage:       "let the processes of a paused container go on",
-		ArgsUsage:   "ID",
-		Description: "Ends what pause began.",
-		Action:      resume,
-	}
+var resumeCommand = command{
+	name:        "resume",
+	usage:       "let the processes of a paused container go on",
+	arguments:   "ID",
+	description: "Ends what pause began.",
+	action:      resume,
 }
 
-func resume(_ context.Context, c *cli.Command) error {
+func resume(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

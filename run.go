@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
-
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/console"
@@ -13,23 +10,21 @@ import (
 	"oci-run/libcontainer/foreground"
 )
 
-func runCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "run",
-		Usage:     "create and start a container, and wait for its end",
-		ArgsUsage: "ID",
-		Description: "Creates and starts the container ID from a bundle, passes signals on to it, deletes it when it ends, and\n" +
-			"exits with its status: 128 and the number of the signal if one ended it.",
-		Flags: append(createFlags(),
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"},
-			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it ends"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "do not become the reaper of the container's orphans"},
-		),
-		Action: run,
-	}
+var runCommand = command{
+	name:      "run",
+	usage:     "create and start a container, and wait for its end",
+	arguments: "ID",
+	description: "Creates and starts the container ID from a bundle, passes signals on to it, deletes it when it ends, and\n" +
+		"exits with its status: 128 and the number of the signal if one ended it.",
+	options: [][]option{createOptions, {
+		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the container"},
+		{name: "keep", kind: boolean, usage: "do not delete the container when it ends"},
+		{name: "no-subreaper", kind: boolean, usage: "do not become the reaper of the container's orphans"},
+	}},
+	action: run,
 }
 
-func run(_ context.Context, c *cli.Command) error {
+func run(c *call) error {
 	if c.Bool("detach") {
 		return runDetached(c)
 	}
@@ -43,7 +38,7 @@ func run(_ context.Context, c *cli.Command) error {
 	})
 }
 
-func runDetached(c *cli.Command) error {
+func runDetached(c *call) error {
 	j, err := newCreateJob(c)
 	if err != nil {
 		return err
@@ -60,8 +55,8 @@ func runDetached(c *cli.Command) error {
 
 // foreground makes and starts the container and stays with it, as if it were a program of ours.
 func (j *createJob) foreground(
-	c *cli.Command, signals *foreground.Signals,
-	create func(*cli.Command) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
+	c *call, signals *foreground.Signals,
+	create func(*call) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
 ) error {
 	j.options.Planned = signals.Caught
 	if !c.Bool("no-subreaper") {
@@ -98,7 +93,7 @@ func (j *createJob) foreground(
 
 // ownTerminal prepares for a terminal whose master comes to us: it returns our end of the
 // console socket, or nil if there is no terminal, or if somebody else gets it.
-func (j *createJob) ownTerminal(c *cli.Command) (*os.File, error) {
+func (j *createJob) ownTerminal(c *call) (*os.File, error) {
 	if !j.bundle.Spec.Process.Terminal || c.String("console-socket") != "" {
 		return nil, nil //nolint:nilnil // no terminal is not an error
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,28 +8,24 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/urfave/cli/v3"
-
 	"oci-run/specconv"
 )
 
-func specCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "spec",
-		Usage: "write a config.json to begin with",
-		Description: "Writes config.json for a shell in the root file system \"rootfs\". It runs as it is.\n" +
-			"With --rootless, it is one that an ordinary user can run.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write to (default: the current directory)"},
-			&cli.BoolFlag{Name: "rootless", Usage: "write a config for the calling user"},
-		},
-		Action: writeSpec,
-	}
+var specCommand = command{
+	name:  "spec",
+	usage: "write a config.json to begin with",
+	description: "Writes config.json for a shell in the root file system \"rootfs\". It runs as it is.\n" +
+		"With --rootless, it is one that an ordinary user can run.",
+	options: [][]option{{
+		{name: "bundle", alias: "b", usage: "`DIR` to write to (default: the current directory)"},
+		{name: "rootless", kind: boolean, usage: "write a config for the calling user"},
+	}},
+	action: writeSpec,
 }
 
-func writeSpec(_ context.Context, c *cli.Command) error {
-	if c.NArg() != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Root().Name, c.Name, c.NArg())
+func writeSpec(c *call) error {
+	if len(c.args) != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.program, c.verb, len(c.args))
 	}
 	spec := specconv.Default()
 	if c.Bool("rootless") {

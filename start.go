@@ -1,27 +1,22 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"os"
-
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/sdnotify"
 )
 
-func startCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "start",
-		Usage:       "start a created container",
-		ArgsUsage:   "ID",
-		Description: "Has the process of a created container execute its program, and returns when it does.",
-		Action:      start,
-	}
+var startCommand = command{
+	name:        "start",
+	usage:       "start a created container",
+	arguments:   "ID",
+	description: "Has the process of a created container execute its program, and returns when it does.",
+	action:      start,
 }
 
-func start(_ context.Context, c *cli.Command) error {
+func start(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

@@ -1,25 +1,20 @@
 package main
 
 import (
-	"context"
 	"io"
-
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer/oncejson"
 )
 
-func stateCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "state",
-		Usage:       "print the state of a container",
-		ArgsUsage:   "ID",
-		Description: "Prints the state of the container ID in JSON, as runtime-spec defines it.",
-		Action:      printState,
-	}
+var stateCommand = command{
+	name:        "state",
+	usage:       "print the state of a container",
+	arguments:   "ID",
+	description: "Prints the state of the container ID in JSON, as runtime-spec defines it.",
+	action:      printState,
 }
 
-func printState(_ context.Context, c *cli.Command) error {
+func printState(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -31,7 +26,7 @@ func printState(_ context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(c.Root().Writer, s)
+	return printJSON(c.out, s)
 }
 
 // printJSON prints a value for people and programs: indented, one line feed at the end.

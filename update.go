@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/urfave/cli/v3"
 
 	"oci-run/libcontainer"
 )
@@ -54,28 +52,31 @@ var limitFlags = [...]struct {
 	{"pids-limit", "most processes and threads, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
 }
 
-func updateCommand() *cli.Command {
-	flags := []cli.Flag{
-		&cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
-		&cli.StringFlag{Name: "l3-cache-schema", Usage: "Intel RDT: schema of the L3 cache"},
-		&cli.StringFlag{Name: "mem-bw-schema", Usage: "Intel RDT: schema of the memory bandwidth"},
-	}
-	for i := range limitFlags {
-		f := &limitFlags[i]
-		flags = append(flags, &cli.StringFlag{Name: f.name, Usage: f.usage, Hidden: strings.HasPrefix(f.name, "kernel-")})
-	}
-	return &cli.Command{
-		Name:      "update",
-		Usage:     "change the limits of a container",
-		ArgsUsage: "ID",
-		Description: "Changes the limits of the container ID that are given, as flags or in a file, and nothing else. If one of them\n" +
-			"can't be set, none is. With --resources, flags for single limits are ignored.",
-		Flags:  flags,
-		Action: update,
-	}
+var updateCommand = command{
+	name:      "update",
+	usage:     "change the limits of a container",
+	arguments: "ID",
+	description: "Changes the limits of the container ID that are given, as flags or in a file, and nothing else. If one of them\n" +
+		"can't be set, none is. With --resources, flags for single limits are ignored.",
+	options: [][]option{{
+		{name: "resources", alias: "r", usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
+		{name: "l3-cache-schema", usage: "Intel RDT: schema of the L3 cache"},
+		{name: "mem-bw-schema", usage: "Intel RDT: schema of the memory bandwidth"},
+	}},
+	more:   limitOptions,
+	action: update,
 }
 
-func update(_ context.Context, c *cli.Command) error {
+func limitOptions() []option {
+	options := make([]option, len(limitFlags))
+	for i := range limitFlags {
+		f := &limitFlags[i]
+		options[i] = option{name: f.name, usage: f.usage, hidden: strings.HasPrefix(f.name, "kernel-")}
+	}
+	return options
+}
+
+func update(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func update(_ context.Context, c *cli.Command) error {
 }
 
 // updateResources makes one set of limits out of the flags or the file.
-func updateResources(c *cli.Command) (*specs.LinuxResources, error) {
+func updateResources(c *call) (*specs.LinuxResources, error) {
 	if file := c.String("resources"); file != "" {
 		return readResources(file)
 	}

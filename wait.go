@@ -1,29 +1,25 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 
-	"github.com/urfave/cli/v3"
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer"
 )
 
-func waitCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "wait",
-		Usage:     "wait for the end of a container and tell how it ended",
-		ArgsUsage: "ID",
-		Description: "Waits until the process of the container ID has ended, and prints its exit status, or 128 and the number of\n" +
-			"the signal that ended it. The container can be somebody else's child.",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "print text, or json with the signal and whether memory ran out"},
-			&cli.BoolFlag{Name: "status", Usage: "also exit with that status"},
-		},
-		Action: wait,
-	}
+var waitCommand = command{
+	name:      "wait",
+	usage:     "wait for the end of a container and tell how it ended",
+	arguments: "ID",
+	description: "Waits until the process of the container ID has ended, and prints its exit status, or 128 and the number of\n" +
+		"the signal that ended it. The container can be somebody else's child.",
+	options: [][]option{{
+		{name: "format", value: "text", usage: "print text, or json with the signal and whether memory ran out"},
+		{name: "status", kind: boolean, usage: "also exit with that status"},
+	}},
+	action: wait,
 }
 
 // ending is what wait prints with --format json.
@@ -34,7 +30,7 @@ type ending struct {
 	OOM      bool   `json:"oom"`
 }
 
-func wait(_ context.Context, c *cli.Command) error {
+func wait(c *call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -59,14 +55,14 @@ func wait(_ context.Context, c *cli.Command) error {
 	return nil
 }
 
-func printEnding(c *cli.Command, id string, end *libcontainer.Ending, format string) error {
+func printEnding(c *call, id string, end *libcontainer.Ending, format string) error {
 	if format == "text" {
-		_, err := fmt.Fprintln(c.Root().Writer, end.Code)
+		_, err := fmt.Fprintln(c.out, end.Code)
 		return err
 	}
 	out := ending{ID: id, ExitCode: end.Code, OOM: end.OOM}
 	if end.Signal != 0 {
 		out.Signal = unix.SignalName(end.Signal)
 	}
-	return json.NewEncoder(c.Root().Writer).Encode(out)
+	return json.NewEncoder(c.out).Encode(out)
 }
