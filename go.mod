@@ -26,3 +26,5 @@ require (
 )
 
 replace github.com/coreos/go-systemd/v22 => ./libcontainer/cgroups/gosystemd
+
+replace github.com/sirupsen/logrus => ./libcontainer/cgroups/logrus
