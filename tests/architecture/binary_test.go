@@ -168,6 +168,28 @@ func TestBinaryCallsNoMethodByName(t *testing.T) {
 	}
 }
 
+// The Makefile's settings replace those of main.go's go:debug lines.
+func TestMakefileRepeatsGodebugLines(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(root, "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`(?m)^GODEBUG_DEFAULT := (.*)$`).FindSubmatch(makefile)
+	if match == nil {
+		t.Fatal("the Makefile has no GODEBUG_DEFAULT")
+	}
+	settings := strings.Split(string(match[1]), ",")
+	for _, line := range regexp.MustCompile(`(?m)^//go:debug (.*)$`).FindAllSubmatch(source, -1) {
+		if !slices.Contains(settings, string(line[1])) {
+			t.Errorf("go:debug %s of main.go is not in the Makefile's GODEBUG_DEFAULT", line[1])
+		}
+	}
+}
+
 // The same sources give the same bytes, wherever they lie: so a release can be checked by whoever builds it again.
 func TestBuildIsReproducible(t *testing.T) {
 	if testing.Short() {
