@@ -6,10 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/moby/sys/userns"
-
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/idmap"
 )
 
 // newFactory makes the factory that the global options describe.
@@ -56,7 +55,7 @@ func isRootless(option string) (bool, error) {
 	case "false":
 		return false, nil
 	case "auto", "":
-		return os.Geteuid() != 0 || userns.RunningInUserNS(), nil
+		return os.Geteuid() != 0 || idmap.InUserNamespace(), nil
 	}
 	return false, fmt.Errorf("--rootless %q: must be true, false or auto", option)
 }
@@ -66,7 +65,7 @@ func isRootless(option string) (bool, error) {
 // by nothing but XDG_RUNTIME_DIR.
 func defaultRoot() (string, error) {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
-	ordinary := os.Geteuid() != 0 || userns.RunningInUserNS() && os.Getenv("USER") != "root"
+	ordinary := os.Geteuid() != 0 || dir != "" && os.Getenv("USER") != "root" && idmap.InUserNamespace()
 	if dir == "" || !ordinary {
 		if os.Geteuid() != 0 {
 			return "", errors.New("neither --root nor XDG_RUNTIME_DIR is set; an ordinary user needs one of them")

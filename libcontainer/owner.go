@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"oci-run/libcontainer/linux"
 )
 
 // owner names the user who created the container: the owner of its directory. A user
@@ -21,7 +23,7 @@ func owner(dir *os.File) string {
 		return ""
 	}
 	uid := strconv.Itoa(int(stat.Uid))
-	f, err := os.Open("/etc/passwd")
+	f, err := linux.Open("/etc/passwd", os.O_RDONLY, 0)
 	if err != nil {
 		return "#" + uid
 	}

@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"os"
 
-	"github.com/moby/sys/userns"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/idmap"
@@ -37,7 +36,7 @@ func (p *plan) adoptMappings(spec *specs.Spec) error {
 // groupsDenied tells whether the user namespace that we are in denies setgroups(2), as one
 // made without privileges does. A container without one of its own is in the same.
 func groupsDenied() bool {
-	if !userns.RunningInUserNS() {
+	if !idmap.InUserNamespace() {
 		return false
 	}
 	text, err := linux.ReadFile("/proc/self/setgroups")

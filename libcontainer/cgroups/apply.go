@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/cgroups/devices"
-	"oci-run/libcontainer/linux"
+	"oci-run/libcontainer/idmap"
 )
 
 // Configure gives the new cgroups of the container the device rules and every limit that init can live with: all but
@@ -160,10 +160,10 @@ func (m *Manager) setDevices(p *devices.Policy) error {
 		}
 	} else if h := m.hierarchy("devices"); h != nil {
 		err = p.SetV1(h.Dir())
-	} else if !m.record.Rootless && !inUserNamespace() {
+	} else if !m.record.Rootless && !idmap.InUserNamespace() {
 		err = errors.New("the devices cgroup controller is not mounted: access to devices can't be restricted")
 	}
-	if err != nil && denied(err) && (m.record.Rootless || inUserNamespace()) {
+	if err != nil && denied(err) && (m.record.Rootless || idmap.InUserNamespace()) {
 		return nil
 	}
 	return err
@@ -174,10 +174,4 @@ func setDevices2(dir string, p *devices.Policy, fresh bool) error {
 		return nil
 	}
 	return p.SetV2(dir, fresh)
-}
-
-// inUserNamespace tells whether the caller's user ids are not the host's.
-func inUserNamespace() bool {
-	raw, err := linux.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(raw)), " ") != "0 0 4294967295"
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/devices"
+	"oci-run/libcontainer/idmap"
 )
 
 // Set changes the limits of a container that exists: all that r mentions or, after an error, none. What r doesn't
@@ -152,7 +153,7 @@ func limitOf(text string) int64 {
 func (m *Manager) updateDevices(p *devices.Policy) error {
 	if h := m.hierarchy("devices"); h != nil && m.record.Mode != V2 {
 		err := p.UpdateV1(h.Dir())
-		if err != nil && denied(err) && (m.record.Rootless || inUserNamespace()) {
+		if err != nil && denied(err) && (m.record.Rootless || idmap.InUserNamespace()) {
 			return nil
 		}
 		return err
