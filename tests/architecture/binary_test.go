@@ -20,8 +20,8 @@ import (
 // each start. Its initialisation runs before main does, in each command and again in init.
 const (
 	largestBinary = 6 << 20 // bytes
-	mostInitBytes = 20_000
-	mostInits     = 200 // allocations
+	mostInitBytes = 12_500
+	mostInits     = 115 // allocations
 )
 
 // kept out of the binary, however deep in some module.
