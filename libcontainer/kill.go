@@ -78,7 +78,7 @@ func (c *Container) signalAll(signal syscall.Signal) error {
 // signalProcess signals exactly this process: the pidfd holds on to it, so that the start
 // time that is compared after opening belongs to what gets the signal.
 func signalProcess(p state.Process, signal syscall.Signal) error {
-	fd, err := unix.PidfdOpen(p.PID, 0)
+	fd, err := p.PidFD()
 	if err == nil {
 		defer unix.Close(fd)
 		if !p.Alive() {
@@ -102,7 +102,7 @@ func end(p state.Process) error {
 	if p.PID <= 0 {
 		return nil
 	}
-	fd, err := unix.PidfdOpen(p.PID, 0)
+	fd, err := p.PidFD()
 	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}

@@ -63,7 +63,7 @@ func (r *Readiness) Close() {
 // process's by now.
 func (c *Container) openInit() (*os.File, error) {
 	init := c.record.Init
-	fd, err := unix.PidfdOpen(init.PID, 0)
+	fd, err := init.PidFD()
 	if err == nil && !init.Alive() {
 		unix.Close(fd)
 		err = unix.ESRCH

@@ -32,7 +32,7 @@ func (c *Container) Wait() (*Ending, error) {
 		return nil, fmt.Errorf("cannot wait for a container that is being created: %q", c.ID())
 	}
 	before := c.oomKills()
-	fd, err := unix.PidfdOpen(c.record.Init.PID, 0)
+	fd, err := c.record.Init.PidFD()
 	if err != nil {
 		return nil, c.endUnknown()
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"oci-run/libcontainer/linux"
 )
 
@@ -39,6 +41,23 @@ func (p Process) Alive() bool {
 	}
 	status, threads := fields[0][0], string(fields[17])
 	return status != 'X' && (status != 'Z' || threads != "1" && threads != "0")
+}
+
+// PidFD opens a pidfd of whatever process has the pid by now: only Alive, asked afterwards, tells whether it is this one.
+// ESRCH says that there is none. The kernel has other words for that where the pid still names a process group or a
+// session whose leader is gone (EINVAL with Linux 6.12), or a thread (EINVAL, and ENOENT with Linux 6.18).
+func (p Process) PidFD() (int, error) {
+	if p.PID <= 0 {
+		return -1, unix.ESRCH
+	}
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	switch err {
+	case nil:
+		return fd, nil
+	case unix.EINVAL, unix.ENOENT:
+		err = unix.ESRCH
+	}
+	return -1, err
 }
 
 // statFields reads /proc/PID/stat, proc(5), from field 3 on, at least to field 22. The
