@@ -67,7 +67,7 @@ load lib
 }
 
 @test "cgroups that the container made below its own go too" {
-	needs_root
+	needs_cgroup
 	config '.linux.namespaces |= map(select(.type != "cgroup")) + [{"type": "cgroup"}]
 		| (.mounts[] | select(.type == "cgroup")).options -= ["ro"]'
 	program sh -c 'for d in /sys/fs/cgroup/ /sys/fs/cgroup/*/; do mkdir $d/below 2>/dev/null; done; echo ready; exec sleep 1000'

@@ -57,7 +57,7 @@ process() { jq ".process | $1" config.json >process.json; }
 }
 
 @test "the command is in the cgroup of the container" {
-	needs_root
+	needs_cgroup
 	running
 	oci-run exec --detach --pid-file pid "$id" sleep 1000 </dev/null >out 2>err
 	diff <(grep -v '^[0-9]*:memory:' "/proc/$(pid_of "$id")/cgroup") <(grep -v '^[0-9]*:memory:' "/proc/$(cat pid)/cgroup")
@@ -132,7 +132,6 @@ process() { jq ".process | $1" config.json >process.json; }
 }
 
 @test "--cap adds to all sets but the inheritable" {
-	needs_root
 	running
 	run -0 oci-run exec --cap CAP_NET_RAW "$id" grep ^Cap /proc/self/status
 	output_is $'CapInh:\t0000000000000000\nCapPrm:\t0000000020002420\nCapEff:\t0000000020002420\nCapBnd:\t0000000020002420\nCapAmb:\t0000000000000000'
@@ -186,7 +185,7 @@ process() { jq ".process | $1" config.json >process.json; }
 }
 
 @test "exec into a paused container only with --ignore-paused" {
-	needs_root
+	needs_cgroup freezer
 	running
 	oci-run pause "$id"
 	run -255 oci-run exec "$id" true
@@ -207,7 +206,7 @@ process() { jq ".process | $1" config.json >process.json; }
 }
 
 @test "--cgroup leads to cgroups below the container's only" {
-	needs_root
+	needs_cgroup
 	running
 	run -255 oci-run exec --cgroup .. "$id" true
 	output_has 'bad sub cgroup path'
@@ -243,8 +242,7 @@ process() { jq ".process | $1" config.json >process.json; }
 }
 
 @test "exec into a container that is full" {
-	needs_root
-	[[ -d /sys/fs/cgroup/pids || $(cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null) == *pids* ]] || skip 'no pids controller here'
+	needs_cgroup pids
 	config '.linux.resources.pids = {limit: 2}'
 	program sh -c 'sleep 1000 & exec sleep 1000'
 	detached "$id"
