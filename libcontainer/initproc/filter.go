@@ -10,50 +10,82 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/seccomp"
+	"oci-run/libcontainer/syncpipe"
 )
 
-// filter loads the seccomp filter. From here on this thread may be allowed nothing but
-// execve, so it must not be given a reason for any other system call: signals get their
-// default action, for the return from a handler is a call too, and the listener of a
-// filter with SCMP_ACT_NOTIFY is handed over by a thread without the filter.
-func (c *container) filter() error {
-	program := c.plan.Seccomp.Prepare()
-	if !c.plan.Seccomp.Notify {
-		defaultSignals()
-		_, err := program.Install()
-		return filterError(err)
+// A confinement is the seccomp filter, ready to be loaded.
+type confinement struct {
+	program *seccomp.Program
+	notify  bool
+
+	// The messenger hands over the listener: the fd that it waits for, or -1 if there is none; and that it is done.
+	listener, done atomic.Int64
+	failure        error
+}
+
+// confinement prepares for the filter. From its loading on this thread may be allowed
+// nothing but execve, so it must not be given a reason for any other system call: signals
+// get their default action, for the return from a handler is a call too, and the listener
+// of a filter with SCMP_ACT_NOTIFY is handed over by a thread without the filter.
+func (c *container) confinement() *confinement {
+	f := &confinement{program: c.plan.Seccomp.Prepare(), notify: c.plan.Seccomp.Notify}
+	if f.notify {
+		f.startMessenger(c.start)
 	}
-	// The messenger needs a processor of its own: this thread waits without sleeping.
+	defaultSignals()
+	return f
+}
+
+// startMessenger makes a thread that gives the listener to the start command. It needs a
+// processor of its own: this thread waits without sleeping.
+func (f *confinement) startMessenger(start *syncpipe.Waiter) {
 	runtime.GOMAXPROCS(2)
-	var listener, done atomic.Int64
-	var failure error
 	go func() {
 		runtime.LockOSThread()
-		for listener.Load() == 0 {
+		for f.listener.Load() == 0 {
 			time.Sleep(100 * time.Microsecond)
 		}
-		if fd := listener.Load(); fd > 0 {
-			failure = c.start.Listener(os.NewFile(uintptr(fd), "seccomp"))
+		if fd := f.listener.Load(); fd > 0 {
+			f.failure = start.Listener(os.NewFile(uintptr(fd), "seccomp"))
 		}
-		done.Store(1)
+		f.done.Store(1)
 	}()
-	time.Sleep(time.Millisecond) // lets the messenger's thread come to be before the filter does
-	defaultSignals()
-	fd, err := program.Install()
+	time.Sleep(time.Millisecond) // lets the thread come to be before the filter does
+}
+
+// load loads the filter. A function that isn't nosplit may call the scheduler when it is
+// entered, if the thread has run for 10 ms by then, and the scheduler makes system calls.
+//
+//go:nosplit
+func (f *confinement) load() error {
+	fd, err := f.program.Install()
 	if err != nil {
-		listener.Store(-1)
+		f.listener.Store(-1)
 		return filterError(err)
 	}
-	listener.Store(int64(fd))
-	for done.Load() == 0 { //nolint:revive // waits without a system call
+	if !f.notify {
+		return nil
 	}
-	return failure
+	f.listener.Store(int64(fd))
+	for f.done.Load() == 0 { //nolint:revive // waits without a system call
+	}
+	return f.failure
+}
+
+// exec executes the program under the filter. All that runs in between is nosplit, as load is.
+//
+//go:nosplit
+func (f *confinement) exec(image *process.Image) (unix.Errno, error) {
+	if err := f.load(); err != nil {
+		return 0, err
+	}
+	return image.Exec(), nil
 }
 
 func filterError(err error) error {
-	if err == nil {
-		return nil
-	}
 	return fmt.Errorf("load the seccomp filter: %w", err)
 }
 

@@ -109,30 +109,37 @@ func (c *container) program() error {
 	return err
 }
 
-// confine marks inherited fds and loads the seccomp filter, once.
-func (c *container) confine() error {
+// confine marks inherited fds and prepares for the seccomp filter. There is none to be
+// loaded if the profile says nothing, or after the first time.
+func (c *container) confine() (*confinement, error) {
 	if c.confined {
-		return nil
+		return nil, nil
 	}
 	c.confined = true
 	if err := c.closeInherited(); err != nil {
-		return err
+		return nil, err
 	}
 	if c.plan.Seccomp == nil {
-		return nil
+		return nil, nil
 	}
 	process.SetName(Executing)
 	// Looking closer at what failed takes system calls that a filter may not allow.
 	c.expected, c.hint = c.plan.Process.Foresee(int(c.rootDir.Fd()), c.path)
-	return c.filter()
+	return c.confinement(), nil
 }
 
 // exec loads the seccomp filter and becomes the container's program.
 func (c *container) exec() error {
-	if err := c.confine(); err != nil {
+	filter, err := c.confine()
+	if err != nil {
 		return err
 	}
-	errno := c.image.Exec()
+	var errno unix.Errno
+	if filter == nil {
+		errno = c.image.Exec()
+	} else if errno, err = filter.exec(c.image); err != nil {
+		return err
+	}
 	hint := c.hint
 	switch {
 	case c.plan.Seccomp == nil:

@@ -186,7 +186,11 @@ func (c *container) startContainerHooks() error {
 	if c.plan.Seccomp != nil {
 		endWithLeader()
 	}
-	if err := c.confine(); err != nil {
+	filter, err := c.confine()
+	if err == nil && filter != nil {
+		err = filter.load()
+	}
+	if err != nil {
 		return err
 	}
 	return hooks.Run("startContainer", hooks.WithEnv(list, c.plan.Process.Env), c.state(specs.StateCreated))

@@ -34,9 +34,11 @@ func Prepare(path string, argv, envv []string) (*Image, error) {
 // Vectors gives the arguments of execve(2), for a caller that makes the system call itself. The image has to be kept alive.
 func (i *Image) Vectors() (path *byte, argv, envv **byte) { return i.path, &i.argv[0], &i.envv[0] }
 
-// Exec replaces the process by the program and returns only if that fails, with the errno. It makes one system call, execve, and
-// allocates nothing, so that it can follow a seccomp filter that allows nothing else. The calling goroutine must be locked to
-// its thread: the kernel makes that thread the program's first and ends all others.
+// Exec replaces the process by the program and returns only if that fails, with the errno. It makes one system call, execve,
+// allocates nothing and is not preempted, so that it can follow a seccomp filter that allows nothing else. The calling goroutine
+// must be locked to its thread: the kernel makes that thread the program's first and ends all others.
+//
+//go:nosplit
 func (i *Image) Exec() syscall.Errno {
 	_, _, errno := unix.RawSyscall(unix.SYS_EXECVE,
 		uintptr(unsafe.Pointer(i.path)), uintptr(unsafe.Pointer(&i.argv[0])), uintptr(unsafe.Pointer(&i.envv[0])))

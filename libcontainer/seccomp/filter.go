@@ -54,12 +54,15 @@ type Program struct {
 
 // Install loads the filter into the current thread, which the caller has locked and keeps. It is one raw system call
 // and allocates nothing: under a filter that forbids all but execve, neither the Go scheduler nor its collector is
-// given a reason for another call. From here on each system call of the thread is filtered, also those that the
-// runtime makes for itself: signals must be blocked before (returning from a handler is a system call).
+// given a reason for another call, provided that its callers up to the execve are nosplit as well. From here on each
+// system call of the thread is filtered, also those that the runtime makes for itself: signals must be blocked before
+// (returning from a handler is a system call).
 //
 // listenerFD is the notification descriptor (close-on-exec) if the filter has Notify, or -1. The error is a bare
 // errno: EACCES if the thread has neither no_new_privs nor CAP_SYS_ADMIN in its user namespace, EBUSY if it has
 // a listener already, ENOMEM if all filters of the thread together are too long.
+//
+//go:nosplit
 func (p *Program) Install() (listenerFD int, err error) {
 	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, p.flags, uintptr(unsafe.Pointer(&p.fprog)))
 	runtime.KeepAlive(p)

@@ -1,0 +1,5 @@
+//go:build race
+
+package initproc
+
+const raceDetector = true
