@@ -33,7 +33,9 @@ func run(c *call) error {
 	if err != nil {
 		return err
 	}
+	j.options.Starts = true
 	return j.foreground(c, signals, j.create, func(created *libcontainer.Created) error {
+		defer created.Abandon() // if it has not come to the start
 		return startInForeground(created.Start, created.Container)
 	})
 }
@@ -43,11 +45,13 @@ func runDetached(c *call) error {
 	if err != nil {
 		return err
 	}
+	j.options.Starts = true
 	created, err := j.create(c)
 	if err != nil {
 		return err
 	}
 	if err := startAndNotify(created.Start, created.Container); err != nil {
+		created.Abandon()
 		return errors.Join(err, created.Delete(true))
 	}
 	return nil
@@ -76,7 +80,7 @@ func (j *createJob) foreground(
 	if err != nil {
 		return err
 	}
-	status, err := attend(attended{created.PID, created.PidFD, func() error { return start(created) }, func() {}}, signals, terminal)
+	status, err := attend(attended{created.PID, created.PidFD, func() error { return start(created) }, created.Abandon}, signals, terminal)
 	if err != nil {
 		return errors.Join(err, created.Delete(true))
 	}

@@ -44,15 +44,8 @@ type CreateOptions struct {
 	Foreground    bool     // the terminal's master goes to a relay of ours, not to an engine
 	Env           []string // variables added to process.env, such as LISTEN_FDS
 	Notify        bool     // the container gets a socket for sd_notify(3), see NotifySocket
+	Starts        bool     // [Created.Start] follows at once: the container is never one that waits for a start command
 	Planned       func()   // called once nothing is left to do but what has effects; nil for nothing
-}
-
-// Created is what create leaves with its caller beside the container: init is a child of
-// this process, until it exits.
-type Created struct {
-	*Container
-	PID   int
-	PidFD *os.File
 }
 
 // creation is a create on its way. What it did is undone if it does not succeed.
@@ -99,10 +92,11 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 		}
 		return nil, specconv.Locate(b.Raw, err)
 	}
-	return &Created{&Container{f.Root, c.record, p.cgroup}, c.init.PID, c.init.PidFD}, nil
+	return c.created(), nil
 }
 
-// close lets go of the lock and of init, which notices if there was no commit.
+// close lets go of the lock and of init, which notices if there was no commit, unless they
+// were handed on.
 func (c *creation) close() {
 	if c.sync != nil {
 		c.sync.Close()
@@ -111,7 +105,9 @@ func (c *creation) close() {
 	if c.idmaps != nil {
 		c.idmaps.Close()
 	}
-	c.dir.Close()
+	if c.dir != nil {
+		c.dir.Close()
+	}
 }
 
 // make is the order of a create: first the record of what will be done, then the doing.
@@ -279,16 +275,19 @@ func (c *creation) confine() error {
 
 // serve sends init its plan and does what it asks until it is ready.
 func (c *creation) serve() error {
-	start, err := c.dir.ListenStart()
-	if err != nil {
-		return err
+	var files []*os.File
+	if !c.options.Starts {
+		start, err := c.dir.ListenStart()
+		if err != nil {
+			return err
+		}
+		defer start.Close()
+		files = append(files, start)
 	}
-	defer start.Close()
-	files := []*os.File{start}
 	if c.options.ConsoleSocket != nil {
 		files = append(files, c.options.ConsoleSocket)
 	}
-	err = c.sync.Config(wire.Marshal(&c.plan.init), files...)
+	err := c.sync.Config(wire.Marshal(&c.plan.init), files...)
 	if err == nil {
 		err = c.sync.Serve(c)
 	}
@@ -353,6 +352,9 @@ func (c *creation) commit() error {
 	c.record.Phase, c.record.IntelRdt = state.Created, c.plan.resctrl.Leaves()
 	if err := c.dir.Save(c.record); err != nil {
 		return err
+	}
+	if c.options.Starts {
+		return nil // Created.Start tells init
 	}
 	return c.sync.Committed()
 }

@@ -69,6 +69,7 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 		}
 	}
 	p.init.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
+	p.init.Starts = o.Starts
 	p.init.PreserveFDs = o.PreserveFDs
 	p.init.Keyring = !o.NoNewKeyring
 	return p, nil

@@ -66,7 +66,7 @@ func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Cr
 		}
 		return nil, specconv.Locate(b.Raw, err)
 	}
-	return &Created{&Container{root: f.Root, record: r.record}, r.pid, r.pidfd}, nil
+	return &Created{Container: &Container{root: f.Root, record: r.record}, PID: r.pid, PidFD: r.pidfd}, nil
 }
 
 // make is the order of a restore.

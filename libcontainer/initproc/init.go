@@ -149,13 +149,13 @@ func receive() (*container, error) {
 
 // take assigns the fds that came with the plan.
 func (c *container) take(files []*os.File) error {
-	if len(files) > 0 {
+	if !c.plan.Starts && len(files) > 0 {
 		c.channel, files = files[0], files[1:]
 	}
 	if c.plan.Terminal != nil && len(files) > 0 {
 		c.socket, files = files[0], files[1:]
 	}
-	if len(files) > 0 || c.channel == nil || c.plan.Terminal != nil && c.socket == nil {
+	if len(files) > 0 || (c.channel == nil) != c.plan.Starts || c.plan.Terminal != nil && c.socket == nil {
 		return errors.New("receive Config: wrong number of fds")
 	}
 	return nil

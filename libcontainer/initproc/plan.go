@@ -20,8 +20,8 @@ type Exec struct {
 }
 
 // Plan is all that init applies, worked out by the parent. It is plain data, see package
-// wire. The fds that go with it are, in this order: the start channel, or for an exec a pidfd
-// of the container's init; and the console socket if there is one.
+// wire. The fds that go with it are, in this order: the start channel unless Starts is set,
+// or for an exec a pidfd of the container's init; and the console socket if there is one.
 type Plan struct {
 	ID   string
 	Exec *Exec // join a container that exists; then nothing of its root, hooks and hostname is set
@@ -37,6 +37,7 @@ type Plan struct {
 	CgroupNamespace bool // to be unshared once init is in its cgroup
 	Loopback        bool // a new network namespace, whose lo is to be set up
 	Keyring         bool // a session keyring of its own
+	Starts          bool // no start command follows: the parent has it go on once it has committed
 	Debug           bool // report each step
 	PreserveFDs     int  // so many fds from 3 on are the program's
 

@@ -157,7 +157,9 @@ func (c *container) ready() error {
 		return err
 	}
 	c.lock.Close()
-	c.sync.Close()
+	if !c.plan.Starts {
+		c.sync.Close()
+	}
 	if c.proc != nil {
 		c.proc.Close()
 	}
@@ -165,8 +167,12 @@ func (c *container) ready() error {
 	return nil
 }
 
-// awaitStart waits for the start command.
+// awaitStart waits for the start command. Where there is none, the commit was the start.
 func (c *container) awaitStart() error {
+	if c.plan.Starts {
+		c.start = c.sync.Waiter()
+		return nil
+	}
 	waiter, err := syncpipe.AwaitStart(c.channel)
 	if errors.Is(err, syncpipe.ErrClosed) {
 		os.Exit(1) // the start command was killed half-way

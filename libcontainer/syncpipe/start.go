@@ -99,6 +99,11 @@ func (p *Parent) Start(agent func(listener *os.File) error) error {
 	return p.follow(agent, nil)
 }
 
+// Follow waits, after Committed, as [Starter.Start] does for an init that has no start command to wait for.
+func (p *Parent) Follow(agent func(listener *os.File) error, watch func() error) error {
+	return p.follow(agent, watch)
+}
+
 // Waiter is init's end of the start channel.
 type Waiter struct{ end }
 

@@ -14,7 +14,8 @@
 //	  Committed                --->                      the record is on disk
 //	  (close)                        waits for start
 //
-// and later, on the start channel, with the start command as the parent:
+// and later, on the start channel, with the start command as the parent, or without the first
+// two on the same channel, if the command that makes the container starts it as well:
 //
 //	Starting                 --->         from here on it is started or dies
 //	Start                    --->

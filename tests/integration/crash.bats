@@ -51,6 +51,20 @@ recover() {
 	done
 }
 
+@test "run, killed at each step before its start, leaves a stopped container, and later a running one" {
+	program sleep 1000
+	for step in reserved intent cgroup cloned spawn confine serve commit; do
+		crash "$step" run "$id"
+		[[ $step == reserved ]] || eventually is stopped "$id"
+		recover
+	done
+	crash released run "$id"
+	is running "$id"
+	run -1 oci-run start "$id"
+	output_has 'cannot start an already running container'
+	recover
+}
+
 @test "the same, with a user namespace" {
 	needs_root
 	program sleep 1000

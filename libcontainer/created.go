@@ -1,0 +1,69 @@
+package libcontainer
+
+import (
+	"errors"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/syncpipe"
+)
+
+// Created is what create leaves with its caller beside the container: init is a child of
+// this process, until it exits.
+type Created struct {
+	*Container
+	PID   int
+	PidFD *os.File
+
+	// What a container with CreateOptions.Starts still has of its creation; nil otherwise, and once it has been started.
+	dir      *state.Dir // locked
+	sync     *syncpipe.Parent
+	filtered bool // a seccomp filter is between init and its program
+}
+
+// created hands on what a creation that has succeeded leaves.
+func (c *creation) created() *Created {
+	created := &Created{
+		Container: &Container{c.factory.Root, c.record, c.plan.cgroup}, PID: c.init.PID, PidFD: c.init.PidFD,
+		filtered: c.plan.init.Seccomp != nil,
+	}
+	if c.options.Starts {
+		created.dir, created.sync = c.dir, c.sync
+		c.dir, c.sync = nil, nil
+	}
+	return created
+}
+
+// Start is [Container.Start] where nobody else could have started or changed the container: its lock has been held since
+// it was reserved, and init waits for a word on the channel that it has with us. If we end before that, so does init.
+func (c *Created) Start() error {
+	defer c.Abandon()
+	if err := c.sync.Committed(); err != nil {
+		if errors.Is(err, syncpipe.ErrClosed) {
+			err = startRefused(c.record.ID, specs.StateStopped)
+		}
+		return c.blameLimit(err)
+	}
+	crashPoint("released")
+	agent := func(f *os.File) error { return c.seccompAgent(c.dir, f) }
+	if err := c.sync.Follow(agent, c.leaderless); err != nil {
+		return c.blameLimit(err)
+	}
+	if c.filtered {
+		if err := ranProgram(c.record.Init); err != nil {
+			return c.blameLimit(err)
+		}
+	}
+	return c.poststart(c.dir)
+}
+
+// Abandon lets go of the lock and of init. If it was not started, it ends.
+func (c *Created) Abandon() {
+	if c.sync != nil {
+		c.sync.Close()
+		c.dir.Close()
+		c.sync, c.dir = nil, nil
+	}
+}
