@@ -56,6 +56,7 @@ type creation struct {
 	plan    *plan
 	dir     *state.Dir
 	record  *state.Record
+	stands  *state.Record // what takes its place, as soon as init is ready
 	init    *spawn.Process
 	sync    *syncpipe.Parent
 	network *namespaces.Network // new, if it isn't the clone that makes it
@@ -289,6 +290,9 @@ func (c *creation) serve() error {
 	}
 	err := c.sync.Config(wire.Marshal(&c.plan.init), files...)
 	if err == nil {
+		err = c.stage()
+	}
+	if err == nil {
 		err = c.sync.Serve(c)
 	}
 	if errors.Is(err, syncpipe.ErrClosed) {
@@ -298,6 +302,14 @@ func (c *creation) serve() error {
 		return specconv.Field(f.Pointer, f)
 	}
 	return err
+}
+
+// stage prepares the commit, while init is busy.
+func (c *creation) stage() error {
+	stands := *c.record
+	stands.Phase, stands.IntelRdt = state.Created, c.plan.resctrl.Leaves()
+	c.stands = &stands
+	return c.dir.Stage(c.stands)
 }
 
 // limit comes when init only waits: its threads and memory are more than some limits have room for.
@@ -349,14 +361,17 @@ func (c *creation) commit() error {
 			return err
 		}
 	}
-	c.record.Phase, c.record.IntelRdt = state.Created, c.plan.resctrl.Leaves()
-	if err := c.dir.Save(c.record); err != nil {
+	if err := c.dir.Commit(c.stands); err != nil {
 		return err
 	}
+	c.record = c.stands
 	if c.options.Starts {
 		return nil // Created.Start tells init
 	}
-	return c.sync.Committed()
+	if err := c.sync.Committed(); err != nil {
+		return err
+	}
+	return c.dir.Settle()
 }
 
 // undo removes what a create that failed has made.

@@ -198,7 +198,10 @@ func (r *restoration) commit() error {
 	}
 	r.record.Phase, r.record.IntelRdt = state.Created, r.plan.resctrl.Leaves()
 	r.record.Created = time.Now().UTC()
-	return r.dir.Save(r.record)
+	if err := r.dir.Save(r.record); err != nil {
+		return err
+	}
+	return r.dir.Settle()
 }
 
 // undo removes what a restore that failed has made.

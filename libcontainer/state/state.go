@@ -278,33 +278,53 @@ func decode(raw []byte) (*Record, error) {
 	return r, nil
 }
 
-// Save writes the record of its phase atomically. That of phase Created replaces the
-// other.
+// Save writes the record of its phase atomically. That of phase Created counts in place
+// of the other.
 func (d *Dir) Save(r *Record) error {
+	if err := d.Stage(r); err != nil {
+		return err
+	}
+	return d.Commit(r)
+}
+
+// Stage is the part of Save that can be done before it is known whether the record will
+// come true.
+func (d *Dir) Stage(r *Record) error {
 	r.Version = Version
 	raw, err := oncejson.Encode(r)
 	if err != nil {
 		return fmt.Errorf("encode %q: %w", recordName, err)
 	}
-	name := recordName
-	if r.Phase == Creating {
-		name = intentName
-	}
-	path := filepath.Join(d.path, name)
-	if err := os.WriteFile(path+".new", raw, 0o600); err != nil {
-		return err
-	}
+	return os.WriteFile(d.file(r.Phase)+".new", raw, 0o600)
+}
+
+// Commit is the rest of Save, for a record that was staged.
+func (d *Dir) Commit(r *Record) error {
+	path := d.file(r.Phase)
 	if err := os.Rename(path+".new", path); err != nil {
 		return err
 	}
 	if r.Phase == Created {
 		r.file = d.identify()
-		err = os.Remove(filepath.Join(d.path, intentName))
 	}
+	return nil
+}
+
+// Settle removes the record of phase Creating once it counts no longer.
+func (d *Dir) Settle() error {
+	err := os.Remove(d.file(Creating))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
+}
+
+// file is where the record of a phase is kept.
+func (d *Dir) file(p Phase) string {
+	if p == Creating {
+		return filepath.Join(d.path, intentName)
+	}
+	return filepath.Join(d.path, recordName)
 }
 
 // SaveConfig keeps a verbatim copy of config.json: the bundle may change after create.
