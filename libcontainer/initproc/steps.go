@@ -12,6 +12,7 @@ import (
 	"oci-run/hooks"
 	"oci-run/libcontainer/capabilities"
 	"oci-run/libcontainer/linux"
+	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/syncpipe"
 	"oci-run/libcontainer/sysctl"
@@ -102,7 +103,7 @@ func (c *container) network() error {
 	if !c.plan.Loopback {
 		return nil
 	}
-	return loopbackUp()
+	return namespaces.LoopbackUp()
 }
 
 func (c *container) runtimeHooks() error {

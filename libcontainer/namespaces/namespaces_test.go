@@ -156,6 +156,9 @@ func TestNewNetwork(t *testing.T) {
 			t.Errorf("namespace %q is not new (%v)", link, err)
 		}
 		seen[link] = true
+		if !n.Loopback() {
+			t.Error("lo is not up")
+		}
 	}
 	if link, err := os.Readlink("/proc/self/ns/net"); link != own {
 		t.Errorf("the process is now in %q (%v)", link, err)

@@ -14,6 +14,7 @@ type Network struct {
 	made chan struct{}
 	file *os.File
 	err  error
+	lo   error // why lo isn't up
 }
 
 // NewNetwork begins to make a network namespace, owned by the caller's user namespace. The
@@ -42,12 +43,19 @@ func (n *Network) make() {
 		return
 	}
 	n.file, n.err = linux.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)
+	n.lo = LoopbackUp()
 }
 
 // File waits until the namespace is made. The file belongs to n.
 func (n *Network) File() (*os.File, error) {
 	<-n.made
 	return n.file, n.err
+}
+
+// Loopback tells whether lo is up in it.
+func (n *Network) Loopback() bool {
+	<-n.made
+	return n.err == nil && n.lo == nil
 }
 
 // Close gives up the reference to the namespace.

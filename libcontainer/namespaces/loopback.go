@@ -1,4 +1,4 @@
-package initproc
+package namespaces
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopbackUp sets lo up in the network namespace of the calling thread, netdevice(7).
-func loopbackUp() error {
+// LoopbackUp sets lo up in the network namespace of the calling thread, netdevice(7).
+func LoopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil { // a kernel or a filter without IPv4
 		if fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
