@@ -158,14 +158,6 @@ func (c *creation) recordIntent() error {
 		c.record.Poststart = len(spec.Hooks.Poststart) > 0
 		c.record.Poststop = len(spec.Hooks.Poststop) > 0
 	}
-	if err := c.dir.SaveConfig(c.bundle.Raw); err != nil {
-		return err
-	}
-	if filter := c.plan.init.Seccomp; filter != nil {
-		if err := c.dir.SaveFilter(filter.Store()); err != nil {
-			return err
-		}
-	}
 	if c.options.Notify {
 		if err := sdnotify.MakeDir(sdnotify.Dir(c.dir.Path())); err != nil {
 			return err
@@ -304,8 +296,24 @@ func (c *creation) serve() error {
 	return err
 }
 
+// keep keeps what later commands need. Before this, no hook runs.
+func (c *creation) keep() error {
+	if err := c.dir.SaveConfig(c.bundle.Raw); err != nil {
+		return err
+	}
+	if filter := c.plan.init.Seccomp; filter != nil {
+		if err := c.dir.SaveFilter(filter.Store()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // stage prepares the commit, while init is busy.
 func (c *creation) stage() error {
+	if err := c.keep(); err != nil {
+		return err
+	}
 	stands := *c.record
 	stands.Phase, stands.IntelRdt = state.Created, c.plan.resctrl.Leaves()
 	c.stands = &stands

@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -128,6 +129,9 @@ func (c *Container) poststop(dir *state.Dir) {
 		return
 	}
 	spec, err := c.spec(dir)
+	if errors.Is(err, fs.ErrNotExist) && c.record.Phase == state.Creating {
+		return // it did not come to any hook
+	}
 	if err != nil {
 		slog.Warn(err.Error())
 		return

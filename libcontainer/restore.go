@@ -71,7 +71,7 @@ func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Cr
 
 // make is the order of a restore.
 func (r *restoration) make() error {
-	for _, step := range [...]func() error{r.recordIntent, r.makeCgroup, r.run, r.commit} {
+	for _, step := range [...]func() error{r.recordIntent, r.keep, r.makeCgroup, r.run, r.commit} {
 		if err := step(); err != nil {
 			return err
 		}
