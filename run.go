@@ -119,7 +119,7 @@ type attended struct {
 
 // attend starts the process and stays until it ends.
 func attend(p attended, signals *foreground.Signals, terminal *os.File) (int, error) {
-	signals.Caught() // until now we could end like any program: what waits for its start ends with us
+	signals.Complete() // until now we could end like any program: what waits for its start ends with us
 	var relay foreground.Terminal
 	if terminal != nil {
 		master, err := fdsocket.Receive(terminal)

@@ -58,7 +58,9 @@ type creation struct {
 	record  *state.Record
 	stands  *state.Record // what takes its place, as soon as init is ready
 	init    *spawn.Process
+	exe     *os.File // what init is executed from
 	sync    *syncpipe.Parent
+	child   *os.File            // init's end of it, as long as there is no init
 	network *namespaces.Network // new, if it isn't the clone that makes it
 	devices *netdev.Move        // of linux.netDevices, until they are the container's
 	idmaps  *idmap.Namespaces
@@ -80,13 +82,16 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 		c.network = namespaces.NewNetwork()
 		defer c.network.Close()
 	}
+	defer c.close()
+	if err := c.prepare(); err != nil {
+		return nil, err
+	}
 	if o.Planned != nil {
 		o.Planned()
 	}
 	if c.dir, err = state.Reserve(f.Root, id); err != nil {
 		return nil, err
 	}
-	defer c.close()
 	if err := c.make(); err != nil {
 		if undo := c.undo(); undo != nil {
 			slog.Warn(undo.Error())
@@ -99,6 +104,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 // close lets go of the lock and of init, which notices if there was no commit, unless they
 // were handed on.
 func (c *creation) close() {
+	c.letGo()
 	if c.sync != nil {
 		c.sync.Close()
 	}
@@ -109,6 +115,19 @@ func (c *creation) close() {
 	if c.dir != nil {
 		c.dir.Close()
 	}
+}
+
+// prepare makes what ends with us, whatever happens.
+func (c *creation) prepare() error {
+	var err error
+	if c.exe, err = selfexe.Open(c.seal()); err != nil {
+		return err
+	}
+	if c.sync, c.child, err = syncpipe.Pair(); err != nil {
+		return err
+	}
+	c.plan.spawn.Nofile, err = process.CallerNofile()
+	return err
 }
 
 // make is the order of a create: first the record of what will be done, then the doing.
@@ -191,30 +210,18 @@ func visibleCgroups(m *cgroups.Manager) (list []rootfs.Hierarchy) {
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we
 // committed, nobody takes the container for an abandoned one while init still runs.
 func (c *creation) spawn() error {
-	exe, err := selfexe.Open(c.seal())
-	if err != nil {
-		return err
-	}
-	defer letGo(exe)
-	parent, child, err := syncpipe.Pair()
-	if err != nil {
-		return err
-	}
-	defer child.Close()
-	c.sync = parent
+	defer c.letGo()
 	request := c.plan.spawn
 	c.joinNetwork(&request)
-	request.Exe = exe
-	request.Args = initproc.Args(child, c.dir.File())
+	request.Exe = c.exe
+	request.Args = initproc.Args(c.child, c.dir.File())
 	request.Env = initproc.Env()
 	request.Inherit = 3 + c.options.PreserveFDs
-	request.Pass = []*os.File{child, c.dir.File()}
+	request.Pass = []*os.File{c.child, c.dir.File()}
 	birth := c.plan.cgroup.Birth()
 	defer birth.Close()
 	request.Cgroup, request.Tasks = birth.Unified, birth.Tasks
-	if request.Nofile, err = process.CallerNofile(); err != nil {
-		return err
-	}
+	var err error
 	if c.init, err = spawn.Start(&request); err != nil {
 		return err
 	}
@@ -226,6 +233,17 @@ func (c *creation) spawn() error {
 		return nil // who has to find init finds it in its cgroup
 	}
 	return c.dir.Save(c.record)
+}
+
+// letGo closes what only the new init needs.
+func (c *creation) letGo() {
+	if c.exe != nil {
+		letGo(c.exe)
+	}
+	if c.child != nil {
+		c.child.Close()
+	}
+	c.exe, c.child = nil, nil
 }
 
 // letGo closes the fd of a sealed binary while the caller goes on: the end of a detached mount

@@ -22,7 +22,8 @@ const lastSignal = 64
 // Signals are those that this command got since Catch.
 type Signals struct {
 	c      chan os.Signal
-	caught chan struct{} // closed when the early ones are
+	caught chan struct{} // closed when those are that ask to end
+	early  chan struct{} // and when the other early ones are
 	late   *time.Timer   // when the rest are
 }
 
@@ -34,35 +35,45 @@ type Terminal interface {
 }
 
 // Catch begins to keep signals from ending this command, and collects them for Wait.
-// Caught has to come before anything is made that would outlast us, and before the process
-// is started.
+// Caught has to come before anything is made that would outlast us, and Complete before the
+// process is started.
 //
 // To catch a signal takes Go two changes of threads, and all of them as long as a whole
-// exec. So those that people and engines send are caught first, while the caller goes on
-// with what has no effects yet, and the others when the process has turned out to live for
-// a while.
+// exec. So those that ask to end are caught first, while the caller goes on with what has no
+// effects yet, then the others that people and engines send, and the rest when the process has
+// turned out to live for a while.
 func Catch() *Signals {
-	s := &Signals{make(chan os.Signal, buffered), make(chan struct{}), time.NewTimer(settled)}
+	s := &Signals{make(chan os.Signal, buffered), make(chan struct{}), make(chan struct{}), time.NewTimer(settled)}
 	go func() {
-		for _, n := range early {
-			if caught(n) {
-				signal.Notify(s.c, n)
-			}
-		}
+		s.notify(enders[:])
 		close(s.caught)
+		s.notify(early[:])
+		close(s.early)
 		<-s.late.C
 		s.catchRest()
 	}()
 	return s
 }
 
-// Caught waits until signals no longer end this command.
+func (s *Signals) notify(list []unix.Signal) {
+	for _, n := range list {
+		if caught(n) {
+			signal.Notify(s.c, n)
+		}
+	}
+}
+
+// Caught waits until signals that ask to end no longer end this command.
 func (s *Signals) Caught() { <-s.caught }
 
-// early are the signals that are caught first.
-var early = [...]unix.Signal{
-	unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH,
-}
+// Complete waits until no signal that people and engines send is missed.
+func (s *Signals) Complete() { <-s.early }
+
+// enders are the signals that are caught first, early those that come next.
+var (
+	enders = [...]unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
+	early  = [...]unix.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH}
+)
 
 // settled is when the others are caught. On a busy machine a container of a few milliseconds takes ten times as long.
 const settled = 100 * time.Millisecond

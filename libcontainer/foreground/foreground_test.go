@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // command stands for `run`: it starts a child in the foreground and exits with its status.
 func command() {
 	s := Catch()
-	s.Caught()
+	s.Complete()
 	if os.Getenv("FOREGROUND_EARLY") != "" {
 		// A signal that comes before the process is there.
 		_ = unix.Kill(os.Getpid(), unix.SIGQUIT)
