@@ -72,16 +72,17 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	if err := state.CheckFree(f.Root, id); err != nil {
 		return nil, err
 	}
+	c := &creation{factory: f, bundle: b, options: o}
+	if ownNetwork(b.Spec.Linux.Namespaces) {
+		c.network = namespaces.NewNetwork()
+		defer c.network.Close()
+	}
 	p, err := f.newPlan(id, b, o)
 	if err != nil {
 		return nil, specconv.Locate(b.Raw, err)
 	}
 	defer p.close()
-	c := &creation{factory: f, bundle: b, options: o, plan: p}
-	if p.ownNetwork() {
-		c.network = namespaces.NewNetwork()
-		defer c.network.Close()
-	}
+	c.plan = p
 	defer c.close()
 	if err := c.prepare(); err != nil {
 		return nil, err

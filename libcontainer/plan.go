@@ -108,8 +108,10 @@ func (p *plan) planNamespaces(spec *specs.Spec) error {
 
 // ownNetwork tells whether the network namespace is a new one that belongs to the user
 // namespace that we are in, so that anybody here can make it.
-func (p *plan) ownNetwork() bool {
-	return p.spawn.New&unix.CLONE_NEWNET != 0 && !p.init.UserNamespace
+func ownNetwork(list []specs.LinuxNamespace) bool {
+	network, listed := namespaces.Find(list, specs.NetworkNamespace)
+	_, user := namespaces.Find(list, specs.UserNamespace)
+	return listed && network.Path == "" && !user
 }
 
 // timeOffsets formats linux.timeOffsets for /proc/PID/timens_offsets, time_namespaces(7).
