@@ -299,6 +299,9 @@ func (c *creation) serve() error {
 	if c.options.ConsoleSocket != nil {
 		files = append(files, c.options.ConsoleSocket)
 	}
+	prepared := c.prepareMounts()
+	defer closeAll(prepared)
+	files = append(files, prepared...)
 	err := c.sync.Config(wire.Marshal(&c.plan.init), files...)
 	if err == nil {
 		err = c.stage()
@@ -313,6 +316,20 @@ func (c *creation) serve() error {
 		return specconv.Field(f.Pointer, f)
 	}
 	return err
+}
+
+// prepareMounts makes mounts that init would have to make, which is still starting.
+func (c *creation) prepareMounts() []*os.File {
+	if c.plan.spawn.New&unix.CLONE_NEWNS == 0 || c.plan.init.UserNamespace {
+		return nil
+	}
+	return rootfs.Prepare(&c.plan.init.Root)
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // keep keeps what later commands need. Before this, no hook runs.

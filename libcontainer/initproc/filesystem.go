@@ -12,7 +12,7 @@ import (
 // mounts opens the root and mounts what the plan lists.
 func (c *container) mounts() error {
 	var err error
-	if c.root, err = rootfs.Open(&c.plan.Root, c.sync.MountFD); err != nil {
+	if c.root, err = rootfs.Open(&c.plan.Root, c.sync.MountFD, c.prepared...); err != nil {
 		return err
 	}
 	return c.root.Mounts()

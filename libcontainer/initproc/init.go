@@ -57,17 +57,18 @@ func Env() []string { return []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=async
 
 // container is the container as init builds it up.
 type container struct {
-	plan    Plan
-	sync    *syncpipe.Init
-	lock    *os.File // the container's lock, held until the parent has committed; not in an exec
-	channel *os.File // the start channel; in an exec, a pidfd of the container's init
-	socket  *os.File // the console socket, or nil
-	root    *rootfs.FS
-	rootDir *os.File       // "/" once the root has changed
-	proc    *rootfs.Procfs // one of our own, if a later step needs it
-	start   *syncpipe.Waiter
-	path    string // of the program
-	image   *process.Image
+	plan     Plan
+	sync     *syncpipe.Init
+	lock     *os.File   // the container's lock, held until the parent has committed; not in an exec
+	channel  *os.File   // the start channel; in an exec, a pidfd of the container's init
+	socket   *os.File   // the console socket, or nil
+	prepared []*os.File // mounts that the parent has made
+	root     *rootfs.FS
+	rootDir  *os.File       // "/" once the root has changed
+	proc     *rootfs.Procfs // one of our own, if a later step needs it
+	start    *syncpipe.Waiter
+	path     string // of the program
+	image    *process.Image
 
 	confined bool       // the seccomp filter is loaded, and these say what execve will find:
 	expected unix.Errno // why it will fail, or 0
@@ -154,6 +155,9 @@ func (c *container) take(files []*os.File) error {
 	}
 	if c.plan.Terminal != nil && len(files) > 0 {
 		c.socket, files = files[0], files[1:]
+	}
+	if n := len(c.plan.Root.Prepared); n <= len(files) {
+		c.prepared, files = files[:n], files[n:]
 	}
 	if len(files) > 0 || (c.channel == nil) != c.plan.Starts || c.plan.Terminal != nil && c.socket == nil {
 		return errors.New("receive Config: wrong number of fds")

@@ -21,7 +21,8 @@ type Exec struct {
 
 // Plan is all that init applies, worked out by the parent. It is plain data, see package
 // wire. The fds that go with it are, in this order: the start channel unless Starts is set,
-// or for an exec a pidfd of the container's init; and the console socket if there is one.
+// or for an exec a pidfd of the container's init; the console socket if there is one; and the
+// mounts that the parent has prepared.
 type Plan struct {
 	ID   string
 	Exec *Exec // join a container that exists; then nothing of its root, hooks and hostname is set

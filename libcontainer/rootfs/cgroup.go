@@ -16,7 +16,7 @@ const cgroupMount = "/sys/fs/cgroup"
 
 // mountCgroup shows the container its cgroups. With a cgroup namespace that is a new mount, whose root is the container's
 // cgroup; without one, a copy of what the host has.
-func (f *FS) mountCgroup(m *Mount) error {
+func (f *FS) mountCgroup(i int, m *Mount) error {
 	target, _, err := f.target(m.Destination, false)
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func (f *FS) mountCgroup(m *Mount) error {
 	if unified := f.plan.unified(m); unified != nil {
 		return f.mountUnified(m, unified, target)
 	}
-	return f.mountHierarchies(m, target)
+	return f.mountHierarchies(i, m, target)
 }
 
 // unified gives the version 2 hierarchy if that is all that the mount shows.
@@ -84,8 +84,12 @@ func (f *FS) bindCgroup(m *Mount, source string, target int) error {
 		return fmt.Errorf("bind source %q: %w", source, err)
 	}
 	defer unix.Close(fd)
-	if set := attrBits(m.Attr.Set &^ accessTimes); set != 0 {
-		if err := linux.MountSetattr(fd, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: set}); err != nil {
+	attr := unix.MountAttr{Attr_set: attrBits(m.Attr.Set &^ accessTimes)}
+	if f.outside {
+		attr.Propagation = unix.MS_SLAVE // as init's copy of the host's mounts is
+	}
+	if attr != (unix.MountAttr{}) {
+		if err := linux.MountSetattr(fd, unix.AT_RECURSIVE, &attr); err != nil {
 			return fmt.Errorf("change the attributes of %q: %w", source, err)
 		}
 	}
@@ -95,9 +99,39 @@ func (f *FS) bindCgroup(m *Mount, source string, target int) error {
 	return attach(fd, target)
 }
 
-// mountHierarchies makes what a version 1 host has at /sys/fs/cgroup: a tmpfs with a mount for each hierarchy, and links
+// mountHierarchies shows what a version 1 host has at /sys/fs/cgroup: a tmpfs with a mount for each hierarchy, and links
 // from the name of each controller to the hierarchy that it shares with others.
-func (f *FS) mountHierarchies(m *Mount, target int) error {
+func (f *FS) mountHierarchies(i int, m *Mount, target int) error {
+	if fd, found := f.ready(i); found {
+		f.late = append(f.late, late{fd, m}) // closed later in any case
+		return attach(fd, target)
+	}
+	fd, err := f.hierarchyDir(m)
+	if err != nil {
+		return err
+	}
+	f.late = append(f.late, late{fd, m})
+	if err := attach(fd, target); err != nil {
+		return err
+	}
+	return f.fillHierarchies(m, fd)
+}
+
+// hierarchies makes the whole detached. Kernels before 6.15 attach nothing in a tree that isn't attached itself.
+func (f *FS) hierarchies(m *Mount) (int, error) {
+	fd, err := f.hierarchyDir(m)
+	if err != nil {
+		return -1, err
+	}
+	if err := f.fillHierarchies(m, fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// hierarchyDir makes the tmpfs.
+func (f *FS) hierarchyDir(m *Mount) (int, error) {
 	dir := Mount{
 		Kind: Tmpfs, Type: "tmpfs", Source: "tmpfs", Destination: m.Destination, Propagation: m.Propagation,
 		Params: []Param{{Key: "mode", Value: "755", HasValue: true}},
@@ -105,15 +139,16 @@ func (f *FS) mountHierarchies(m *Mount, target int) error {
 	}
 	fd, err := f.detached(&dir, Param{})
 	if err != nil {
-		return err
+		return -1, err
 	}
-	f.late = append(f.late, late{fd, m}) // closed later in any case
 	if err := decorate(fd, &dir); err != nil {
-		return err
+		unix.Close(fd)
+		return -1, err
 	}
-	if err := attach(fd, target); err != nil {
-		return err
-	}
+	return fd, nil
+}
+
+func (f *FS) fillHierarchies(m *Mount, fd int) error {
 	for i := range f.plan.Cgroups {
 		if err := f.mountHierarchy(m, &f.plan.Cgroups[i], fd); err != nil {
 			return fmt.Errorf("hierarchy %q: %w", f.plan.Cgroups[i].Name, err)

@@ -49,7 +49,10 @@ func (f *FS) mountFilesystem(i int, m *Mount) error {
 	if m.legacy() {
 		return f.mountLegacy(m, target, extra)
 	}
-	fd, err := f.detached(m, extra)
+	fd, found := f.ready(i)
+	if !found {
+		fd, err = f.detached(m, extra)
+	}
 	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
 		fd, err = f.withoutGroup(m, err)
 	}

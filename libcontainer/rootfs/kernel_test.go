@@ -31,6 +31,8 @@ type act struct {
 	dir  string
 	spec *specs.Spec
 	opts Options
+
+	prepare func(*Plan) ([]*os.File, error) // what the parent does before
 }
 
 // scenes are played in the child, by name.
@@ -475,7 +477,13 @@ func (a *act) build(ask Ask) error {
 		return err
 	}
 	p.Cgroups = thisHost()
-	f, err := Open(p, ask)
+	var prepared []*os.File
+	if a.prepare != nil {
+		if prepared, err = a.prepare(p); err != nil {
+			return err
+		}
+	}
+	f, err := Open(p, ask, prepared...)
 	if err != nil {
 		return err
 	}

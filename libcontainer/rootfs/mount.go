@@ -37,7 +37,7 @@ func (f *FS) mount(i int, m *Mount) error {
 	case m.Kind == Bind:
 		return f.bind(i, m)
 	case m.Kind == Cgroup, m.Kind == Cgroup2:
-		return f.mountCgroup(m)
+		return f.mountCgroup(i, m)
 	default:
 		return f.mountFilesystem(i, m)
 	}

@@ -27,6 +27,9 @@ type FS struct {
 	late []late // mounts that become read-only when everything is in them
 
 	anchors []anchor // where to look protected paths up
+
+	prepared []*os.File // what the parent has made, see Plan.Prepared
+	outside  bool       // this is the parent, which sees the host's mounts themselves
 }
 
 // late is a mount that becomes read-only in [FS.Readonly].
@@ -38,9 +41,12 @@ type late struct {
 // Open pins the container's root: it becomes a mount of its own, which later steps know by its fd. Before that the mount
 // namespace is cut off from the host's, as far as the configuration doesn't ask for the contrary.
 //
-// The caller's umask is 0 until [FS.Close], so that modes are exact.
-func Open(p *Plan, ask Ask) (*FS, error) {
-	f := &FS{plan: p, ask: ask, root: -1, dev: -1, null: -1}
+// The caller's umask is 0 until [FS.Close], so that modes are exact. The prepared files come from [Prepare].
+func Open(p *Plan, ask Ask, prepared ...*os.File) (*FS, error) {
+	if len(prepared) != len(p.Prepared) {
+		return nil, fmt.Errorf("%d prepared mounts for %d", len(prepared), len(p.Prepared))
+	}
+	f := &FS{plan: p, ask: ask, prepared: prepared, root: -1, dev: -1, null: -1}
 	if p.MountNS {
 		if err := f.isolate(); err != nil {
 			return nil, err
@@ -60,14 +66,24 @@ func (f *FS) Close() {
 			unix.Close(fd)
 		}
 	}
-	for _, l := range f.late {
-		unix.Close(l.fd)
+	f.closeLate()
+	for _, file := range f.prepared {
+		if file != nil {
+			file.Close()
+		}
 	}
 	for _, a := range f.anchors {
 		unix.Close(a.fd)
 	}
-	f.root, f.dev, f.null, f.late, f.anchors = -1, -1, -1, nil, nil
+	f.root, f.dev, f.null, f.prepared, f.anchors = -1, -1, -1, nil, nil
 	unix.Umask(f.umask)
+}
+
+func (f *FS) closeLate() {
+	for _, l := range f.late {
+		unix.Close(l.fd)
+	}
+	f.late = nil
 }
 
 // shared tells that the configuration wants mounts to propagate to the host.
@@ -118,7 +134,10 @@ func (f *FS) pin() error {
 	}
 	defer unix.Close(at)
 	const clone = unix.OPEN_TREE_CLONE | unix.AT_RECURSIVE | unix.AT_EMPTY_PATH
-	root, err := linux.OpenTree(at, "", clone)
+	root, found := f.ready(rootIndex)
+	if !found {
+		root, err = linux.OpenTree(at, "", clone)
+	}
 	if err == unix.EINVAL && f.plan.MountNS { //nolint:errorlint // a bare errno
 		// It lies on an unbindable mount, as in a container whose own root is one.
 		if err = isolateMountOf(rootPath); err == nil {

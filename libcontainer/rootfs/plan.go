@@ -43,6 +43,8 @@ type Plan struct {
 
 	// Cgroups are the hierarchies that a mount of type cgroup shows. The caller fills them in once it knows them.
 	Cgroups []Hierarchy
+	// Prepared says which mounts [Prepare] has made, by their index in Mounts.
+	Prepared []int
 }
 
 // Kind says how a mount is made.
