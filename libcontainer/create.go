@@ -299,6 +299,9 @@ func (c *creation) serve() error {
 	if c.options.ConsoleSocket != nil {
 		files = append(files, c.options.ConsoleSocket)
 	}
+	if c.network != nil {
+		c.plan.init.Loopback = !c.network.Loopback() // what failed, init tries again, and says why
+	}
 	prepared := c.prepareMounts()
 	defer closeAll(prepared)
 	files = append(files, prepared...)

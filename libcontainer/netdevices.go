@@ -31,14 +31,13 @@ func (c *creation) moveDevices() error {
 }
 
 // joinNetwork has init join the network namespace that was made meanwhile. If that failed,
-// the clone tries it again and says why; so does init with what is missing in it.
+// the clone tries it again and says why.
 func (c *creation) joinNetwork(r *spawn.Request) {
 	if c.network == nil {
 		return
 	}
 	if file, err := c.network.File(); err == nil {
 		r.New &^= unix.CLONE_NEWNET
-		c.plan.init.Loopback = !c.network.Loopback()
 		r.Join = append(slices.Clone(r.Join), spawn.Join{File: file, Flag: unix.CLONE_NEWNET, Name: string(specs.NetworkNamespace)})
 	}
 }

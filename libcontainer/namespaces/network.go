@@ -11,17 +11,18 @@ import (
 
 // Network is a new network namespace that no process is in.
 type Network struct {
-	made chan struct{}
-	file *os.File
-	err  error
-	lo   error // why lo isn't up
+	made  chan struct{}
+	file  *os.File
+	err   error
+	tried chan struct{} // closed when lo is up, or can't be
+	lo    error
 }
 
 // NewNetwork begins to make a network namespace, owned by the caller's user namespace. The
 // kernel takes as long for it as for all other kinds and the process together, so it is made
 // beside what else the caller does. It ends with the last fd and process that refer to it.
 func NewNetwork() *Network {
-	n := &Network{made: make(chan struct{})}
+	n := &Network{made: make(chan struct{}), tried: make(chan struct{})}
 	go n.make()
 	return n
 }
@@ -37,13 +38,14 @@ func (n *Network) make() {
 		runtime.UnlockOSThread()
 		return
 	}
-	defer close(n.made)
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		n.err = os.NewSyscallError("unshare", err)
-		return
+	defer close(n.tried)
+	if n.err = os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)); n.err == nil {
+		n.file, n.err = linux.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)
 	}
-	n.file, n.err = linux.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)
-	n.lo = LoopbackUp()
+	close(n.made)
+	if n.err == nil {
+		n.lo = LoopbackUp()
+	}
 }
 
 // File waits until the namespace is made. The file belongs to n.
@@ -52,9 +54,9 @@ func (n *Network) File() (*os.File, error) {
 	return n.file, n.err
 }
 
-// Loopback tells whether lo is up in it.
+// Loopback waits until lo is up in it, and tells whether it is.
 func (n *Network) Loopback() bool {
-	<-n.made
+	<-n.tried
 	return n.err == nil && n.lo == nil
 }
 
