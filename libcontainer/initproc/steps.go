@@ -152,7 +152,8 @@ func (c *container) sysctl() error {
 	return specconv.Field("/linux/sysctl", sysctl.Apply(c.proc.Dir(), c.plan.Sysctl))
 }
 
-// ready tells the parent that all steps are done, and lets go of what ties init to it.
+// ready tells the parent that all steps are done, and lets go of what ties init to it, but for the channel to hear the
+// start on.
 func (c *container) ready() error {
 	if err := c.sync.Ready(); err != nil {
 		return err
