@@ -60,7 +60,10 @@ func execAction(c *call) error {
 func joinContainer(c *call) error {
 	var signals *foreground.Signals
 	if !c.Bool("detach") {
-		signals = foreground.Catch() // until we exit
+		var err error
+		if signals, err = foreground.Catch(); err != nil { // until we exit
+			return err
+		}
 	}
 	container, err := load(c)
 	if err != nil {

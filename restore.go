@@ -60,8 +60,10 @@ func restore(c *call) error {
 		}
 		return err
 	}
-	signals := foreground.Catch()
-	signals.Caught()
+	signals, err := foreground.Catch()
+	if err != nil {
+		return err
+	}
 	return j.foreground(c, signals, j.restore, func(*libcontainer.Created) error { return nil })
 }
 

@@ -28,7 +28,10 @@ func run(c *call) error {
 	if c.Bool("detach") {
 		return runDetached(c)
 	}
-	signals := foreground.Catch() // until we exit
+	signals, err := foreground.Catch() // until we exit
+	if err != nil {
+		return err
+	}
 	j, err := newCreateJob(c)
 	if err != nil {
 		return err
@@ -62,7 +65,6 @@ func (j *createJob) foreground(
 	c *call, signals *foreground.Signals,
 	create func(*call) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
 ) error {
-	j.options.Planned = signals.Caught
 	if !c.Bool("no-subreaper") {
 		if err := foreground.BecomeSubreaper(); err != nil {
 			return err
@@ -119,7 +121,6 @@ type attended struct {
 
 // attend starts the process and stays until it ends.
 func attend(p attended, signals *foreground.Signals, terminal *os.File) (int, error) {
-	signals.Complete() // until now we could end like any program: what waits for its start ends with us
 	var relay foreground.Terminal
 	if terminal != nil {
 		master, err := fdsocket.Receive(terminal)

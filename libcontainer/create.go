@@ -45,7 +45,6 @@ type CreateOptions struct {
 	Env           []string // variables added to process.env, such as LISTEN_FDS
 	Notify        bool     // the container gets a socket for sd_notify(3), see NotifySocket
 	Starts        bool     // [Created.Start] follows at once: the container is never one that waits for a start command
-	Planned       func()   // called once nothing is left to do but what has effects; nil for nothing
 }
 
 // creation is a create on its way. What it did is undone if it does not succeed.
@@ -86,9 +85,6 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	defer c.close()
 	if err := c.prepare(); err != nil {
 		return nil, err
-	}
-	if o.Planned != nil {
-		o.Planned()
 	}
 	if c.dir, err = state.Reserve(f.Root, id); err != nil {
 		return nil, err

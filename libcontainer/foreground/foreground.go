@@ -6,9 +6,7 @@ package foreground
 import (
 	"log/slog"
 	"os"
-	"os/signal"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,10 +19,9 @@ const lastSignal = 64
 
 // Signals are those that this command got since Catch.
 type Signals struct {
-	c      chan os.Signal
-	caught chan struct{} // closed when those are that ask to end
-	early  chan struct{} // and when the other early ones are
-	late   *time.Timer   // when the rest are
+	catcher *catcher
+	c       chan unix.Signal
+	heard   chan struct{} // closed when nobody listens any more; nil if nobody did
 }
 
 // Terminal is the relay of a container's terminal, *console.Relay.
@@ -34,66 +31,60 @@ type Terminal interface {
 	Finish(abandon <-chan struct{})
 }
 
-// Catch begins to keep signals from ending this command, and collects them for Wait.
-// Caught has to come before anything is made that would outlast us, and Complete before the
-// process is started.
-//
-// To catch a signal takes Go two changes of threads, and all of them as long as a whole
-// exec. So those that ask to end are caught first, while the caller goes on with what has no
-// effects yet, then the others that people and engines send, and the rest when the process has
-// turned out to live for a while.
-func Catch() *Signals {
-	s := &Signals{make(chan os.Signal, buffered), make(chan struct{}), make(chan struct{}), time.NewTimer(settled)}
-	go func() {
-		s.notify(enders[:])
-		close(s.caught)
-		s.notify(early[:])
-		close(s.early)
-		<-s.late.C
-		s.catchRest()
-	}()
-	return s
-}
-
-func (s *Signals) notify(list []unix.Signal) {
-	for _, n := range list {
-		if caught(n) {
-			signal.Notify(s.c, n)
-		}
+// Catch keeps signals from ending this command, and collects them for Wait. It comes before
+// anything is made that would outlast us. There can be one at a time.
+func Catch() (*Signals, error) {
+	c, err := newCatcher()
+	if err != nil {
+		return nil, err
 	}
-}
-
-// Caught waits until signals that ask to end no longer end this command.
-func (s *Signals) Caught() { <-s.caught }
-
-// Complete waits until no signal that people and engines send is missed.
-func (s *Signals) Complete() { <-s.early }
-
-// enders are the signals that are caught first, early those that come next.
-var (
-	enders = [...]unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
-	early  = [...]unix.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH}
-)
-
-// settled is when the others are caught. On a busy machine a container of a few milliseconds takes ten times as long.
-const settled = 100 * time.Millisecond
-
-func (s *Signals) catchRest() {
 	for n := unix.Signal(1); n <= lastSignal; n++ {
 		if caught(n) {
-			signal.Notify(s.c, n)
+			c.catch(n, n == unix.SIGHUP || n == unix.SIGINT) // nohup(1), or a job of a shell without job control
 		}
 	}
-	select { // of those who ended before
-	case s.c <- unix.SIGCHLD:
+	return &Signals{catcher: c, c: make(chan unix.Signal, buffered)}, nil
+}
+
+// settled is when we begin to reap orphans, in milliseconds: SIGCHLD is caught when the process has turned out to live for a
+// while, because most that don't have none, and to be told of their own end takes time.
+const settled = 100
+
+// listen passes on what is caught.
+func (s *Signals) listen() {
+	defer close(s.heard)
+	var buf [buffered]byte
+	for timeout := settled; ; {
+		numbers := s.catcher.next(timeout, buf[:])
+		if len(numbers) == 0 {
+			timeout = -1
+			s.catcher.catch(unix.SIGCHLD, false)
+			s.send(unix.SIGCHLD) // for those who ended before
+		}
+		for _, n := range numbers {
+			if n == 0 {
+				return
+			}
+			s.send(unix.Signal(n))
+		}
+	}
+}
+
+func (s *Signals) send(n unix.Signal) {
+	select {
+	case s.c <- n:
 	default: // so many wait that one of them will do
 	}
 }
 
-// Stop gives signals their usual effects back, unless the process has just been started.
+// Stop gives signals their usual effects back.
 func (s *Signals) Stop() {
-	s.late.Stop()
-	signal.Stop(s.c)
+	s.catcher.stop()
+	if s.heard != nil {
+		s.catcher.wake()
+		<-s.heard
+	}
+	s.catcher.close()
 }
 
 // caught tells whether a signal is ours to deal with.
@@ -105,8 +96,10 @@ func caught(n unix.Signal) bool {
 		return false
 	case unix.SIGTTIN, unix.SIGTTOU: // they stop a background job that wants the terminal
 		return false
-	case unix.SIGHUP, unix.SIGINT: // nohup(1), or a job of a shell without job control
-		return !signal.Ignored(n)
+	case 32, 33: // the C library's
+		return false
+	case unix.SIGCHLD: // later
+		return false
 	}
 	return true
 }
@@ -119,6 +112,8 @@ func caught(n unix.Signal) bool {
 func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
 	ended, stopped := make(chan struct{}), make(chan struct{})
 	status := 255 // if somebody else reaps it
+	s.heard = make(chan struct{})
+	go s.listen()
 	go func() {
 		s.passOn(pid, pidfd, t, ended, &status)
 		close(stopped)
@@ -143,7 +138,7 @@ func (s *Signals) passOn(pid int, pidfd *os.File, t Terminal, ended <-chan struc
 		case <-ended:
 			return
 		case n := <-s.c:
-			switch n := n.(unix.Signal); n {
+			switch n {
 			case unix.SIGCHLD:
 				reapAll(pid, status)
 			case unix.SIGPIPE: // we wrote to a pipe that nobody reads: no news for the container

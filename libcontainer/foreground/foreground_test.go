@@ -29,8 +29,10 @@ func TestMain(m *testing.M) {
 
 // command stands for `run`: it starts a child in the foreground and exits with its status.
 func command() {
-	s := Catch()
-	s.Complete()
+	s, err := Catch()
+	if err != nil {
+		panic(err)
+	}
 	if os.Getenv("FOREGROUND_EARLY") != "" {
 		// A signal that comes before the process is there.
 		_ = unix.Kill(os.Getpid(), unix.SIGQUIT)
@@ -96,10 +98,10 @@ func TestSignalsAreForwarded(t *testing.T) {
 	if lines.Text() != "ready" {
 		t.Fatalf("got %q", lines.Text())
 	}
-	time.Sleep(20 * settled)
+	time.Sleep(20 * settled * time.Millisecond)
 	for n := unix.Signal(1); n <= lastSignal; n++ {
 		switch n {
-		case unix.SIGKILL, unix.SIGSTOP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGTERM, unix.SIGPROF, 32, 33, 34: // Go keeps the last four to itself
+		case unix.SIGKILL, unix.SIGSTOP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGTERM, unix.SIGPROF, 32, 33, 34: // Go in the child keeps the last four to itself
 			continue
 		}
 		if err := cmd.Process.Signal(n); err != nil {
@@ -118,6 +120,78 @@ func TestSignalsAreForwarded(t *testing.T) {
 	}
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 42 {
 		t.Errorf("ended with %v, want 42", err)
+	}
+}
+
+// realTime is a real-time signal, none of those that emulators keep to themselves.
+const realTime = unix.Signal(40)
+
+// A signal that another process sends is caught, also one that a fault raises; a fault of our own is still Go's.
+func TestFaults(t *testing.T) {
+	s, err := Catch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	for _, n := range []unix.Signal{unix.SIGSEGV, unix.SIGILL, unix.SIGUSR1, unix.SIGSYS, unix.SIGTERM, realTime} {
+		if err := unix.Kill(os.Getpid(), n); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.catcher.next(1000, make([]byte, 8)); len(got) != 1 || unix.Signal(got[0]) != n {
+			t.Errorf("sent %v, got %v", n, got)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a fault made no panic")
+		}
+		if got := s.catcher.next(0, make([]byte, 8)); len(got) != 0 {
+			t.Errorf("a fault was taken for signal %v", got)
+		}
+	}()
+	var nowhere *int
+	*nowhere = 1
+}
+
+// Signals come at any moment, to threads that do anything.
+func TestManySignals(t *testing.T) {
+	s, err := Catch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	const count = 20_000
+	done := make(chan struct{})
+	for range 4 { // busy threads, with stacks that grow and memory that is collected
+		go func() {
+			for garbage := [][]byte{}; ; {
+				select {
+				case <-done:
+					return
+				default:
+					if garbage = append(garbage, make([]byte, 4096)); len(garbage) > 100 {
+						garbage = nil
+					}
+				}
+			}
+		}()
+	}
+	go func() {
+		for range count {
+			_ = unix.Kill(os.Getpid(), realTime) // each counts
+		}
+	}()
+	got := 0
+	for got < count {
+		numbers := s.catcher.next(10_000, make([]byte, 256))
+		if len(numbers) == 0 {
+			break
+		}
+		got += len(numbers)
+	}
+	close(done)
+	if got != count {
+		t.Errorf("%d of %d signals came", got, count)
 	}
 }
 
@@ -175,7 +249,10 @@ func (s stalled) Finish(abandon <-chan struct{}) {
 }
 
 func TestSignalEndsAStalledFinish(t *testing.T) {
-	s := Catch()
+	s, err := Catch()
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer s.Stop()
 	cmd := exec.Command("/bin/true")
 	if err := cmd.Start(); err != nil {
@@ -200,6 +277,10 @@ func TestSignalEndsAStalledFinish(t *testing.T) {
 
 func BenchmarkCatch(b *testing.B) {
 	for b.Loop() {
-		Catch().Stop()
+		s, err := Catch()
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Stop()
 	}
 }
