@@ -10,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -27,11 +26,12 @@ import (
 // Verb is the command line's first word for init. Users never type it.
 const Verb = "init"
 
-// Init has to stay on the process's first thread from the beginning: main starts there,
-// and only a package's init function can hold it there.
+// Init runs here, on the process's first thread, where Go keeps everything until main: held
+// there without the thread that runtime.LockOSThread would make, and before the packages that
+// only the command needs are initialised.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == Verb {
-		runtime.LockOSThread()
+		Main()
 	}
 }
 
