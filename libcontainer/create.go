@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,7 @@ type creation struct {
 	dir     *state.Dir
 	record  *state.Record
 	stands  *state.Record // what takes its place, as soon as init is ready
+	ahead   bool          // it has done so before
 	init    *spawn.Process
 	exe     *os.File // what init is executed from
 	sync    *syncpipe.Parent
@@ -220,6 +222,9 @@ func (c *creation) spawn() error {
 	request.Cgroup, request.Tasks = birth.Unified, birth.Tasks
 	var err error
 	if c.init, err = spawn.Start(&request); err != nil {
+		if errors.Is(err, unix.EINVAL) {
+			err = cmp.Or(namespaces.Missing(c.bundle.Spec.Linux.Namespaces), err)
+		}
 		return err
 	}
 	crashPoint("cloned")
@@ -352,7 +357,25 @@ func (c *creation) stage() error {
 	stands := *c.record
 	stands.Phase, stands.IntelRdt = state.Created, c.plan.resctrl.Leaves()
 	c.stands = &stands
-	return c.dir.Stage(c.stands)
+	if err := c.dir.Stage(c.stands); err != nil || !c.unattended() {
+		return err
+	}
+	c.ahead = true
+	if err := c.dir.Commit(c.stands); err != nil {
+		return err
+	}
+	c.record = c.stands
+	return c.sync.Committed()
+}
+
+// unattended tells whether init can go on to its program by itself: it asks us for nothing on
+// the way, and between its being ready and its start there is nothing to do. Then the commit
+// comes as soon as init has its plan, and saves it a wait. Should it fail after that, all is
+// undone as before.
+func (c *creation) unattended() bool {
+	o, p := c.options, &c.plan.init
+	return o.Starts && o.PIDFile == "" && o.PidfdSocket == "" && o.ConsoleSocket == nil && !o.Notify &&
+		!p.UserNamespace && !p.Root.Asks() && c.bundle.Spec.Hooks == nil && c.plan.cgroup.Settled()
 }
 
 // limit comes when init only waits: its threads and memory are more than some limits have room for.
@@ -394,6 +417,9 @@ func (c *creation) Log(level int, text string) {
 
 // commit makes the container stand on its own.
 func (c *creation) commit() error {
+	if c.ahead {
+		return nil
+	}
 	if path := c.options.PidfdSocket; path != "" {
 		if err := fdsocket.SendTo(path, c.init.PidFD); err != nil {
 			return err

@@ -20,6 +20,7 @@ type Created struct {
 	// What a container with CreateOptions.Starts still has of its creation; nil otherwise, and once it has been started.
 	dir      *state.Dir // locked
 	sync     *syncpipe.Parent
+	ahead    bool // init needs no word to go on
 	filtered bool // a seccomp filter is between init and its program
 }
 
@@ -30,20 +31,18 @@ func (c *creation) created() *Created {
 		filtered: c.plan.init.Seccomp != nil,
 	}
 	if c.options.Starts {
-		created.dir, created.sync = c.dir, c.sync
+		created.dir, created.sync, created.ahead = c.dir, c.sync, c.ahead
 		c.dir, c.sync = nil, nil
 	}
 	return created
 }
 
 // Start is [Container.Start] where nobody else could have started or changed the container: its lock has been held since
-// it was reserved, and init waits for a word on the channel that it has with us. If we end before that, so does init.
+// it was reserved, and init waits for a word on the channel that it has with us, unless it has got that beforehand. If we
+// end before that, so does init.
 func (c *Created) Start() error {
 	defer c.Abandon()
-	if err := c.sync.Committed(); err != nil {
-		if errors.Is(err, syncpipe.ErrClosed) {
-			err = startRefused(c.record.ID, specs.StateStopped)
-		}
+	if err := c.release(); err != nil {
 		return c.blameLimit(err)
 	}
 	crashPoint("released")
@@ -60,6 +59,18 @@ func (c *Created) Start() error {
 		}
 	}
 	return c.poststart(c.dir)
+}
+
+// release has init go on.
+func (c *Created) release() error {
+	if c.ahead {
+		return nil
+	}
+	err := c.sync.Committed()
+	if errors.Is(err, syncpipe.ErrClosed) {
+		err = startRefused(c.record.ID, specs.StateStopped)
+	}
+	return err
 }
 
 // Abandon lets go of the lock and of init. If it was not started, it ends.

@@ -30,6 +30,11 @@ func (m *Manager) Configure() error {
 	return m.write(&m.plan.early)
 }
 
+// Settled tells whether Limit has nothing to do.
+func (m *Manager) Settled() bool {
+	return m.plan == nil || m.record.Driver == DriverDisabled || m.record.Driver == DriverCgroupfs && m.plan.late.empty()
+}
+
 // Limit gives the container its limits of memory, processes and CPU time. It comes when init has done its work and waits:
 // init's threads are more than many a container's pids.limit, and with a quota of 1 % of a CPU it would take a second.
 func (m *Manager) Limit() error {

@@ -54,3 +54,31 @@ func ReadFile(path string) ([]byte, error) {
 		}
 	}
 }
+
+// WriteFile writes a whole file, as os.WriteFile does, in as few system calls as that takes.
+func WriteFile(path string, data []byte, mode os.FileMode) error {
+	fd, err := open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			unix.Close(fd)
+			return &fs.PathError{Op: "write", Path: path, Err: err}
+		}
+		data = data[max(n, 0):]
+	}
+	if err := unix.Close(fd); err != nil {
+		return &fs.PathError{Op: "close", Path: path, Err: err}
+	}
+	return nil
+}
+
+// Rename is os.Rename for files, without a look at what is there before.
+func Rename(from, to string) error {
+	if err := unix.Rename(from, to); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}

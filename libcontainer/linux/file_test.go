@@ -54,3 +54,34 @@ func TestOpen(t *testing.T) {
 		t.Errorf("exclusive: %v", err)
 	}
 }
+
+func TestWriteFileAndRename(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "file"), filepath.Join(dir, "other")
+	for _, text := range []string{"a long text", "short", ""} { // the old one is gone
+		if err := WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if data, err := os.ReadFile(path); err != nil || string(data) != text {
+			t.Errorf("%q: %q, %v", text, data, err)
+		}
+	}
+	if err := WriteFile(dir, nil, 0o600); !errors.Is(err, unix.EISDIR) {
+		t.Errorf("a directory: %v", err)
+	}
+	if err := WriteFile("/dev/full", []byte("x"), 0o600); !errors.Is(err, unix.ENOSPC) || err.Error() != "write /dev/full: no space left on device" {
+		t.Errorf("a full device: %v", err)
+	}
+	if err := os.WriteFile(other, []byte("other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Rename(path, other); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(other); err != nil || len(data) != 0 {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := Rename(path, other); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no such file: %v", err)
+	}
+}

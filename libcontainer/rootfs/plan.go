@@ -174,3 +174,13 @@ func (p *Plan) planProtected(linux *specs.Linux) error {
 	}
 	return nil
 }
+
+// Asks tells whether init will ask for the source of a mount, see [Ask].
+func (p *Plan) Asks() bool {
+	for i := range p.Mounts {
+		if p.Mounts[i].IDMap != nil {
+			return true
+		}
+	}
+	return false
+}

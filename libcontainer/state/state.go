@@ -295,13 +295,13 @@ func (d *Dir) Stage(r *Record) error {
 	if err != nil {
 		return fmt.Errorf("encode %q: %w", recordName, err)
 	}
-	return os.WriteFile(d.file(r.Phase)+".new", raw, 0o600)
+	return linux.WriteFile(d.file(r.Phase)+".new", raw, 0o600)
 }
 
 // Commit is the rest of Save, for a record that was staged.
 func (d *Dir) Commit(r *Record) error {
 	path := d.file(r.Phase)
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := linux.Rename(path+".new", path); err != nil {
 		return err
 	}
 	if r.Phase == Created {
@@ -329,12 +329,12 @@ func (d *Dir) file(p Phase) string {
 
 // SaveConfig keeps a verbatim copy of config.json: the bundle may change after create.
 func (d *Dir) SaveConfig(raw []byte) error {
-	return os.WriteFile(filepath.Join(d.path, configName), raw, 0o600)
+	return linux.WriteFile(filepath.Join(d.path, configName), raw, 0o600)
 }
 
 // SaveFilter keeps the compiled seccomp filter, in a form of package seccomp's.
 func (d *Dir) SaveFilter(raw []byte) error {
-	return os.WriteFile(filepath.Join(d.path, filterName), raw, 0o600)
+	return linux.WriteFile(filepath.Join(d.path, filterName), raw, 0o600)
 }
 
 // Filter returns what SaveFilter has kept, or fs.ErrNotExist.
