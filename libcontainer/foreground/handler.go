@@ -15,7 +15,8 @@ import (
 
 // What the handler looks up: the pipe's end that it writes to, and Go's handler, the same for all signals.
 var (
-	pipe     int32
+	pipe int32
+	//lint:ignore U1000 the handler reads it
 	previous uintptr
 )
 

@@ -39,7 +39,9 @@ func (c *catcher) wake() {
 func (c *catcher) next(timeout int, buf []byte) []byte {
 	var over <-chan time.Time
 	if timeout >= 0 {
-		over = time.After(time.Duration(timeout) * time.Millisecond)
+		timer := time.NewTimer(time.Duration(timeout) * time.Millisecond)
+		defer timer.Stop()
+		over = timer.C
 	}
 	select {
 	case n := <-c.c:
