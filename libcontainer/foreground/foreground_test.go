@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 		command()
 	case "child":
 		child()
+	case "broken":
+		broken()
 	}
 }
 
@@ -56,6 +58,23 @@ func command() {
 		time.Sleep(200 * time.Millisecond) // the child is not deaf yet
 	}
 	os.Exit(s.Wait(cmd.Process.Pid, os.NewFile(uintptr(fd), "pidfd"), nil))
+}
+
+// broken writes to a stdout that nobody reads, and starts a program that says what SIGPIPE does to it.
+func broken() {
+	if _, err := Catch(); err != nil {
+		panic(err)
+	}
+	var err error
+	for err == nil {
+		_, err = fmt.Println("is anybody there?")
+	}
+	cmd := exec.Command("grep", "-E", "Sig(Blk|Ign):", "/proc/self/status")
+	cmd.Stdout = os.Stderr
+	if err := cmd.Run(); err != nil {
+		panic(err)
+	}
+	os.Exit(42)
 }
 
 // child tells which signals it gets, until SIGTERM.
@@ -192,6 +211,26 @@ func TestManySignals(t *testing.T) {
 	close(done)
 	if got != count {
 		t.Errorf("%d of %d signals came", got, count)
+	}
+}
+
+func TestBrokenStdout(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	defer write.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "FOREGROUND_TEST=broken")
+	var seen strings.Builder
+	cmd.Stdout, cmd.Stderr = write, &seen
+	_ = cmd.Run()
+	if cmd.ProcessState.ExitCode() != 42 {
+		t.Errorf("ended with %v: %s", cmd.ProcessState, seen.String())
+	}
+	if want := "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"; seen.String() != want {
+		t.Errorf("a child has %q, want %q", seen.String(), want)
 	}
 }
 

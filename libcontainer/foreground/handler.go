@@ -4,6 +4,7 @@ package foreground
 
 import (
 	"fmt"
+	"os/signal"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +61,8 @@ func newCatcher() (*catcher, error) {
 	var goes action
 	sigaction(unix.SIGSEGV, nil, &goes)
 	pipe, previous = int32(ends[1]), goes.handler
+	// Go would end us after a write to a broken stdout or stderr. It has nobody else's SIGPIPE ignored: an execve resets a handler.
+	signal.Ignore(unix.SIGPIPE)
 	return &catcher{read: ends[0]}, nil
 }
 
