@@ -160,8 +160,8 @@ func checkConsole(t *testing.T, c *Console, p *Plan) {
 	if _, err := c.Peer.WriteString("line\n"); err != nil {
 		t.Error(err)
 	}
-	b := make([]byte, 100)
-	n, err := c.Master.Read(b)
+	b := make([]byte, len(want)) // which may come in parts
+	n, err := io.ReadFull(c.Master, b)
 	if err != nil || string(b[:n]) != want {
 		t.Errorf("read %q, %v; want %q", b[:n], err, want)
 	}

@@ -117,6 +117,7 @@ func session(task string) {
 		fmt.Fprint(os.Stdout, "last words")
 	case "endless":
 		_, _ = io.Copy(os.Stdout, &pattern{})
+		time.Sleep(10 * time.Second) // the signal of a hang-up may come after the error
 	}
 }
 
