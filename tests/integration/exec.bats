@@ -219,6 +219,19 @@ process() { jq ".process | $1" config.json >process.json; }
 	run -0 oci-run exec --cgroup / "$id" true
 }
 
+@test "exec where no memfd may be executed" {
+	needs_root
+	[[ -e /proc/sys/vm/memfd_noexec ]] || skip 'no sysctl vm.memfd_noexec here (Linux 6.3)'
+	program sleep 1000
+	# The sysctl is the pid namespace's.
+	run -0 unshare --pid --fork --mount-proc bash -e -c '
+		echo 2 >/proc/sys/vm/memfd_noexec
+		"$0" --root "$1" run --detach "$2" </dev/null >/dev/null 2>&1
+		"$0" --root "$1" exec "$2" echo hello
+		"$0" --root "$1" delete --force "$2"' "$OCI_RUN" "$state" "$id"
+	output_is hello
+}
+
 @test "a hundred execs at once" {
 	running
 	local n pids=()
