@@ -152,6 +152,7 @@ func (e *execution) enter() (err error) {
 		if e.pid, err = e.way.enter(e); !errors.Is(err, batch.ErrUnavailable) {
 			return err
 		}
+		e.way.leave()
 	}
 	e.way = &initEntrance{}
 	e.pid, err = e.way.enter(e)

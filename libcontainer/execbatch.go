@@ -59,6 +59,9 @@ func (b *batchEntrance) spawn(e *execution) error {
 		return err
 	}
 	defer closeEach(way.Channel, way.Proc, way.Peer)
+	if terminal != nil {
+		defer terminal.Master.Close() // unless it is handed over
+	}
 	exe, err := b.write(way, &e.plan)
 	if err != nil {
 		return err
