@@ -52,6 +52,13 @@ func (f *FS) Devices() error {
 		known, err := placeOf(f.dev)
 		own = err == nil && known.same(at)
 	}
+	if f.plan.Furnished && own {
+		return f.cloneNull(dir)
+	}
+	return f.fillDev(dir, own)
+}
+
+func (f *FS) fillDev(dir int, own bool) error {
 	for i := range f.plan.Devices {
 		d := &f.plan.Devices[i]
 		if err := f.device(dir, own, d); err != nil {
@@ -59,6 +66,16 @@ func (f *FS) Devices() error {
 		}
 	}
 	return f.devLinks(dir)
+}
+
+// cloneNull keeps the null device of a /dev that the parent has filled.
+func (f *FS) cloneNull(dir int) error {
+	for i := range f.plan.Devices {
+		if d := &f.plan.Devices[i]; d.isNull() {
+			return f.keepNull(dir, d.Path[len("/dev/"):])
+		}
+	}
+	return nil
 }
 
 func deviceError(d *Device, err error) error {
@@ -145,13 +162,22 @@ func (f *FS) ownNode(dir int, name string, d *Device) error {
 			return fmt.Errorf("chown: %w", err)
 		}
 	}
-	if d.isNull() && f.null < 0 && len(f.plan.MaskedPaths) > 0 {
-		fd, err := linux.OpenTree(dir, name, unix.OPEN_TREE_CLONE|unix.AT_SYMLINK_NOFOLLOW)
-		if err != nil {
-			return fmt.Errorf("clone: %w", err)
-		}
-		f.null = fd
+	if d.isNull() && !f.outside {
+		return f.keepNull(dir, name)
 	}
+	return nil
+}
+
+// keepNull keeps what files can be masked with.
+func (f *FS) keepNull(dir int, name string) error {
+	if f.null >= 0 || len(f.plan.MaskedPaths) == 0 {
+		return nil
+	}
+	fd, err := linux.OpenTree(dir, name, unix.OPEN_TREE_CLONE|unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return fmt.Errorf("clone %q: %w", "/dev/"+name, err)
+	}
+	f.null = fd
 	return nil
 }
 

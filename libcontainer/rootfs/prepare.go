@@ -2,6 +2,8 @@ package rootfs
 
 import (
 	"os"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -46,11 +48,54 @@ func Prepare(p *Plan) []*os.File {
 			continue
 		}
 		if err == nil {
+			if m.Destination == "/dev" {
+				p.Furnished = p.furnishable() && f.furnish(fd) == nil
+			}
 			p.Prepared = append(p.Prepared, i)
 			files = append(files, os.NewFile(uintptr(fd), "mount"))
 		}
 	}
 	return files
+}
+
+// furnishable tells whether /dev can be filled before anything is mounted on it: all devices are the directory's own entries, and
+// no mount has the name of one, or of a link.
+func (p *Plan) furnishable() bool {
+	if !p.SetupDev || p.UserNS {
+		return false
+	}
+	names := []string{"core", "ptmx"}
+	for _, l := range links {
+		names = append(names, l.name)
+	}
+	for i := range p.Devices {
+		name, inside := strings.CutPrefix(p.Devices[i].Path, "/dev/")
+		if !inside || containsSlash(name) {
+			return false
+		}
+		names = append(names, name)
+	}
+	for i := range p.Mounts {
+		name, _, _ := strings.Cut(strings.TrimPrefix(p.Mounts[i].Destination, "/dev/"), "/")
+		if slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// furnish fills a prepared /dev, and makes the directories that filesystems will be mounted on. What it leaves undone, init does.
+func (f *FS) furnish(dev int) error {
+	for i := range f.plan.Mounts {
+		m := &f.plan.Mounts[i]
+		name, inside := strings.CutPrefix(m.Destination, "/dev/")
+		if inside && !containsSlash(name) && (m.Kind == Filesystem || m.Kind == Tmpfs) {
+			if err := unix.Mkdirat(dev, name, 0o755); err != nil && err != unix.EEXIST { //nolint:errorlint // a bare errno
+				return err
+			}
+		}
+	}
+	return f.fillDev(dev, true)
 }
 
 // cloneRoot clones the root as [FS.pin] does, from mounts that aren't slaves of the host's but the host's.
