@@ -365,7 +365,10 @@ func (c *creation) stage() error {
 		return err
 	}
 	c.record = c.stands
-	return c.sync.Committed()
+	if err := c.sync.Committed(); !errors.Is(err, syncpipe.ErrClosed) {
+		return err
+	}
+	return nil // init has failed already, and what it said is still to be received
 }
 
 // unattended tells whether init can go on to its program by itself: it asks us for nothing on

@@ -134,13 +134,12 @@ func (e end) receive() (*message, error) {
 	var err error
 	for {
 		n, nr, flags, _, err = unix.Recvmsg(int(e.f.Fd()), buf, rights, unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
+		// ECONNRESET is told once, of an end that was closed before it had received all. What it had sent itself comes after.
+		if err != unix.EINTR && err != unix.ECONNRESET {
 			break
 		}
 	}
 	switch {
-	case err == unix.ECONNRESET:
-		return nil, ErrClosed
 	case err != nil:
 		return nil, fmt.Errorf("receive: %w", err)
 	case n == 0:

@@ -103,6 +103,30 @@ func obey(p *Parent) {
 	_ = i.Limits()
 }
 
+// What init says before it ends arrives, even if it has not received what was sent to it.
+func TestFailureWithUnreadMessage(t *testing.T) {
+	p, child, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Committed(); err != nil {
+		t.Fatal(err)
+	}
+	i := &Init{end{child}}
+	if err := i.Failed(&Failure{Text: "no such file"}); err != nil {
+		t.Fatal(err)
+	}
+	i.Close()
+	f, isFailure := errors.AsType[*Failure](p.Serve(&deafHandler{}))
+	if !isFailure || f.Text != "no such file" {
+		t.Errorf("Serve: %v", f)
+	}
+	if err := p.Serve(&deafHandler{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
 // A parent that is gone is noticed, as is an init that is.
 func TestClosed(t *testing.T) {
 	p, child, err := Pair()
