@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,16 +28,25 @@ type batchEntrance struct {
 }
 
 func (b *batchEntrance) enter(e *execution) (pid int, err error) {
+	begin := time.Now()
 	if err := b.spawn(e); err != nil {
 		return 0, err
 	}
+	took("spawn", begin)
+	begin = time.Now()
 	if pid, err = b.report(); errors.Is(err, io.EOF) {
 		return 0, e.explainEnd()
 	}
 	if err != nil {
 		return 0, err
 	}
+	took("batch", begin)
 	return pid, b.confine(e, pid)
+}
+
+// took logs how long a step took, as those of a create do.
+func took(step string, begin time.Time) {
+	slog.Debug("exec: " + step + ": " + time.Since(begin).String())
 }
 
 // confine is the execution's, for a process that is all but the program: what it was allowed as for CPUs may have been another
@@ -168,6 +178,7 @@ func (b *batchEntrance) report() (pid int, err error) {
 }
 
 func (b *batchEntrance) start(func(listener *os.File) error) error {
+	defer took("program", time.Now())
 	if _, err := b.channel.Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("let the process go: %w", err)
 	}

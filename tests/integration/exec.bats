@@ -232,6 +232,15 @@ process() { jq ".process | $1" config.json >process.json; }
 	output_is hello
 }
 
+@test "--debug says what an exec does" {
+	running
+	run -0 oci-run --debug exec "$id" true
+	output_has level=debug
+	run -0 oci-run --debug --log log exec "$id" true
+	output_is ''
+	grep level=debug log
+}
+
 @test "a hundred execs at once" {
 	running
 	local n pids=()
