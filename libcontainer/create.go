@@ -103,7 +103,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 // close lets go of the lock and of init, which notices if there was no commit, unless they
 // were handed on.
 func (c *creation) close() {
-	c.letGo()
+	c.closeHanded()
 	if c.sync != nil {
 		c.sync.Close()
 	}
@@ -209,7 +209,7 @@ func visibleCgroups(m *cgroups.Manager) (list []rootfs.Hierarchy) {
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we
 // committed, nobody takes the container for an abandoned one while init still runs.
 func (c *creation) spawn() error {
-	defer c.letGo()
+	defer c.closeHanded()
 	request := c.plan.spawn
 	c.joinNetwork(&request)
 	request.Exe = c.exe
@@ -237,14 +237,12 @@ func (c *creation) spawn() error {
 	return c.dir.Save(c.record)
 }
 
-// letGo closes what only the new init needs.
-func (c *creation) letGo() {
+// closeHanded closes what only the new init needs.
+func (c *creation) closeHanded() {
 	if c.exe != nil {
 		letGo(c.exe)
 	}
-	if c.child != nil {
-		c.child.Close()
-	}
+	closeAll(c.child)
 	c.exe, c.child = nil, nil
 }
 
@@ -304,7 +302,7 @@ func (c *creation) serve() error {
 		c.plan.init.Loopback = !c.network.Loopback() // what failed, init tries again, and says why
 	}
 	prepared := c.prepareMounts()
-	defer closeAll(prepared)
+	defer closeAll(prepared...)
 	files = append(files, prepared...)
 	err := c.sync.Config(wire.Marshal(&c.plan.init), files...)
 	if err == nil {
@@ -330,9 +328,12 @@ func (c *creation) prepareMounts() []*os.File {
 	return rootfs.Prepare(&c.plan.init.Root)
 }
 
-func closeAll(files []*os.File) {
+// closeAll closes the files, of which some may be nil.
+func closeAll(files ...*os.File) {
 	for _, f := range files {
-		f.Close()
+		if f != nil {
+			f.Close()
+		}
 	}
 }
 

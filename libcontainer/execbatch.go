@@ -13,6 +13,7 @@ import (
 
 	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/console"
+	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/initproc"
 	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/rootfs"
@@ -68,7 +69,7 @@ func (b *batchEntrance) spawn(e *execution) error {
 	if err != nil {
 		return err
 	}
-	defer closeEach(way.Channel, way.Proc, way.Peer)
+	defer closeAll(way.Channel, way.Proc, way.Peer)
 	if terminal != nil {
 		defer terminal.Master.Close() // unless it is handed over
 	}
@@ -100,11 +101,15 @@ func (b *batchEntrance) write(way *initproc.Batch, plan *initproc.Plan) (*os.Fil
 	if err != nil {
 		return nil, err
 	}
+	exe, err := list.Open()
+	if err != nil {
+		return nil, err
+	}
 	for _, w := range warnings {
 		slog.Warn(w)
 	}
 	b.list = list
-	return list.Open()
+	return exe, nil
 }
 
 // prepare opens what the batch works with.
@@ -112,7 +117,7 @@ func (b *batchEntrance) prepare(e *execution) (way *initproc.Batch, terminal *co
 	way = &initproc.Batch{Init: e.init}
 	defer func() {
 		if err != nil {
-			closeEach(way.Channel, way.Proc, way.Peer)
+			closeAll(way.Channel, way.Proc, way.Peer)
 		}
 	}()
 	if b.root, err = e.openRoot(); err != nil {
@@ -126,7 +131,7 @@ func (b *batchEntrance) prepare(e *execution) (way *initproc.Batch, terminal *co
 		}
 		way.Proc = proc.Dir()
 	}
-	if b.channel, way.Channel, err = channel(); err != nil || e.plan.Terminal == nil {
+	if b.channel, way.Channel, err = fdsocket.Pair(); err != nil || e.plan.Terminal == nil {
 		return way, nil, err
 	}
 	if terminal, err = console.Open(b.root, e.plan.Terminal); err == nil {
@@ -146,22 +151,6 @@ func (e *execution) openRoot() (*os.File, error) {
 		return nil, fmt.Errorf("look for the container's init: %w", err)
 	}
 	return root, nil
-}
-
-func channel() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel"), nil
-}
-
-func closeEach(files ...*os.File) {
-	for _, f := range files {
-		if f != nil {
-			f.Close()
-		}
-	}
 }
 
 // report reads what the helper or its child reports, or io.EOF.
@@ -190,6 +179,6 @@ func (b *batchEntrance) start(func(listener *os.File) error) error {
 }
 
 func (b *batchEntrance) leave() {
-	closeEach(b.channel, b.root)
+	closeAll(b.channel, b.root)
 	endHelper(b.helper)
 }

@@ -1,7 +1,7 @@
 // Package specconv turns a bundle into a complete and consistent *specs.Spec, or says which field of its
 // config.json is not. It also makes the configs that `spec` writes.
 //
-// It changes nothing and knows no other package of the runtime. What concerns a single subject (mount options,
+// It changes nothing and knows no package of the runtime but the two that all stands on, linux and oncejson. What concerns a single subject (mount options,
 // capabilities, seccomp, cgroup values …) is checked by the package that applies it; what spans subjects, and the
 // shape of the document, is checked here. The checks follow runtime-spec 1.3, config.md and config-linux.md.
 package specconv
@@ -10,13 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 // ConfigName is the name of the configuration in a bundle (bundle.md).
@@ -66,11 +67,10 @@ func Load(dir string) (*Bundle, error) {
 
 // readConfig opens without blocking and refuses what is not a regular file: a fifo would never end.
 func readConfig(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) // os.Open would set epoll up for what is a file
+	f, err := linux.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {

@@ -159,16 +159,12 @@ func (l *List) Open() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	const name, flags = "oci-run:batch", unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate(name, flags|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_EXEC: all can be executed
-		fd, err = unix.MemfdCreate(name, flags)
-	}
+	fd, err := linux.Memfd("oci-run:batch", true)
 	if errors.Is(err, unix.EACCES) { // sysctl vm.memfd_noexec
 		return nil, ErrUnavailable
 	}
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
+		return nil, err
 	}
 	defer unix.Close(fd)
 	return fill(fd, image)
@@ -180,8 +176,7 @@ func fill(fd int, image []byte) (*os.File, error) {
 	if n, err := unix.Write(fd, image); err != nil || n < len(image) {
 		return nil, fmt.Errorf("write a batch of %d bytes: %d written: %w", len(image), n, err)
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+	if err := linux.Seal(fd); err != nil {
 		return nil, fmt.Errorf("seal a batch: %w", err)
 	}
 	return linux.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY, 0)

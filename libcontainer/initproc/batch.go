@@ -1,6 +1,7 @@
 package initproc
 
 import (
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -9,6 +10,7 @@ import (
 	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/seccomp"
+	"oci-run/libcontainer/spawn"
 )
 
 // Batch is an exec whose init is no Go program but a batch of system calls: execSteps, made
@@ -21,7 +23,6 @@ type Batch struct {
 	Proc    *os.File // the host's procfs, if Labelled
 	Peer    *os.File // the terminal, or nil
 	Root    *os.File // the container's root, which only the caller has
-	Nofile  unix.Rlimit
 
 	plan     *Plan
 	list     *batch.List
@@ -58,7 +59,7 @@ func (b *Batch) join() {
 	l.Do(unix.SYS_SETSID).Or("setsid")
 	process.AddDumpable(l)
 	process.AddKeyring(l, p.ID)
-	if b.Labelled() {
+	if p.Labelled() {
 		p.Labels.Add(l, int(b.Proc.Fd()))
 	}
 	if p.Exec.Mount {
@@ -70,9 +71,6 @@ func (b *Batch) join() {
 		}
 	}
 }
-
-// Labelled is the plan's.
-func (b *Batch) Labelled() bool { return b.plan.Labelled() }
 
 // become makes the process all that the program shall be.
 func (b *Batch) become() (warnings []string, err error) {
@@ -109,7 +107,10 @@ func (b *Batch) fork() {
 	if b.plan.Seccomp != nil {
 		process.AddName(l, Executing)
 	}
-	clone := l.Do(unix.SYS_CLONE, unix.CLONE_PARENT|uintptr(unix.SIGCHLD)).Or("clone in the container's pid namespace")
+	clone := l.Do(unix.SYS_CLONE, unix.CLONE_PARENT|uintptr(unix.SIGCHLD))
+	clone.Explain = func(errno unix.Errno) error {
+		return fmt.Errorf("clone in the container's pid namespace: %w", spawn.ExplainClone(errno))
+	}
 	clone.Result, clone.Zero = message+batch.MessageValue, child
 	l.Do(unix.SYS_WRITE, b.Channel.Fd(), message, batch.ReportSize)
 	l.Do(unix.SYS_EXIT_GROUP, 0)
@@ -122,9 +123,9 @@ func (b *Batch) execute() {
 	l, p, channel := b.list, b.plan, b.Channel.Fd()
 	first := uintptr(3 + p.PreserveFDs)
 	if channel > first {
-		l.Do(unix.SYS_CLOSE_RANGE, first, channel-1, 0)
+		l.Do(unix.SYS_CLOSE_RANGE, first, channel-1, 0).Or("close inherited descriptors")
 	}
-	l.Do(unix.SYS_CLOSE_RANGE, channel+1, ^uintptr(0)>>33, 0)
+	l.Do(unix.SYS_CLOSE_RANGE, channel+1, ^uintptr(0)>>33, 0).Or("close inherited descriptors")
 	l.Do(unix.SYS_FCNTL, channel, unix.F_SETFD, unix.FD_CLOEXEC).Or("mark the channel close-on-exec")
 	l.Do(unix.SYS_SETSID).Or("setsid")
 	if b.Peer != nil {
@@ -134,7 +135,7 @@ func (b *Batch) execute() {
 		l.Do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NPROC, l.Words(n.Cur, n.Max)).Or("set RLIMIT_NPROC")
 	}
 	end := &batch.Call{Number: unix.SYS_EXIT_GROUP, Args: [6]uintptr{1}}
-	l.Do(unix.SYS_READ, channel, l.Room(8), 1).Zero = end
+	l.Do(unix.SYS_READ, channel, l.Room(8), 1).Or("wait for the exec command").Zero = end
 	addFilter(l, p.Seccomp)
 	b.program.AddExec(l)
 	l.Add(end)

@@ -111,7 +111,8 @@ func (p *Plan) AddRest(l *batch.List) {
 	}
 }
 
-// Entering is the change to the working directory in a batch: Add before the change of user, AddAgain after it, as with EnterCwd.
+// Entering is the change to the working directory in a batch: begun by AddCwd before the change of user, ended by AddAgain after it,
+// as with EnterCwd.
 type Entering struct {
 	plan    *Plan
 	root    int     // a directory fd of the container's root, for errors

@@ -14,24 +14,29 @@ type Found struct {
 	plan   *Plan
 	root   int
 	paths  []string // the candidates
+	there  []string // what there is in the directories of Path, to explain why nothing of it was taken
 	chosen uintptr  // a byte with the number of the one that may be executed
 }
 
 // AddLookup is Lookup. root is a directory fd of the container's root: there is looked for the candidates among the directories
-// of Path, and the process sees which of them it may execute. An error says that there is none.
+// of Path, and the process sees which of them it may execute. An error says that there is none, or is batch.ErrUnavailable: a
+// seccomp filter around the runtime doesn't know faccessat2(2), for which Lookup has a way out.
 func (p *Plan) AddLookup(l *batch.List, root int) (*Found, error) {
+	if err := unix.Faccessat2(unix.AT_FDCWD, "/", unix.X_OK, unix.AT_EACCESS); err == unix.EPERM || err == unix.ENOSYS {
+		return nil, batch.ErrUnavailable
+	}
 	name := p.Args[0]
 	f := &Found{plan: p, root: root, paths: []string{name}, chosen: l.Room(8)}
 	if strings.Contains(name, "/") {
-		if p.isDirectory(root, name) {
+		if directory, err := p.seen(root, name); err == nil && directory {
 			return nil, p.lookupError(root, name, unix.EACCES)
 		}
 		f.addPath(l, name)
 		return f, nil
 	}
-	var hint string
-	if f.paths, hint = p.candidates(root); len(f.paths) == 0 {
-		return nil, p.notFound(hint)
+	f.find()
+	if len(f.paths) == 0 {
+		return nil, f.notFound()
 	}
 	f.addSearch(l)
 	return f, nil
@@ -42,10 +47,6 @@ func (p *Plan) lookupError(root int, path string, err error) error {
 	return &ExecError{Prefix: `exec: "` + p.Args[0] + `": `, Err: err, Hint: p.Hint(root, path, errnoOf(err))}
 }
 
-func (p *Plan) notFound(hint string) error {
-	return &ExecError{Prefix: `exec: "` + p.Args[0] + `": `, Err: ErrNotFound, Hint: hint}
-}
-
 // inRoot is a path as seen from the container's root.
 func (p *Plan) inRoot(path string) string {
 	if strings.HasPrefix(path, "/") {
@@ -54,37 +55,38 @@ func (p *Plan) inRoot(path string) string {
 	return p.Cwd + "/" + path
 }
 
-func (p *Plan) isDirectory(root int, path string) bool {
-	fd, err := openInRoot(root, p.inRoot(path), unix.O_PATH|unix.O_DIRECTORY)
-	if err == nil {
-		unix.Close(fd)
+// seen looks at a path from outside of the container: is there anything, and is it a directory?
+func (p *Plan) seen(root int, path string) (directory bool, err error) {
+	fd, err := openInRoot(root, p.inRoot(path), unix.O_PATH)
+	if err != nil {
+		return false, err
 	}
-	return err == nil
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	return st.Mode&unix.S_IFMT == unix.S_IFDIR, err
 }
 
-// candidates are the paths in the directories of Path under which the program may be: all but those where there is nothing or
-// a directory, whoever looks. hint explains the first directory.
-func (p *Plan) candidates(root int) (paths []string, hint string) {
-	for dir := range strings.SplitSeq(p.Path, ":") {
-		if p.Args[0] == "" {
+// find finds the paths in the directories of Path under which the program may be: all but those where there is nothing or a
+// directory, whoever looks. A path relative to the working directory stays: that one may be what is missing, which the process
+// finds out first.
+func (f *Found) find() {
+	f.paths = nil
+	for dir := range strings.SplitSeq(f.plan.Path, ":") {
+		if f.plan.Args[0] == "" {
 			break
 		}
-		path := candidate(dir, p.Args[0])
-		fd, err := openInRoot(root, p.inRoot(path), unix.O_PATH)
-		if err == nil {
-			unix.Close(fd)
+		path := candidate(dir, f.plan.Args[0])
+		directory, err := f.plan.seen(f.root, path)
+		missing := err == unix.ENOENT || err == unix.ENOTDIR
+		if !missing {
+			f.there = append(f.there, path)
 		}
-		switch {
-		case err == unix.ENOENT || err == unix.ENOTDIR:
-		case err == nil && p.isDirectory(root, path):
-			if hint == "" {
-				hint = p.deniedCandidate(root, path)
-			}
-		case len(paths) < maxCandidates:
-			paths = append(paths, path)
+		if directory || missing && path[0] == '/' || len(f.paths) == maxCandidates {
+			continue
 		}
+		f.paths = append(f.paths, path)
 	}
-	return paths, hint
 }
 
 // maxCandidates bounds the candidates of a batch: the number of one is a byte.
@@ -124,12 +126,13 @@ func (f *Found) addSearch(l *batch.List) {
 
 // notFound is Lookup's error when no candidate may be executed.
 func (f *Found) notFound() error {
-	for _, path := range f.paths {
-		if hint := f.plan.deniedCandidate(f.root, path); hint != "" {
-			return f.plan.notFound(hint)
+	e := &ExecError{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: ErrNotFound}
+	for _, path := range f.there {
+		if e.Hint = f.plan.deniedCandidate(f.root, path); e.Hint != "" {
+			break
 		}
 	}
-	return f.plan.notFound("")
+	return e
 }
 
 // AddExec adds the execve.

@@ -10,6 +10,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 // The ways to seal the binary, values of the global option --seal. docs/design/security.md
@@ -69,13 +71,9 @@ func Sealed() (*os.File, error) {
 		return nil, err
 	}
 	defer self.Close()
-	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate("oci-run", flags|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 there is no MFD_EXEC: all can be executed
-		fd, err = unix.MemfdCreate("oci-run", flags)
-	}
+	fd, err := linux.Memfd("oci-run", true)
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
+		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "memfd:oci-run")
 	if err := copyAndSeal(f, self); err != nil {
@@ -89,8 +87,7 @@ func copyAndSeal(f, self *os.File) error {
 	if _, err := io.Copy(f, self); err != nil {
 		return fmt.Errorf("copy %q to memory: %w", "/proc/self/exe", err)
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+	if err := linux.Seal(int(f.Fd())); err != nil {
 		return fmt.Errorf("seal the copy of %q: %w", "/proc/self/exe", err)
 	}
 	// Executing a file that someone has open for writing is ETXTBSY, so the fd that is

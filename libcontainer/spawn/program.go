@@ -84,7 +84,7 @@ func (p *Program) Clone() error {
 	afterFork()
 	runtime.KeepAlive(p)
 	if errno != 0 {
-		return fmt.Errorf("clone in the container's pid namespace: %w", explainClone(errno))
+		return fmt.Errorf("clone in the container's pid namespace: %w", ExplainClone(errno))
 	}
 	p.PID = int(pid)
 	if !p.Notify {

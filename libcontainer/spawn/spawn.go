@@ -89,7 +89,7 @@ func Start(r *Request) (*Process, error) {
 			return nil, fmt.Errorf("unable to apply cgroup configuration: clone3 into cgroup %q: %w "+
 				"(it takes the right to write to cgroup.procs of the cgroup that this and the caller's have above them)", r.Cgroup.Name(), errno)
 		}
-		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, explainClone(errno))
+		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno))
 	}
 	p := &Process{PID: pid, stage: ours, join: r.Join, tasks: r.Tasks}
 	if err := p.follow(r, c); err != nil {
@@ -105,8 +105,8 @@ func Start(r *Request) (*Process, error) {
 	return p, nil
 }
 
-// explainClone adds what the kernel means by an errno of clone3.
-func explainClone(errno syscall.Errno) error {
+// ExplainClone adds what the kernel means by an errno of clone3.
+func ExplainClone(errno syscall.Errno) error {
 	switch errno {
 	case unix.ENOSPC:
 		return fmt.Errorf("%w (a limit below /proc/sys/user/max_*_namespaces is reached, or namespaces are nested too deep)", errno)

@@ -45,7 +45,7 @@ func (c *child) stand(join []Join, use func(pid int) error) error {
 	unix.Close(stage[1])
 	if errno != 0 {
 		p.stage.Close()
-		return fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, explainClone(errno))
+		return fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno))
 	}
 	p.PID = pid
 	// The child waits for an answer that it never gets: its end is our end of the channel.

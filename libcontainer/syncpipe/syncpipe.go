@@ -36,6 +36,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 type kind byte
@@ -207,17 +209,16 @@ func closeAll(files []*os.File) {
 
 // memfd puts data where the other end can read it, whatever its size.
 func memfd(name string, data []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	fd, err := linux.Memfd(name, false)
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
+		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), name)
 	if _, err := f.Write(data); err != nil {
 		f.Close()
 		return nil, err
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+	if err := linux.Seal(int(f.Fd())); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("seal %q: %w", name, err)
 	}

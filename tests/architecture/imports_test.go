@@ -25,8 +25,8 @@ var layers = [][]string{
 		"libcontainer/state", "libcontainer/selfexe", "libcontainer/idmap", "libcontainer/namespaces", "libcontainer/wire",
 		"libcontainer/fdsocket", "libcontainer/batch",
 	},
-	{"specconv", "hooks", "libcontainer/linux"},
-	{"libcontainer/oncejson", "libcontainer/mainstack"},
+	{"specconv", "hooks"},
+	{"libcontainer/linux", "libcontainer/oncejson", "libcontainer/mainstack"},
 }
 
 // confined names the packages that alone may import a module, so that the rest doesn't grow around it.

@@ -73,6 +73,10 @@ same() {
 	same "$id" only
 	same --env PATH=/opt "$id" only
 	same --env PATH=/opt "$id" directory
+	same --env PATH=/opt: "$id" directory
+	same --env PATH=: --cwd /opt "$id" nosuch
+	same --env PATH=. --cwd /opt "$id" only
+	same --env PATH=. --cwd /nonexistent "$id" true
 	same --user 1000 "$id" /root/x
 	same --user 2000 --cwd /secret/dir "$id" true
 	same --cwd /nonexistent "$id" true
