@@ -21,7 +21,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v3"
 
-	"oci-run/libcontainer/initproc"
 	_ "oci-run/libcontainer/mainstack" // grows the stack at once
 )
 
@@ -53,12 +52,9 @@ var commands = [...]*command{
 	&waitCommand,
 }
 
-func main() {
-	if len(os.Args) > 1 && os.Args[1] == initproc.Verb {
-		initproc.Main()
-	}
-	os.Exit(oneCommand(os.Args))
-}
+// main runs a command. An init process never comes here: package initproc takes it over
+// when it is initialised.
+func main() { os.Exit(oneCommand(os.Args)) }
 
 // oneCommand runs a command line and returns the exit status.
 func oneCommand(args []string) int {

@@ -31,7 +31,7 @@ const Verb = "init"
 // only the command needs are initialised.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == Verb {
-		Main()
+		run()
 	}
 }
 
@@ -81,8 +81,8 @@ type step struct {
 	run  func(*container) error
 }
 
-// Main is the init process. It does not return.
-func Main() {
+// run is the init process. It does not return.
+func run() {
 	c, err := receive()
 	if err != nil {
 		os.Exit(1) // there is nobody to tell: the parent is gone, or a person typed "init"
