@@ -47,6 +47,9 @@ func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Cr
 	if err := o.CRIU.Check(); err != nil {
 		return nil, err
 	}
+	if err := o.CRIU.CheckImages(); err != nil {
+		return nil, err
+	}
 	p, err := f.newPlan(id, b, &o.Create)
 	if err != nil {
 		return nil, specconv.Locate(b.Raw, err)

@@ -133,6 +133,19 @@ func (o *Options) checkParent() error {
 	return nil
 }
 
+// CheckImages tells whether there is a directory to restore from.
+func (o *Options) CheckImages() error {
+	info, err := os.Stat(o.Images)
+	if err == nil && !info.IsDir() {
+		err = unix.ENOTDIR
+	}
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return fmt.Errorf("--image-path %q: %w", o.Images, errno)
+	}
+	return err
+}
+
 // directories are the open directories of a request. CRIU takes them over by their numbers.
 type directories struct{ images, work *os.File }
 
