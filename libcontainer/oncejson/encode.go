@@ -153,7 +153,7 @@ func (e *encoder) object(v reflect.Value, depth int) bool {
 			return false
 		}
 		member := v.FieldByIndex(f.index)
-		if f.omitEmpty && isEmpty(member) {
+		if f.omitEmpty && isEmpty(member) || f.omitZero && member.IsZero() {
 			continue
 		}
 		if !first {

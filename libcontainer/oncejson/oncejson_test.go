@@ -121,12 +121,23 @@ func TestEncode(t *testing.T) {
 	type odd struct {
 		Quoted int `json:"quoted,string"`
 	}
+	type part struct {
+		N int
+	}
+	type zeros struct {
+		Part part       `json:"part,omitzero"`
+		List []int      `json:"list,omitzero"`
+		Time time.Time  `json:"time,omitzero"`
+		When *time.Time `json:"when,omitzero"`
+	}
+	epoch := time.Time{}.In(time.FixedZone("", 3600)) // zero by its method only
 	for _, value := range []any{
 		sample{}, &sample{U: &small, P: &sample{}, T: []sample{{}}, L: []string{}, M: map[string]string{"b": "<&>", "a": "\t\r\n\"\\", "c": "\x00\x7fü\u2028\xff"}},
 		sample{Raw: json.RawMessage(" {\"a\" : [1, 2] } ")}, sample{Raw: json.RawMessage(`{"a":"<"}`)}, sample{Raw: json.RawMessage(`{`)},
 		sample{Time: time.Unix(1, 5).UTC(), F: 1.5, Any: []int{1}, Bytes: []byte("x")},
 		[]float64{0, 0.01, 1e-7, 1e20, 1e21, -2.5, 100, math.MaxFloat64, math.Copysign(0, -1)}, []any{nil, 1, "\\", []int{}, map[string]any{}}, math.Inf(1),
-		[]sample(nil), (*sample)(nil), map[string]int{}, map[int]int{1: 2}, nil, odd{7}, "x", 5, true, func() {},
+		[]sample(nil), (*sample)(nil), map[string]int{}, map[int]int{1: 2}, nil, odd{7},
+		zeros{}, zeros{part{1}, []int{}, time.Unix(1, 0).UTC(), &epoch}, zeros{Time: epoch}, "x", 5, true, func() {},
 	} {
 		sameText(t, value)
 	}
@@ -137,9 +148,10 @@ func TestEncode(t *testing.T) {
 		Raw     json.RawMessage   `json:"raw,omitempty"`
 		Map     map[string]string `json:"map,omitempty"`
 		Off     bool              `json:"off,omitempty"`
+		Part    struct{ N int }   `json:"part,omitzero"`
 	}
 	e := encoder{names: map[reflect.Type][]field{}}
-	if !e.value(reflect.ValueOf(record{"x", time.Now(), json.RawMessage(`{"a":1}`), map[string]string{"k": `{"v":"<"}`}, false}), 0) {
+	if !e.value(reflect.ValueOf(record{"x", time.Now(), json.RawMessage(`{"a":1}`), map[string]string{"k": `{"v":"<"}`}, false, struct{ N int }{}}), 0) {
 		t.Errorf("not plain: %s", e.out)
 	}
 }

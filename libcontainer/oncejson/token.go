@@ -93,8 +93,12 @@ type field struct {
 	name      string
 	index     []int // for reflect.Value.FieldByIndex
 	omitEmpty bool
-	strange   bool // has an option that is not known here
+	omitZero  bool
+	strange   bool // has an option that is not known here, or says itself what zero is
 }
+
+// zeroer is what omitzero asks, where a type has it.
+type zeroer interface{ IsZero() bool }
 
 // fieldsOf lists the members of a struct, those of an embedded struct included.
 func fieldsOf(t reflect.Type, known map[reflect.Type][]field) []field {
@@ -119,7 +123,18 @@ func fieldsOf(t reflect.Type, known map[reflect.Type][]field) []field {
 		if name == "" {
 			name = f.Name
 		}
-		list = append(list, field{name, f.Index, option == "omitempty", option != "" && option != "omitempty"})
+		member := field{name: name, index: f.Index}
+		switch option {
+		case "":
+		case "omitempty":
+			member.omitEmpty = true
+		case "omitzero":
+			member.omitZero = true
+			member.strange = reflect.PointerTo(f.Type).Implements(reflect.TypeFor[zeroer]())
+		default:
+			member.strange = true
+		}
+		list = append(list, member)
 	}
 	known[t] = list
 	return list
