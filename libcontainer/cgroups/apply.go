@@ -104,6 +104,18 @@ func (m *Manager) write1(r *lib.Resources) error {
 	return manager.Set(r)
 }
 
+// paths gives the directory of each v1 controller.
+func (m *Manager) paths() map[string]string {
+	paths := make(map[string]string, len(m.record.Hierarchies))
+	for i := range m.record.Hierarchies {
+		h := &m.record.Hierarchies[i]
+		for _, c := range h.Controllers {
+			paths[c] = h.Dir()
+		}
+	}
+	return paths
+}
+
 func (m *Manager) write2(r *lib.Resources, unified []setting) error {
 	dir := m.Path("")
 	if dir == "" {

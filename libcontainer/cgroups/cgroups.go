@@ -5,8 +5,8 @@
 // [Manager.Configure] and [Manager.Join] while init starts, and [Manager.Limit] when init is ready. Every later command
 // gets its Manager from the record with [Open].
 //
-// Directories, membership, freezing, killing and devices are done here with plain system calls on paths that are known
-// without a look at the mount table. Limits and statistics are opencontainers/cgroups' work, whose only importer this is.
+// Directories, membership, freezing, killing, devices and statistics are done here with plain system calls on paths that are
+// known without a look at the mount table. Limits are opencontainers/cgroups' work, whose only importer this is.
 package cgroups
 
 import (

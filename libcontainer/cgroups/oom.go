@@ -35,7 +35,7 @@ func (m *Manager) WatchOOM() (*OOMWatch, error) {
 		return w, nil
 	}
 	if m.record.Mode == V2 {
-		w.event, err = openFile(unix.AT_FDCWD, m.memoryEventsFile(), unix.O_RDONLY)
+		w.event, err = openFile(unix.AT_FDCWD, m.Path("memory")+"/"+m.memoryEventsFile(), unix.O_RDONLY)
 		if err == nil {
 			w.kills, err = m.OOMKills()
 		} else if gone(err) { // the controller isn't enabled here
@@ -153,10 +153,28 @@ func (w *OOMWatch) lookMemory() (oom bool, err error) {
 
 // OOMKills tells how many processes of the container the out-of-memory killer has killed.
 func (m *Manager) OOMKills() (uint64, error) {
-	if m.memoryEventsFile() == "" {
+	dir := m.Path("memory")
+	if dir == "" {
 		return 0, nil
 	}
-	return m.memoryEvents()["oom_kill"], nil
+	c, err := openCounters(dir, make([]byte, 1024))
+	var kills uint64
+	if err == nil {
+		defer c.close()
+		kills, err = c.memoryEvents(m.memoryEventsFile())["oom_kill"], c.err
+	}
+	if gone(err) {
+		err = nil
+	}
+	return kills, err
+}
+
+// memoryEventsFile is the name of the file that counts how often the cgroup met one of its limits.
+func (m *Manager) memoryEventsFile() string {
+	if m.record.Mode == V2 {
+		return "memory.events"
+	}
+	return "memory.oom_control"
 }
 
 // ExplainOOM returns an error that says so if the memory limit killed a process of the container, and what it would have

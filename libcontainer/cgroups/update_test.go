@@ -89,3 +89,25 @@ func TestSet(t *testing.T) {
 		t.Errorf("zeros changed %s", d)
 	}
 }
+
+func TestUnifiedFile(t *testing.T) {
+	for _, c := range []struct {
+		setting
+		keys []string
+	}{
+		{setting{"memory.high", "1"}, nil},
+		{setting{"io.max", "8:0 rbps=1\n8:16 wbps=max\n"}, []string{"8:0", "8:16"}},
+		{setting{"io.weight", "200\n8:0 300"}, []string{"default", "8:0"}},
+		{setting{"rdma.max", "mlx5_1 hca_handle=3"}, []string{"mlx5_1"}},
+	} {
+		f := unifiedFile(c.setting)
+		if f.name != c.file || !f.written || len(f.keys) != len(c.keys) || (f.reset == "") != (c.keys == nil) {
+			t.Errorf("%v: %+v", c.setting, f)
+		}
+		for i, key := range c.keys {
+			if f.keys[i] != key {
+				t.Errorf("%v: key %q, want %q", c.setting, f.keys[i], key)
+			}
+		}
+	}
+}
