@@ -113,16 +113,14 @@ func (c *counters) memoryEvents(name string) map[string]uint64 {
 }
 
 // rdma reads the files of the rdma controller, which both versions have.
-func (c *counters) rdma() *RdmaStats {
+func (c *counters) rdma(s *Stats) {
 	current := c.rdmaEntries("rdma.current")
 	if len(current) == 0 {
-		return nil
+		return
 	}
-	limit := c.rdmaEntries("rdma.max")
-	if len(limit) != len(current) { // a device came or went between the two
-		return nil
+	if limit := c.rdmaEntries("rdma.max"); len(limit) == len(current) { // else a device came or went between the two
+		s.Rdma = &RdmaStats{Current: current, Limit: limit}
 	}
-	return &RdmaStats{Current: current, Limit: limit}
 }
 
 // rdmaEntries reads lines of the form "mlx4_0 hca_handle=2 hca_object=max".

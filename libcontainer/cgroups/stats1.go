@@ -22,17 +22,23 @@ func (m *Manager) stats1(s *Stats) error {
 }
 
 // read1 reads the counters of a hierarchy's controllers. A cgroup that is gone has none.
-func (h *Hierarchy) read1(s *Stats, buf []byte) error {
-	if !counts(h.Controllers) {
-		return nil
-	}
-	c, err := openCounters(h.Dir(), buf)
-	if err == nil {
-		defer c.close()
-		for _, controller := range h.Controllers {
-			c.read1(controller, s)
+func (h *Hierarchy) read1(s *Stats, buf []byte) (err error) {
+	var c *counters
+	for _, controller := range h.Controllers {
+		read := reader1(controller)
+		if read == nil {
+			continue
 		}
-		err = c.err
+		if c == nil {
+			if c, err = openCounters(h.Dir(), buf); err != nil {
+				break
+			}
+			defer c.close()
+		}
+		if read(c, s); c.err != nil {
+			err = c.err
+			break
+		}
 	}
 	if gone(err) {
 		return nil
@@ -40,64 +46,57 @@ func (h *Hierarchy) read1(s *Stats, buf []byte) error {
 	return err
 }
 
-// counts tells whether a hierarchy has a controller that read1 knows.
-func counts(controllers []string) bool {
-	for _, c := range controllers {
-		switch c {
-		case "cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "hugetlb", "rdma":
-			return true
-		}
-	}
-	return false
-}
-
-func (c *counters) read1(controller string, s *Stats) {
+// reader1 gives what reads the counters of a v1 controller; nil if it has none.
+func reader1(controller string) func(*counters, *Stats) {
 	switch controller {
 	case "cpu":
-		c.cpu1(&s.CPU)
+		return (*counters).cpu1
 	case "cpuacct":
-		c.cpuacct1(&s.CPU)
+		return (*counters).cpuacct1
 	case "cpuset":
-		c.cpuset1(&s.CPUSet)
+		return (*counters).cpuset1
 	case "memory":
-		c.memory1(&s.Memory)
+		return (*counters).memory1
 	case "pids":
-		c.pids(&s.Pids)
+		return (*counters).pids
 	case "blkio":
-		c.blkio1(&s.Blkio)
+		return (*counters).blkio1
 	case "hugetlb":
-		c.hugetlb1(s.Hugetlb)
+		return (*counters).hugetlb1
 	case "rdma":
-		s.Rdma = c.rdma()
+		return (*counters).rdma
 	}
+	return nil
 }
 
-func (c *counters) cpu1(s *CPUStats) {
+func (c *counters) cpu1(stats *Stats) {
+	s := &stats.CPU.Throttling
 	c.keyed("cpu.stat", func(key string, n uint64) {
 		switch key {
 		case "nr_periods":
-			s.Throttling.Periods = n
+			s.Periods = n
 		case "nr_throttled":
-			s.Throttling.ThrottledPeriods = n
+			s.ThrottledPeriods = n
 		case "throttled_time":
-			s.Throttling.ThrottledTime = n
+			s.ThrottledTime = n
 		}
 	})
 }
 
-func (c *counters) cpuacct1(s *CPUStats) {
+func (c *counters) cpuacct1(stats *Stats) {
+	s := &stats.CPU.Usage
 	c.keyed("cpuacct.stat", func(key string, n uint64) {
 		switch key {
 		case "user":
-			s.Usage.User = n * tick
+			s.User = n * tick
 		case "system":
-			s.Usage.Kernel = n * tick
+			s.Kernel = n * tick
 		}
 	})
-	s.Usage.Total = c.number("cpuacct.usage")
+	s.Total = c.number("cpuacct.usage")
 	percpu, _ := c.text("cpuacct.usage_percpu")
 	for word := range strings.FieldsSeq(percpu) {
-		s.Usage.Percpu = append(s.Usage.Percpu, c.parse("cpuacct.usage_percpu", word))
+		s.Percpu = append(s.Percpu, c.parse("cpuacct.usage_percpu", word))
 	}
 	const all = "cpuacct.usage_all" // "cpu user system", and a line for each
 	text, _ := c.text(all)
@@ -108,12 +107,13 @@ func (c *counters) cpuacct1(s *CPUStats) {
 			c.fail(c.malformed(all, line))
 			return
 		}
-		s.Usage.PercpuUser = append(s.Usage.PercpuUser, c.parse(all, words[1]))
-		s.Usage.PercpuKernel = append(s.Usage.PercpuKernel, c.parse(all, words[2]))
+		s.PercpuUser = append(s.PercpuUser, c.parse(all, words[1]))
+		s.PercpuKernel = append(s.PercpuKernel, c.parse(all, words[2]))
 	}
 }
 
-func (c *counters) cpuset1(s *CPUSetStats) {
+func (c *counters) cpuset1(stats *Stats) {
+	s := &stats.CPUSet
 	prefix := "cpuset."
 	cpus, ok := c.text(prefix + "cpus")
 	if !ok {
@@ -159,7 +159,8 @@ func (c *counters) list(name, text string) (out []uint16) {
 	return out
 }
 
-func (c *counters) memory1(s *MemoryStats) {
+func (c *counters) memory1(stats *Stats) {
+	s := &stats.Memory
 	s.Raw = make(map[string]uint64, 64)
 	c.keyed("memory.stat", func(key string, n uint64) { s.Raw[key] = n })
 	s.Cache = s.Raw["cache"]
@@ -183,16 +184,17 @@ func (c *counters) memoryEntry(prefix string) (e MemoryEntry) {
 }
 
 // pids is the same in both versions. A limit of 0 stands for none.
-func (c *counters) pids(s *PidsStats) {
-	s.Current = c.number("pids.current")
+func (c *counters) pids(s *Stats) {
+	s.Pids.Current = c.number("pids.current")
 	if limit, ok := c.text("pids.max"); ok && limit != "max" {
-		s.Limit = c.parse("pids.max", limit)
+		s.Pids.Limit = c.parse("pids.max", limit)
 	}
 }
 
 // blkio1 takes the counters of the scheduler bfq, with those that it has for debugging or without, or else those of throttling,
 // which know less.
-func (c *counters) blkio1(s *BlkioStats) {
+func (c *counters) blkio1(stats *Stats) {
+	s := &stats.Blkio
 	bfq := c.blkio("blkio.bfq.io_service_bytes_recursive")
 	if bfq == nil {
 		if s.IoServicedRecursive = c.blkio("blkio.throttle.io_serviced_recursive"); s.IoServicedRecursive != nil {
@@ -238,10 +240,10 @@ func (c *counters) blkio(name string) (out []BlkioEntry) {
 }
 
 // hugetlb1 reads what is reserved (since Linux 5.7), which is what the limits are for.
-func (c *counters) hugetlb1(s map[string]HugetlbStats) {
+func (c *counters) hugetlb1(s *Stats) {
 	for _, size := range lib.HugePageSizes() {
 		prefix := "hugetlb." + size + ".rsvd."
-		s[size] = HugetlbStats{
+		s.Hugetlb[size] = HugetlbStats{
 			Usage:   c.number(prefix + "usage_in_bytes"),
 			Max:     c.number(prefix + "max_usage_in_bytes"),
 			Failcnt: c.number(prefix + "failcnt"),

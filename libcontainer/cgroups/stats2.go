@@ -17,13 +17,9 @@ func (m *Manager) stats2(s *Stats) error {
 		return err
 	}
 	defer c.close()
-	c.pids2(&s.Pids)
-	c.memory2(&s.Memory)
-	c.io2(&s.Blkio)
-	c.cpu2(&s.CPU)
-	c.hugetlb2(s.Hugetlb)
-	s.Rdma = c.rdma()
-	s.Misc = c.misc2()
+	for _, read := range [...]func(*Stats){c.pids2, c.memory2, c.io2, c.cpu2, c.hugetlb2, c.rdma, c.misc2} {
+		read(s)
+	}
 	if m.record.Rootless { // what a user may not see isn't counted
 		return nil
 	}
@@ -31,18 +27,19 @@ func (m *Manager) stats2(s *Stats) error {
 }
 
 // pids2 counts the processes where the controller doesn't.
-func (c *counters) pids2(s *PidsStats) {
-	if c.pids(s); s.Current > 0 {
+func (c *counters) pids2(s *Stats) {
+	if c.pids(s); s.Pids.Current > 0 {
 		return
 	}
 	pids, err := pidsIn(c.dir)
 	if err != nil {
 		c.fail(err)
 	}
-	s.Current = uint64(len(pids))
+	s.Pids.Current = uint64(len(pids))
 }
 
-func (c *counters) memory2(s *MemoryStats) {
+func (c *counters) memory2(stats *Stats) {
+	s := &stats.Memory
 	s.Raw = make(map[string]uint64, 64)
 	c.keyed("memory.stat", func(key string, n uint64) { s.Raw[key] = n })
 	s.Cache = s.Raw["file"]
@@ -57,7 +54,8 @@ func (c *counters) memory2(s *MemoryStats) {
 	s.Events = c.memoryEvents("memory.events")
 }
 
-func (c *counters) cpu2(s *CPUStats) {
+func (c *counters) cpu2(stats *Stats) {
+	s := &stats.CPU
 	c.keyed("cpu.stat", func(key string, n uint64) {
 		switch key {
 		case "usage_usec":
@@ -82,7 +80,8 @@ func (c *counters) cpu2(s *CPUStats) {
 }
 
 // io2 gives io.stat the form that v1 has: lines are "8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0".
-func (c *counters) io2(s *BlkioStats) {
+func (c *counters) io2(stats *Stats) {
+	s := &stats.Blkio
 	const name = "io.stat"
 	text, _ := c.text(name)
 	for line := range strings.Lines(text) {
@@ -158,7 +157,7 @@ func parsePressure(words []string) (d PSIData, err error) {
 }
 
 // hugetlb2 reads what is reserved, as hugetlb1.
-func (c *counters) hugetlb2(s map[string]HugetlbStats) {
+func (c *counters) hugetlb2(s *Stats) {
 	for _, size := range lib.HugePageSizes() {
 		prefix := "hugetlb." + size + ".rsvd."
 		usage, ok := c.text(prefix + "current")
@@ -171,23 +170,22 @@ func (c *counters) hugetlb2(s map[string]HugetlbStats) {
 				h.Failcnt = n
 			}
 		})
-		s[size] = h
+		s.Hugetlb[size] = h
 	}
 }
 
-func (c *counters) misc2() (s map[string]MiscStats) {
+func (c *counters) misc2(s *Stats) {
 	c.keyed("misc.current", func(key string, n uint64) {
-		if s == nil {
-			s = map[string]MiscStats{}
+		if s.Misc == nil {
+			s.Misc = map[string]MiscStats{}
 		}
-		s[key] = MiscStats{Usage: n}
+		s.Misc[key] = MiscStats{Usage: n}
 	})
 	c.keyed("misc.events", func(key string, n uint64) {
 		key = strings.TrimSuffix(key, ".max")
-		if v, ok := s[key]; ok {
+		if v, ok := s.Misc[key]; ok {
 			v.Events = n
-			s[key] = v
+			s.Misc[key] = v
 		}
 	})
-	return s
 }

@@ -135,14 +135,11 @@ func TestRdmaAndMisc(t *testing.T) {
 		Current: []RdmaEntry{{"mlx5_1", 3, 10}, {"ocrdma1", 0, 0}},
 		Limit:   []RdmaEntry{{"mlx5_1", 4, none}, {"ocrdma1", none, none}},
 	}
-	if d := cmp.Diff(want, c.rdma()); d != "" {
-		t.Error(d)
-	}
-	if d := cmp.Diff(map[string]MiscStats{"sev": {4, 1}, "sev_es": {}}, c.misc2()); d != "" {
-		t.Error(d)
-	}
-	if c.err != nil {
-		t.Error(c.err)
+	var got Stats
+	c.rdma(&got)
+	c.misc2(&got)
+	if d := cmp.Diff(Stats{Rdma: want, Misc: map[string]MiscStats{"sev": {4, 1}, "sev_es": {}}}, got); d != "" || c.err != nil {
+		t.Errorf("%v\n%s", c.err, d)
 	}
 }
 
@@ -172,9 +169,9 @@ func TestBlkio(t *testing.T) {
 		}},
 	} {
 		c := directory(t, test.files)
-		var got BlkioStats
+		var got Stats
 		c.blkio1(&got)
-		if d := cmp.Diff(test.want, got); d != "" || c.err != nil {
+		if d := cmp.Diff(test.want, got.Blkio); d != "" || c.err != nil {
 			t.Errorf("%s: %v\n%s", name, c.err, d)
 		}
 	}
@@ -185,14 +182,14 @@ func TestIO2(t *testing.T) {
 		"io.stat":     "8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0 cost.usage=3\n8:0 \n",
 		"io.pressure": "some avg10=1.50 avg60=0.25 avg300=0.00 total=123\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=4\n",
 	})
-	var got BlkioStats
+	var got Stats
 	c.io2(&got)
 	want := BlkioStats{
 		IoServiceBytesRecursive: []BlkioEntry{{8, 16, "Read", 1459200}, {8, 16, "Write", 314773504}},
 		IoServicedRecursive:     []BlkioEntry{{8, 16, "Read", 192}, {8, 16, "Write", 353}},
 		PSI:                     &PSIStats{Some: PSIData{1.5, 0.25, 0, 123}, Full: PSIData{Total: 4}},
 	}
-	if d := cmp.Diff(want, got); d != "" || c.err != nil {
+	if d := cmp.Diff(want, got.Blkio); d != "" || c.err != nil {
 		t.Errorf("%v\n%s", c.err, d)
 	}
 }
