@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -106,6 +107,8 @@ func (c *container) execProcess() error {
 // enterPIDNamespace has this thread's children be born into the container's pid namespace.
 func (c *container) enterPIDNamespace() error {
 	if c.plan.Exec.PID {
+		// From then on this thread can't make threads (clone(2), EINVAL). Now Go makes one that does it in its place, whenever we wait.
+		runtime.LockOSThread()
 		if err := unix.Setns(int(c.channel.Fd()), unix.CLONE_NEWPID); err != nil {
 			return fmt.Errorf("join the container's pid namespace: %w", err)
 		}
