@@ -303,7 +303,7 @@ configured() {
 
 @test "cgroups as engines name them" {
 	configured cgroups
-	find /sys/fs/cgroup -depth -name "$id-pod" -exec rmdir {} + # the engine's own
+	find /sys/fs/cgroup -depth -name "*$id-pod" -exec rmdir {} + # the engine's own
 }
 
 @test "annotations of engines" { configured annotations; }
@@ -366,7 +366,7 @@ configured() {
 }
 
 # of CONTROLLER FILE: what the container's cgroup says.
-of() { cat "/sys/fs/cgroup/$1/oci-run-tests/$id/$2"; }
+of() { cat "/sys/fs/cgroup/$1/oci-run-tests-$id/$2"; }
 
 limits() { echo "$(of memory memory.limit_in_bytes) $(of memory memory.soft_limit_in_bytes) $(of cpu cpu.shares) $(of cpu cpu.cfs_quota_us) $(of cpu cpu.cfs_period_us) $(of pids pids.max) $(of cpuset cpuset.cpus)"; }
 

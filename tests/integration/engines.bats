@@ -25,7 +25,7 @@ adapt() {
 	chown -hR "$owner" rootfs
 	# Lowering it takes CAP_SYS_RESOURCE, which not every machine's root has.
 	config '.linux.cgroupsPath = $path | if .process.oomScoreAdj? < 0 then .process.oomScoreAdj = 0 else . end |
-		.process.env += ["OCI_RUN_SESSION=\($session)"]' --arg path "/oci-run-tests/$id" --arg session "$session"
+		.process.env += ["OCI_RUN_SESSION=\($session)"]' --arg path "/oci-run-tests-$id" --arg session "$session"
 }
 
 # make_sandbox: a container whose namespaces the config joins, as a pod's containers do.
@@ -37,7 +37,7 @@ make_sandbox() {
 	mkdir -p sandbox/rootfs/{dev,proc,sys}
 	chown -hR "$owner" sandbox/rootfs
 	(cd sandbox && oci-run spec)
-	jq --slurpfile of config.json --arg path "/oci-run-tests/$id-sandbox" --arg session "$session" '
+	jq --slurpfile of config.json --arg path "/oci-run-tests-$id-sandbox" --arg session "$session" '
 		.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.cgroupsPath = $path |
 		.process.env += ["OCI_RUN_SESSION=\($session)"] |
 		if ($of[0].linux.namespaces | any(.type == "user")) then

@@ -28,13 +28,14 @@ setup() {
 
 teardown() {
 	# Bats shows what is printed here if the session failed.
-	local container
+	local container left=0
 	for container in $(oci-run list -q 2>/dev/null); do
 		oci-run delete --force -- "$container" || true
 	done
 	cd / || return
-	nothing_is_left
+	nothing_is_left || left=1
 	rm -rf "$session"
+	return "$left" # bats looks at nothing else
 }
 
 # make_rootfs DIRECTORY: busybox, a link for each of its applets, and the few files that a session looks at. The links take
@@ -60,10 +61,10 @@ make_rootfs() {
 make_config() {
 	if ((EUID == 0)); then
 		oci-run spec
-		[[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || config ".linux.cgroupsPath = \"/oci-run-tests/$id\""
+		[[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || config ".linux.cgroupsPath = \"/oci-run-tests-$id\""
 	else
 		oci-run spec --rootless
-		[[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || ! delegated || config ".linux.cgroupsPath = \"oci-run-tests/$id\""
+		[[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || ! delegated || config ".linux.cgroupsPath = \"oci-run-tests-$id\""
 	fi
 	config ".process.terminal = false | .process.env += [\"OCI_RUN_SESSION=$session\"]"
 }
@@ -124,7 +125,7 @@ makes_cgroups() { ((EUID == 0)) || [[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]] || delegat
 
 # cgroup CONTROLLER: the directory of the container's cgroup that has the controller.
 cgroup() {
-	local path=oci-run-tests/$id
+	local path=oci-run-tests-$id
 	if [[ -n ${OCI_RUN_TEST_SYSTEMD:-} ]]; then
 		path=system.slice/oci-run-$id.scope
 		((EUID == 0)) || path=user.slice/user-$EUID.slice/user@$EUID.service/user.slice/oci-run-$id.scope
@@ -178,7 +179,8 @@ nothing_is_left() {
 	local left=0 found
 	found=$(ls -A "$state" 2>/dev/null) && [[ -n $found ]] && left=1 && echo "left in $state: $found"
 	no_processes || { left=1; echo 'left processes:'; processes | xargs -r ps -o pid,ppid,args -p; }
-	found=$(find /sys/fs/cgroup -name "*$id*" 2>/dev/null) && [[ -n $found ]] && left=1 && echo "left cgroups: $found"
+	found=$(find /sys/fs/cgroup -name "*$id*" 2>/dev/null) || true # it fails if another session's cgroup goes meanwhile
+	[[ -z $found ]] || { left=1; echo "left cgroups: $found"; }
 	[[ $(mounts) == "$mounts_before" ]] || { left=1; echo "left mounts:" "$(mounts)"; }
 	return "$left"
 }

@@ -241,7 +241,7 @@ func bundle(t *testing.T, change func(s *specs.Spec, dir string)) (dir, id strin
 		t.Fatal(err)
 	}
 	s.Process.Terminal = false
-	s.Linux.CgroupsPath = "/oci-run-tests/" + id
+	s.Linux.CgroupsPath = "/oci-run-tests-" + id
 	change(&s, dir)
 	if raw, err = json.MarshalIndent(&s, "", "\t"); err != nil {
 		t.Fatal(err)

@@ -37,8 +37,8 @@ setup() {
 	# In the container that takes a cgroup mount that can be written to. All that matters here is that they are there.
 	config '.linux.namespaces |= map(select(.type != "pid"))' # so that only the cgroups tell of its processes
 	background "$id"
-	leaf=$(find /sys/fs/cgroup/devices -path "*/oci-run-tests/$id" 2>/dev/null || true)
-	[[ -n $leaf ]] || leaf=$(find /sys/fs/cgroup -path "*/oci-run-tests/$id" | head -1)
+	leaf=$(find /sys/fs/cgroup/devices -path "*/oci-run-tests-$id" 2>/dev/null || true)
+	[[ -n $leaf ]] || leaf=$(find /sys/fs/cgroup -path "*/oci-run-tests-$id" | head -1)
 	name=$(printf 'x%.0s' {1..100})
 	(
 		cd "$leaf" || exit

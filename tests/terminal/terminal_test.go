@@ -75,7 +75,7 @@ func newSession(t *testing.T, terminal bool, args ...string) *session {
 	s.do("spec", "--bundle", s.bundle)
 	s.config(func(spec *specs.Spec) {
 		spec.Process.Terminal, spec.Process.Args = terminal, args
-		spec.Linux.CgroupsPath = "/oci-run-tests/" + s.id
+		spec.Linux.CgroupsPath = "/oci-run-tests-" + s.id
 	})
 	t.Cleanup(func() {
 		_ = s.command("delete", "--force", s.id).Run()
