@@ -85,14 +85,13 @@ func (c *counters) io2(stats *Stats) {
 	const name = "io.stat"
 	text, _ := c.text(name)
 	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		major, minor, ok := strings.Cut(words[0], ":")
+		device, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		major, minor, ok := strings.Cut(device, ":")
 		if !ok {
-			c.fail(c.malformed(name, line))
-			break
+			continue // no device
 		}
 		e := BlkioEntry{Major: c.parse(name, major), Minor: c.parse(name, minor)}
-		for _, word := range words[1:] {
+		for word := range strings.FieldsSeq(rest) {
 			key, value, _ := strings.Cut(word, "=")
 			list := &s.IoServiceBytesRecursive
 			switch key {
@@ -122,12 +121,12 @@ func (c *counters) pressure(name string) *PSIStats {
 	}
 	s := &PSIStats{}
 	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		data, err := parsePressure(words[1:])
+		kind, rest, _ := strings.Cut(line, " ")
+		data, err := parsePressure(rest)
 		if err != nil {
 			c.fail(fmt.Errorf("%w: %w", c.malformed(name, line), err))
 		}
-		switch words[0] {
+		switch kind {
 		case "some":
 			s.Some = data
 		case "full":
@@ -137,8 +136,8 @@ func (c *counters) pressure(name string) *PSIStats {
 	return s
 }
 
-func parsePressure(words []string) (d PSIData, err error) {
-	for _, word := range words {
+func parsePressure(text string) (d PSIData, err error) {
+	for word := range strings.FieldsSeq(text) {
 		key, value, _ := strings.Cut(word, "=")
 		var err1 error
 		switch key {

@@ -179,8 +179,8 @@ func TestBlkio(t *testing.T) {
 
 func TestIO2(t *testing.T) {
 	c := directory(t, map[string]string{
-		"io.stat":     "8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0 cost.usage=3\n8:0 \n",
-		"io.pressure": "some avg10=1.50 avg60=0.25 avg300=0.00 total=123\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=4\n",
+		"io.stat":     "8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0 cost.usage=3\n\n8:0 \n8:1\n(unknown) rbytes=1\n",
+		"io.pressure": "some avg10=1.50 avg60=0.25 avg300=0.00 total=123\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=4\n\nnew\n",
 	})
 	var got Stats
 	c.io2(&got)

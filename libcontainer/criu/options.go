@@ -123,27 +123,23 @@ func (o *Options) checkParent() error {
 	if filepath.IsAbs(o.Parent) {
 		return fmt.Errorf("--parent-path %q: must be relative to --image-path", o.Parent)
 	}
-	info, err := os.Stat(filepath.Join(o.Images, o.Parent))
-	if err == nil && !info.IsDir() {
-		err = unix.ENOTDIR
-	}
-	if err != nil {
-		return fmt.Errorf("--parent-path %q: %w", o.Parent, err)
-	}
-	return nil
+	return directory("--parent-path", o.Parent, filepath.Join(o.Images, o.Parent))
 }
 
 // CheckImages tells whether there is a directory to restore from.
-func (o *Options) CheckImages() error {
-	info, err := os.Stat(o.Images)
-	if err == nil && !info.IsDir() {
+func (o *Options) CheckImages() error { return directory("--image-path", o.Images, o.Images) }
+
+// directory tells whether there is one at a path, which option gave as value.
+func directory(option, value, path string) error {
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		err = unix.ENOTDIR
 	}
-	var errno unix.Errno
-	if errors.As(err, &errno) {
-		return fmt.Errorf("--image-path %q: %w", o.Images, errno)
+	if err != nil {
+		return fmt.Errorf("%s %q: %w", option, value, err)
 	}
-	return err
+	return nil
 }
 
 // directories are the open directories of a request. CRIU takes them over by their numbers.
