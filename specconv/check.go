@@ -33,6 +33,7 @@ func Check(spec *specs.Spec) (warnings []string, err error) {
 		(*checker).hostNames,
 		(*checker).mounts,
 		(*checker).protectedPaths,
+		(*checker).cgroupsPath,
 		(*checker).netDevices,
 		(*checker).personality,
 		(*checker).intelRdt,

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cgroupsPath leaves all but NUL to the cgroups: with it, what was recorded of them could not be removed again.
+func (c *checker) cgroupsPath() error { return noNUL("/linux/cgroupsPath", c.linux.CgroupsPath) }
+
 // netDevices: devices move out of the runtime's network namespace, so there has to be another one.
 func (c *checker) netDevices() error {
 	const pointer = "/linux/netDevices"

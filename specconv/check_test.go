@@ -67,6 +67,7 @@ func TestCheckTop(t *testing.T) {
 		{"no root", func(s *specs.Spec) { s.Root = nil }, "/root", "missing"},
 		{"no root path", func(s *specs.Spec) { s.Root.Path = "" }, "/root/path", "missing"},
 		{"NUL in root path", func(s *specs.Spec) { s.Root.Path = "a\x00b" }, "/root/path", "NUL"},
+		{"NUL in cgroups path", func(s *specs.Spec) { s.Linux.CgroupsPath = "/a\x00/b" }, "/linux/cgroupsPath", "NUL"},
 		{"vm", func(s *specs.Spec) { s.VM = &specs.VM{} }, "/vm", "virtual machines"},
 		{"windows only", func(s *specs.Spec) { s.Windows, s.Linux = &specs.Windows{}, nil }, "/windows", "no linux"},
 		{"hostname without uts", func(s *specs.Spec) { without(s, specs.UTSNamespace) }, "/hostname", "uts namespace"},

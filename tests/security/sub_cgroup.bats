@@ -31,6 +31,7 @@ setup() {
 	done
 	config '.linux.cgroupsPath = "/oci-run-tests/x\u0000/y"'
 	run -1 create "$id"
+	output_has '/linux/cgroupsPath: has a NUL byte in it'
 }
 
 @test "cgroups that are deeper than a path can be are found and removed" {
