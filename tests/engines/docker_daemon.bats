@@ -58,7 +58,7 @@ serving() {
 	stop_daemon dockerd
 	start_dockerd
 	background returning --restart always busybox sleep 1000
-	background ending busybox sleep 1000
+	background ending --network none busybox sleep 1000 # not the same one, see remove_everything
 	pid=$(pid_of returning)
 	within 60 stop_daemon dockerd # it gives them 10 s after SIGTERM
 	gone "$pid"
@@ -78,12 +78,12 @@ serving() {
 	cat error*
 	equal running 50 "$(docker ps -q --filter name=many | wc -l)"
 	for i in $(seq 50); do logged "many$i" "I am $i"; done
-	docker ps -q --filter name=many | xargs -n 10 docker rm -f >/dev/null
+	docker ps -q --filter name=many | xargs -n 1 docker rm -f >/dev/null # see remove_everything
 	equal running 0 "$(docker ps -aq --filter name=many | wc -l)"
 }
 
 @test "a container that is killed behind Docker's back is told as killed, and restarted if that was asked for" {
-	background victim busybox sleep 1000
+	background victim --network none busybox sleep 1000 # not the same one, see remove_everything
 	background phoenix --restart on-failure busybox sleep 1000
 	local pid
 	pid=$(pid_of phoenix)

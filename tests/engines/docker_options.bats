@@ -42,7 +42,7 @@ teardown_file() { stop_daemon dockerd; }
 	docker exec shared mount -t tmpfs tmpfs /mnt/inner
 	mountpoint -q dir/inner
 	docker exec slave grep ' /mnt/inner ' /proc/mounts
-	docker rm -f slave shared alone
+	remove_everything
 	umount -R dir
 }
 
