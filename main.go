@@ -1,5 +1,5 @@
-// Go's runtime would read the limits of our own cgroup at each start and keep the files
-// open, also in an init process, to set GOMAXPROCS by them.
+// Go's runtime would set GOMAXPROCS by the limits of our own cgroup, and keep the files that
+// it reads them from open, also in an init process.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
