@@ -125,7 +125,8 @@ func (c *creation) prepare() error {
 	if c.sync, c.child, err = syncpipe.Pair(); err != nil {
 		return err
 	}
-	c.plan.spawn.Nofile, err = process.CallerNofile()
+	nofile, err := process.CallerNofile()
+	c.plan.init.Process.CallerNofile, c.plan.spawn.Nofile = nofile, initproc.Nofile(nofile)
 	return err
 }
 

@@ -53,7 +53,9 @@ var createSteps = [...]step{
 // processes of the container (CVE-2016-9962).
 func (c *container) session() error {
 	unix.Umask(0) // modes are exact
-	process.RestoreNofile()
+	if err := c.plan.Process.SetNofile(); err != nil {
+		return err
+	}
 	if _, err := unix.Setsid(); err != nil {
 		return fmt.Errorf("setsid: %w", err)
 	}

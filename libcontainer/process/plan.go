@@ -7,7 +7,7 @@
 // The order for a container's first process; caps is the plan of package capabilities, label that of lsm, and keep tells that a
 // seccomp filter will be loaded without no_new_privs:
 //
-//	RestoreNofile                       at the start of init
+//	SetNofile                           at the start of init
 //	label.LabelKeys, JoinKeyring, undo
 //	… namespaces, mounts …
 //	CreateCwd                           while the root is writable
@@ -32,6 +32,7 @@ import (
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Plan is what one process of a container, the first or a later one, shall be. It is plain data that travels to init.
@@ -52,7 +53,9 @@ type Plan struct {
 
 	NoNewPrivs  bool
 	OOMScoreAdj *int
-	Rlimits     []Rlimit
+	// CallerNofile is the RLIMIT_NOFILE that the parent was started with, see [CallerNofile].
+	CallerNofile unix.Rlimit
+	Rlimits      []Rlimit
 
 	Scheduler *Scheduler
 	// IOPriority is the value for ioprio_set(2), or 0 to leave the thread's as it is.

@@ -83,8 +83,6 @@ func limitString(v uint64) string {
 // (go.dev/issue/46279). Go gives the original back only to programs that it starts itself, by os/exec or syscall.Exec, and has
 // no way to ask for it. So this asks for an exec that can't succeed, of an empty path (ENOENT): syscall.Exec restores the limit
 // before that, for good.
-//
-// Init calls it at its own start, before SetRlimits.
 func RestoreNofile() {
 	_ = syscall.Exec("", []string{""}, nil)
 }
@@ -101,6 +99,15 @@ func CallerNofile() (unix.Rlimit, error) {
 		return callers, err
 	}
 	return callers, unix.Prlimit(0, unix.RLIMIT_NOFILE, &raised, nil)
+}
+
+// SetNofile gives this process, and the programs that it starts, the RLIMIT_NOFILE that the parent was started with. Init calls
+// it at its own start, before SetRlimits.
+func (p *Plan) SetNofile() error {
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &p.CallerNofile, nil); err != nil {
+		return fmt.Errorf("set RLIMIT_NOFILE to the caller's: %w", err)
+	}
+	return nil
 }
 
 // index returns where name stands in table, or -1.

@@ -47,6 +47,16 @@ hook() {
 	run ! grep -E 'evil|SECRET|HOME|OCI_RUN_SESSION' lines
 }
 
+@test "a hook in the container has the caller's limits" {
+	hook createContainer "ulimit -Sn >$bundle/limit"
+	hook startContainer 'ulimit -Sn >/limit'
+	config 'del(.process.rlimits) | .root.readonly = false'
+	program true
+	run -0 bash -c 'ulimit -Sn 123; exec "$0" --root "$1" run "$2"' "$OCI_RUN" "$state" "$id"
+	run -0 cat limit rootfs/limit
+	output_is $'123\n123'
+}
+
 @test "createRuntime runs in the runtime's namespaces, createContainer in the container's" {
 	hook createRuntime "readlink /proc/self/ns/mnt >$bundle/runtime"
 	hook createContainer "readlink /proc/self/ns/mnt >$bundle/container"
