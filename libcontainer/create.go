@@ -104,6 +104,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 // were handed on.
 func (c *creation) close() {
 	c.closeHanded()
+	c.closeExe()
 	if c.sync != nil {
 		c.sync.Close()
 	}
@@ -188,10 +189,14 @@ func (c *creation) recordIntent() error {
 // makeCgroup makes the cgroup. For a user without privileges that may turn out to be one
 // in fewer hierarchies than planned.
 func (c *creation) makeCgroup() error {
+	planned := len(c.plan.cgroup.Hierarchies())
 	if err := c.plan.cgroup.Create(); err != nil {
 		return err
 	}
 	c.plan.init.Root.Cgroups = visibleCgroups(c.plan.cgroup)
+	if len(c.plan.cgroup.Hierarchies()) == planned {
+		return nil
+	}
 	var err error
 	c.record.Cgroup, err = oncejson.Encode(c.plan.cgroup.Record())
 	return err
@@ -238,13 +243,18 @@ func (c *creation) spawn() error {
 	return c.dir.Save(c.record)
 }
 
-// closeHanded closes what only the new init needs.
+// closeHanded closes init's end of the channel, so that we notice its end.
 func (c *creation) closeHanded() {
+	closeAll(c.child)
+	c.child = nil
+}
+
+// closeExe closes what init was executed from, which nobody is in a hurry for.
+func (c *creation) closeExe() {
 	if c.exe != nil {
 		letGo(c.exe)
 	}
-	closeAll(c.child)
-	c.exe, c.child = nil, nil
+	c.exe = nil
 }
 
 // letGo closes the fd of a sealed binary while the caller goes on: the end of a detached mount
@@ -309,6 +319,7 @@ func (c *creation) serve() error {
 	if err == nil {
 		err = c.stage()
 	}
+	c.closeExe()
 	if err == nil {
 		err = c.sync.Serve(c)
 	}

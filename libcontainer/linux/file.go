@@ -10,10 +10,17 @@ import (
 
 // Open opens a file, close-on-exec, that is no pipe, socket or terminal. os.OpenFile finds out whether the runtime could
 // wait for the file by epoll(7), which takes five more system calls for each file, and an epoll instance for the first.
+// For the same reason O_NONBLOCK is for the open alone.
 func Open(path string, flags int, mode os.FileMode) (*os.File, error) {
 	fd, err := open(path, flags, mode)
 	if err != nil {
 		return nil, err
+	}
+	if flags&unix.O_NONBLOCK != 0 {
+		if err := unix.SetNonblock(fd, false); err != nil {
+			unix.Close(fd)
+			return nil, &fs.PathError{Op: "fcntl", Path: path, Err: err}
+		}
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }

@@ -14,9 +14,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -350,23 +352,48 @@ func (d *Dir) Config() ([]byte, error) {
 // Remove deletes the directory and what is in it, the records last: what is killed on the
 // way can be deleted again.
 func (d *Dir) Remove() error {
-	entries, err := os.ReadDir(d.path)
+	names, err := d.names()
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.Name() != recordName && e.Name() != intentName {
-			if err := os.RemoveAll(filepath.Join(d.path, e.Name())); err != nil {
+	for _, name := range names {
+		if name != recordName && name != intentName {
+			if err := os.RemoveAll(filepath.Join(d.path, name)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range [...]string{intentName, recordName} {
-		if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if !slices.Contains(names, name) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(d.path, name)); err != nil {
 			return err
 		}
 	}
-	return os.Remove(d.path)
+	if err := unix.Rmdir(d.path); err != nil {
+		return &fs.PathError{Op: "rmdir", Path: d.path, Err: err}
+	}
+	return nil
+}
+
+// names lists the directory by the fd that is open anyway.
+func (d *Dir) names() ([]string, error) {
+	if _, err := d.dir.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	var names []string
+	buf := make([]byte, 4096)
+	for {
+		n, err := unix.Getdents(int(d.dir.Fd()), buf)
+		if err != nil {
+			return nil, &fs.PathError{Op: "getdents", Path: d.path, Err: err}
+		}
+		if n == 0 {
+			return names, nil
+		}
+		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+	}
 }
 
 // List names the containers below root, sorted. A root that does not exist has none, and

@@ -3,6 +3,8 @@ package state
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +130,25 @@ func TestLock(t *testing.T) {
 	d.Close()
 	if err := <-waited; !errors.Is(err, ErrNotExist) {
 		t.Errorf("the lock of a directory that was removed meanwhile: %v", err)
+	}
+}
+
+// More names than one getdents(2) returns, and a directory among them.
+func TestRemoveMuch(t *testing.T) {
+	d := reserve(t, t.TempDir(), "one")
+	for i := range 300 {
+		if err := os.WriteFile(filepath.Join(d.Path(), fmt.Sprintf("file-with-a-name-%d", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(d.Path(), "directory", "in", "it"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(d.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("still there: %v", err)
 	}
 }
 
