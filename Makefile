@@ -19,9 +19,6 @@ COMMIT ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknow
 export CGO_ENABLED := 0
 # Where an older Go has fetched the one of go.mod, the tools that call `go` are to find that one.
 export PATH := $(addsuffix /bin:,$(shell go env GOROOT 2>/dev/null))$(PATH)
-# encoding/json on the v2 engine parses config.json in 60 % of the time; it is the default from Go 1.27 on.
-GO_VERSION := $(shell go env GOVERSION 2>/dev/null)
-export GOEXPERIMENT := $(if $(filter go1.26%,$(GO_VERSION)),jsonv2)
 
 # text/template switches off the linker's pruning of methods (+1 MB); the CLI library has a tag to leave it out.
 TAGS := -tags=urfave_cli_no_template
@@ -118,7 +115,7 @@ lint: check-go $(STATICCHECK) ## gofmt, vet, modernizers, staticcheck, shellchec
 	tests/lint $(STATICCHECK) $(TAGS)
 
 $(STATICCHECK):
-	GOBIN=$(TOOLS) GOEXPERIMENT= go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 	mv $(TOOLS)/staticcheck $@
 
 .PHONY: bench
