@@ -50,11 +50,14 @@ CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# $(call copy-whole,FROM,TO) copies a program in one write. A file lies in the page cache in the pieces in which it was written, the
+# linker's in single pages; in large ones, a page fault of its code costs half as much: a tenth of a `run`.
+copy-whole = dd if=$(1) of=$(2).new bs=64M status=none && chmod 0755 $(2).new && mv $(2).new $(2)
+
 .PHONY: build
 build: check-go ## build bin/oci-run
 	$(BUILD) -o $(BIN).linked .
-# The linker writes page by page, and so it stays in the page cache: a copy, as of an installation, starts 0.1 ms faster.
-	cp $(BIN).linked $(BIN).new && mv $(BIN).new $(BIN) && rm $(BIN).linked
+	$(call copy-whole,$(BIN).linked,$(BIN)) && rm $(BIN).linked
 
 .PHONY: bin/oci-run-crash
 bin/oci-run-crash: check-go ## build a binary that kills itself at the step that OCI_RUN_CRASH names, for tests
@@ -134,7 +137,8 @@ man: build ## write the manual pages into bin/man
 
 .PHONY: install
 install: man ## install the binary, man pages and bash completion (PREFIX, DESTDIR)
-	install -D -m 0755 $(BIN) $(DESTDIR)$(SBINDIR)/oci-run
+	install -d -m 0755 $(DESTDIR)$(SBINDIR)
+	$(call copy-whole,$(BIN),$(DESTDIR)$(SBINDIR)/oci-run)
 	install -d -m 0755 $(DESTDIR)$(MANDIR)/man8
 	install -m 0644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -D -m 0644 contrib/completions/oci-run.bash $(DESTDIR)$(COMPLETIONDIR)/oci-run
