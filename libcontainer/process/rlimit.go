@@ -88,26 +88,38 @@ func RestoreNofile() {
 }
 
 // CallerNofile returns the RLIMIT_NOFILE that this process was started with, which init shall get. The process keeps the higher
-// one: in the middle of a create it may have more files open than its caller's limit allows.
+// one: in the middle of a create it may have more files open than its caller's limit allows. With a hard limit above fs.nr_open
+// nobody can change the soft one, neither Go nor we.
 func CallerNofile() (unix.Rlimit, error) {
 	var raised, callers unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &raised); err != nil {
-		return callers, err
+		return callers, fmt.Errorf("get RLIMIT_NOFILE: %w", err)
 	}
 	RestoreNofile()
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &callers); err != nil {
-		return callers, err
+		return callers, fmt.Errorf("get RLIMIT_NOFILE: %w", err)
 	}
-	return callers, unix.Prlimit(0, unix.RLIMIT_NOFILE, &raised, nil)
+	if callers == raised {
+		return callers, nil
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &raised, nil); err != nil {
+		return callers, fmt.Errorf("raise RLIMIT_NOFILE again: %w", err)
+	}
+	return callers, nil
 }
 
 // SetNofile gives this process, and the programs that it starts, the RLIMIT_NOFILE that the parent was started with. Init calls
-// it at its own start, before SetRlimits.
+// it at its own start, before SetRlimits. Where nobody can change it, see [CallerNofile], it still is that.
 func (p *Plan) SetNofile() error {
-	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &p.CallerNofile, nil); err != nil {
-		return fmt.Errorf("set RLIMIT_NOFILE to the caller's: %w", err)
+	err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &p.CallerNofile, nil)
+	if err == nil {
+		return nil
 	}
-	return nil
+	var now unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &now) == nil && now == p.CallerNofile {
+		return nil
+	}
+	return fmt.Errorf("set RLIMIT_NOFILE to the caller's: %w", err)
 }
 
 // index returns where name stands in table, or -1.

@@ -27,6 +27,18 @@ load lib
 	output_is hello
 }
 
+# Then nobody can change the soft limit, not even to what it is.
+@test "a hard limit of the caller above fs.nr_open doesn't hinder oci-run" {
+	needs_root
+	[[ -n ${OCI_RUN_TEST_GUEST:-} ]] || skip 'changes a setting of the whole machine (OCI_RUN_TEST_GUEST=1)'
+	config 'del(.process.rlimits)'
+	program grep 'Max open files' /proc/self/limits
+	before=$(</proc/sys/fs/nr_open)
+	run bash -c 'ulimit -Sn 123; echo $(($(ulimit -Hn) - 1)) >/proc/sys/fs/nr_open; exec "$0" --root "$1" run "$2"' "$OCI_RUN" "$state" "$id"
+	echo "$before" >/proc/sys/fs/nr_open
+	[[ $status == 0 && $output =~ Max\ open\ files\ +123\  ]] || { echo "$status: $output"; return 1; }
+}
+
 @test "a limit twice is an error" {
 	config '.process.rlimits = [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]'
 	run -1 create "$id"
