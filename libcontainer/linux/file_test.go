@@ -55,7 +55,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// A fifo is opened without waiting for its other end, and reading from it waits then, as from any file.
+// A fifo is opened without waiting for its other end.
 func TestOpenWithoutBlocking(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(path, 0o600); err != nil {

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 
 // become does to this process what init does, in init's order, with the host's root as the container's unless spec has one.
 func become(spec *specs.Spec) error {
-	RestoreNofile()
+	restoreNofile()
 	p, err := NewPlan(spec.Process, spec, "/process")
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func TestRestoreNofile(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
-	RestoreNofile()
+	restoreNofile()
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &after); err != nil {
 		t.Fatal(err)
 	}

@@ -79,11 +79,11 @@ func limitString(v uint64) string {
 	return fmt.Sprint(v)
 }
 
-// RestoreNofile undoes what the Go runtime did to this process before main: it raised the soft RLIMIT_NOFILE to the hard one
+// restoreNofile undoes what the Go runtime did to this process before main: it raised the soft RLIMIT_NOFILE to the hard one
 // (go.dev/issue/46279). Go gives the original back only to programs that it starts itself, by os/exec or syscall.Exec, and has
 // no way to ask for it. So this asks for an exec that can't succeed, of an empty path (ENOENT): syscall.Exec restores the limit
 // before that, for good.
-func RestoreNofile() {
+func restoreNofile() {
 	_ = syscall.Exec("", []string{""}, nil)
 }
 
@@ -95,7 +95,7 @@ func CallerNofile() (unix.Rlimit, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &raised); err != nil {
 		return callers, fmt.Errorf("get RLIMIT_NOFILE: %w", err)
 	}
-	RestoreNofile()
+	restoreNofile()
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &callers); err != nil {
 		return callers, fmt.Errorf("get RLIMIT_NOFILE: %w", err)
 	}
