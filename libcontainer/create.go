@@ -249,7 +249,8 @@ func (c *creation) closeHanded() {
 	c.child = nil
 }
 
-// closeExe closes what init was executed from, which nobody is in a hurry for.
+// closeExe closes what init was executed from. The end of that mount would hold up the ones that are made for init meanwhile, so
+// it comes once init has its plan.
 func (c *creation) closeExe() {
 	if c.exe != nil {
 		letGo(c.exe)
