@@ -3,7 +3,7 @@ package main
 import (
 	"path/filepath"
 
-	"oci-run/libcontainer/criu"
+	"oci-run/libcontainer"
 )
 
 var checkpointCommand = command{
@@ -39,9 +39,9 @@ var criuOptions = []option{
 }
 
 // readCRIUOptions tells what those say.
-func readCRIUOptions(c *call) (criu.Options, error) {
+func readCRIUOptions(c *call) (libcontainer.CheckpointOptions, error) {
 	images, err := filepath.Abs(c.String("image-path"))
-	return criu.Options{
+	return libcontainer.CheckpointOptions{
 		Images: images, Work: c.String("work-path"), StatusFD: -1,
 		TCPEstablished: c.Bool("tcp-established"), ExtUnixSockets: c.Bool("ext-unix-sk"), ShellJob: c.Bool("shell-job"),
 		FileLocks: c.Bool("file-locks"), AutoDedup: c.Bool("auto-dedup"), LazyPages: c.Bool("lazy-pages"),

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"oci-run/libcontainer/selfexe"
+	"oci-run/libcontainer"
 )
 
 // command is a verb as data. A plain command line is read by it directly (plainCall); from
@@ -54,7 +54,7 @@ var globalOptions = []option{
 	{name: "root", usage: "`DIR` for the state of containers (default /run/oci-run, or $XDG_RUNTIME_DIR/oci-run)"},
 	{name: "systemd-cgroup", kind: boolean, usage: "have systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
 	{name: "cgroup-manager", usage: "who makes the cgroups: cgroupfs, systemd or disabled"},
-	{name: "seal", value: "mount", variable: "OCI_RUN_SEAL", check: selfexe.Check,
+	{name: "seal", value: "mount", variable: "OCI_RUN_SEAL", check: libcontainer.CheckSeal,
 		usage: "what containers can see of this binary: a read-only mount, or memfd, a copy in memory"},
 	{name: "rootless", value: "auto", usage: "tolerate missing privileges: true, false or auto"},
 }

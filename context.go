@@ -1,14 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/idmap"
 )
 
 // newFactory makes the factory that the global options describe.
@@ -23,7 +19,7 @@ func newFactory(c *call) (*libcontainer.Factory, error) {
 	}
 	root := c.String("root")
 	if root == "" {
-		if root, err = defaultRoot(); err != nil {
+		if root, err = libcontainer.DefaultRoot(); err != nil {
 			return nil, err
 		}
 	}
@@ -35,19 +31,18 @@ func newFactory(c *call) (*libcontainer.Factory, error) {
 
 func cgroupDriver(c *call) (string, error) {
 	switch name := c.String("cgroup-manager"); {
-	case name == "" && c.Bool("systemd-cgroup"), name == cgroups.DriverSystemd:
-		return cgroups.DriverSystemd, nil
-	case name == "", name == cgroups.DriverCgroupfs:
-		return cgroups.DriverCgroupfs, nil
-	case name == cgroups.DriverDisabled:
+	case name == "" && c.Bool("systemd-cgroup"), name == libcontainer.DriverSystemd:
+		return libcontainer.DriverSystemd, nil
+	case name == "", name == libcontainer.DriverCgroupfs:
+		return libcontainer.DriverCgroupfs, nil
+	case name == libcontainer.DriverDisabled:
 		return name, nil
 	default:
 		return "", fmt.Errorf("--cgroup-manager %q: must be cgroupfs, systemd or disabled", name)
 	}
 }
 
-// isRootless tells whether missing privileges are to be tolerated. An ordinary user has
-// none; root of a user namespace may lack some, above all for cgroups.
+// isRootless tells whether missing privileges are to be tolerated.
 func isRootless(option string) (bool, error) {
 	switch option {
 	case "true":
@@ -55,30 +50,9 @@ func isRootless(option string) (bool, error) {
 	case "false":
 		return false, nil
 	case "auto", "":
-		return os.Geteuid() != 0 || idmap.InUserNamespace(), nil
+		return libcontainer.Unprivileged(), nil
 	}
 	return false, fmt.Errorf("--rootless %q: must be true, false or auto", option)
-}
-
-// defaultRoot is /run/oci-run for root, and below $XDG_RUNTIME_DIR for users, which a
-// user who became root of his own user namespace still is: Podman tells that root who he is
-// by nothing but XDG_RUNTIME_DIR.
-func defaultRoot() (string, error) {
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	ordinary := os.Geteuid() != 0 || dir != "" && os.Getenv("USER") != "root" && idmap.InUserNamespace()
-	if dir == "" || !ordinary {
-		if os.Geteuid() != 0 {
-			return "", errors.New("neither --root nor XDG_RUNTIME_DIR is set; an ordinary user needs one of them")
-		}
-		return "/run/oci-run", nil
-	}
-	root := filepath.Join(dir, "oci-run")
-	// The sticky bit keeps the cleaners of XDG_RUNTIME_DIR away (XDG Base Directory
-	// Specification).
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return "", err
-	}
-	return root, os.Chmod(root, 0o700|os.ModeSticky)
 }
 
 // onlyID returns the single argument of a verb that takes a container's ID.

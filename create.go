@@ -4,8 +4,6 @@ import (
 	"os"
 
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/sdnotify"
 	"oci-run/specconv"
 )
 
@@ -61,9 +59,9 @@ func newCreateJob(c *call) (*createJob, error) {
 	}
 	j.options = libcontainer.CreateOptions{
 		PIDFile: c.String("pid-file"), PidfdSocket: c.String("pidfd-socket"), PreserveFDs: c.Int("preserve-fds"),
-		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Seal: c.String("seal"), Notify: os.Getenv(sdnotify.Variable) != "",
+		NoPivot: c.Bool("no-pivot"), NoNewKeyring: c.Bool("no-new-keyring"), Seal: c.String("seal"), Notify: os.Getenv(libcontainer.NotifyVariable) != "",
 	}
-	sockets, env, err := sdnotify.Activation(os.Getenv)
+	sockets, env, err := libcontainer.SocketActivation(os.Getenv)
 	j.options.PreserveFDs += sockets
 	j.options.Env = env
 	return j, err
@@ -71,7 +69,7 @@ func newCreateJob(c *call) (*createJob, error) {
 
 func (j *createJob) create(c *call) (*libcontainer.Created, error) {
 	if path := c.String("console-socket"); path != "" {
-		socket, err := fdsocket.Dial(path)
+		socket, err := libcontainer.DialConsole(path)
 		if err != nil {
 			return nil, err
 		}

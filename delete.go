@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer"
 )
 
 var deleteCommand = command{
@@ -26,7 +26,7 @@ func deleteContainer(c *call) error {
 	if err == nil {
 		err = container.Delete(force)
 	}
-	if force && errors.Is(err, state.ErrNotExist) {
+	if force && errors.Is(err, libcontainer.ErrNotExist) {
 		return nil
 	}
 	return err

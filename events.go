@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/oncejson"
 )
 
@@ -27,9 +26,9 @@ var eventsCommand = command{
 
 // event is a line of the output, in the order of keys that go-runc's users know.
 type event struct {
-	Type string         `json:"type"`
-	ID   string         `json:"id"`
-	Data *cgroups.Stats `json:"data,omitempty"`
+	Type string              `json:"type"`
+	ID   string              `json:"id"`
+	Data *libcontainer.Stats `json:"data,omitempty"`
 }
 
 func events(c *call) error {
@@ -76,7 +75,7 @@ func follow(container *libcontainer.Container, interval time.Duration, out io.Wr
 	for {
 		oom, err := watch.Wait(next)
 		switch {
-		case errors.Is(err, cgroups.ErrGone):
+		case errors.Is(err, libcontainer.ErrGone):
 			return nil
 		case err != nil:
 			return err

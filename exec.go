@@ -10,8 +10,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/foreground"
 	"oci-run/specconv"
 )
 
@@ -58,10 +56,10 @@ func execAction(c *call) error {
 }
 
 func joinContainer(c *call) error {
-	var signals *foreground.Signals
+	var attendant *libcontainer.Foreground
 	if !c.Bool("detach") {
 		var err error
-		if signals, err = foreground.Catch(); err != nil { // until we exit
+		if attendant, err = libcontainer.NewForeground(ownStdio()); err != nil { // until we exit
 			return err
 		}
 	}
@@ -88,38 +86,36 @@ func joinContainer(c *call) error {
 		if !c.Bool("detach") {
 			return errors.New("--console-socket: it takes --detach; without, the terminal is this one")
 		}
-		if o.ConsoleSocket, err = fdsocket.Dial(path); err != nil {
+		if o.ConsoleSocket, err = libcontainer.DialConsole(path); err != nil {
 			return err
 		}
 		defer o.ConsoleSocket.Close()
 	}
-	if signals == nil {
+	if attendant == nil {
 		e, err := container.Exec(p, config, o)
 		if err != nil {
 			return err
 		}
 		return e.Start()
 	}
-	return execForeground(container, p, config, o, signals)
+	return execForeground(container, p, config, o, attendant)
 }
 
 // execForeground runs the process as if it were a program of ours.
-func execForeground(container *libcontainer.Container, p *specs.Process, config *libcontainer.Config, o *libcontainer.ExecOptions, signals *foreground.Signals) error {
-	var terminal *os.File
+func execForeground(container *libcontainer.Container, p *specs.Process, config *libcontainer.Config, o *libcontainer.ExecOptions, attendant *libcontainer.Foreground) error {
+	defer attendant.Close()
 	if p.Terminal {
 		var err error
-		if terminal, o.ConsoleSocket, err = fdsocket.Pair(); err != nil {
+		if o.ConsoleSocket, err = attendant.Console(); err != nil {
 			return err
 		}
-		defer terminal.Close()
-		defer o.ConsoleSocket.Close()
 		o.Foreground = true
 	}
 	e, err := container.Exec(p, config, o)
 	if err != nil {
 		return err
 	}
-	status, err := attend(attended{e.PID, e.PidFD, e.Start, e.Abandon}, signals, terminal)
+	status, err := attendant.Attend(attended(e.PID, e.PidFD, e.Start, e.Abandon))
 	if err != nil {
 		return err
 	}

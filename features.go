@@ -3,15 +3,9 @@ package main
 import (
 	"fmt"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
-	"oci-run/hooks"
-	"oci-run/libcontainer/capabilities"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/process"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/seccomp"
+	"oci-run/libcontainer"
 )
 
 var featuresCommand = command{
@@ -28,35 +22,14 @@ func printFeatures(c *call) error {
 	return printJSON(c.out, supported())
 }
 
-// supported is made of the very tables by which configs are applied.
+// supported is what libcontainer can do, with the names of this build.
 func supported() *features.Features {
-	yes := true
-	return &features.Features{
-		OCIVersionMin: "1.0.0",
-		OCIVersionMax: specs.Version,
-		Hooks:         hooks.Names(),
-		MountOptions:  rootfs.MountOptionNames(),
-		Linux: &features.Linux{
-			Namespaces:   namespaces.Names(),
-			Capabilities: capabilities.Names(),
-			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: &yes, SystemdUser: &yes, Rdma: &yes},
-			Seccomp: &features.Seccomp{
-				Enabled: &yes, Actions: seccomp.Actions(), Operators: seccomp.Operators(), Archs: seccomp.Archs(),
-				KnownFlags: seccomp.KnownFlags(), SupportedFlags: seccomp.SupportedFlags(),
-			},
-			Apparmor:        &features.Apparmor{Enabled: &yes},
-			Selinux:         &features.Selinux{Enabled: &yes},
-			IntelRdt:        &features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
-			MemoryPolicy:    &features.MemoryPolicy{Modes: process.MemoryPolicyModes(), Flags: process.MemoryPolicyFlags()},
-			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
-			NetDevices:      &features.NetDevices{Enabled: &yes},
-		},
-		Annotations: map[string]string{
-			"io.github.oci-run.version": version,
-			"io.github.oci-run.commit":  commit,
-			// Callers look for runc's name of it.
-			"org.opencontainers.runc.checkpoint.enabled": "true",
-		},
-		PotentiallyUnsafeConfigAnnotations: []string{"org.systemd.property.", "org.criu.config", process.KeepGroups},
+	f := libcontainer.Features()
+	f.Annotations = map[string]string{
+		"io.github.oci-run.version": version,
+		"io.github.oci-run.commit":  commit,
+		// Callers look for runc's name of it.
+		"org.opencontainers.runc.checkpoint.enabled": "true",
 	}
+	return f
 }

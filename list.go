@@ -11,7 +11,6 @@ import (
 
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/oncejson"
-	"oci-run/libcontainer/state"
 )
 
 var listCommand = command{
@@ -78,7 +77,7 @@ func states(c *call) ([]*libcontainer.State, error) {
 		switch {
 		case err == nil:
 			states = append(states, s)
-		case !errors.Is(err, state.ErrNotExist):
+		case !errors.Is(err, libcontainer.ErrNotExist):
 			slog.Warn(err.Error())
 		}
 	}

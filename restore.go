@@ -5,9 +5,6 @@ import (
 	"os"
 
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/foreground"
-	"oci-run/libcontainer/sdnotify"
 	"oci-run/specconv"
 )
 
@@ -51,8 +48,8 @@ func restore(c *call) error {
 	}
 	o := &j.restored.CRIU
 	o.TCPClose, o.LSMProfile, o.LSMMountContext = c.Bool("tcp-close"), c.String("lsm-profile"), c.String("lsm-mount-context")
-	j.options = libcontainer.CreateOptions{PIDFile: c.String("pid-file"), Notify: os.Getenv(sdnotify.Variable) != ""}
-	j.restored.Stdio = [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	j.options = libcontainer.CreateOptions{PIDFile: c.String("pid-file"), Notify: os.Getenv(libcontainer.NotifyVariable) != ""}
+	j.restored.Stdio = ownStdio()
 	if c.Bool("detach") {
 		created, err := j.restore(c)
 		if err == nil {
@@ -60,11 +57,11 @@ func restore(c *call) error {
 		}
 		return err
 	}
-	signals, err := foreground.Catch()
+	attendant, err := libcontainer.NewForeground(ownStdio())
 	if err != nil {
 		return err
 	}
-	return j.foreground(c, signals, j.restore, func(*libcontainer.Created) error { return nil })
+	return j.foreground(c, attendant, j.restore, func(*libcontainer.Created) error { return nil })
 }
 
 // restoreJob is what a restore is made of.
@@ -75,7 +72,7 @@ type restoreJob struct {
 
 func (j *restoreJob) restore(c *call) (*libcontainer.Created, error) {
 	if path := c.String("console-socket"); path != "" {
-		socket, err := fdsocket.Dial(path)
+		socket, err := libcontainer.DialConsole(path)
 		if err != nil {
 			return nil, err
 		}

@@ -5,9 +5,6 @@ import (
 	"os"
 
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/console"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/foreground"
 )
 
 var runCommand = command{
@@ -28,7 +25,7 @@ func run(c *call) error {
 	if c.Bool("detach") {
 		return runDetached(c)
 	}
-	signals, err := foreground.Catch() // until we exit
+	attendant, err := libcontainer.NewForeground(ownStdio()) // until we exit
 	if err != nil {
 		return err
 	}
@@ -37,7 +34,7 @@ func run(c *call) error {
 		return err
 	}
 	j.options.Starts = true
-	return j.foreground(c, signals, j.create, func(created *libcontainer.Created) error {
+	return j.foreground(c, attendant, j.create, func(created *libcontainer.Created) error {
 		defer created.Abandon() // if it has not come to the start
 		return startInForeground(created.Start, created.Container)
 	})
@@ -62,27 +59,23 @@ func runDetached(c *call) error {
 
 // foreground makes and starts the container and stays with it, as if it were a program of ours.
 func (j *createJob) foreground(
-	c *call, signals *foreground.Signals,
+	c *call, attendant *libcontainer.Foreground,
 	create func(*call) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
 ) error {
 	if !c.Bool("no-subreaper") {
-		if err := foreground.BecomeSubreaper(); err != nil {
+		if err := attendant.AdoptOrphans(); err != nil {
 			return err
 		}
 	}
-	terminal, err := j.ownTerminal(c)
-	if err != nil {
+	defer attendant.Close()
+	if err := j.ownTerminal(c, attendant); err != nil {
 		return err
-	}
-	if terminal != nil {
-		defer terminal.Close()
-		defer j.options.ConsoleSocket.Close()
 	}
 	created, err := create(c)
 	if err != nil {
 		return err
 	}
-	status, err := attend(attended{created.PID, created.PidFD, func() error { return start(created) }, created.Abandon}, signals, terminal)
+	status, err := attendant.Attend(attended(created.PID, created.PidFD, func() error { return start(created) }, created.Abandon))
 	if err != nil {
 		return errors.Join(err, created.Delete(true))
 	}
@@ -97,50 +90,27 @@ func (j *createJob) foreground(
 	return nil
 }
 
-// ownTerminal prepares for a terminal whose master comes to us: it returns our end of the
-// console socket, or nil if there is no terminal, or if somebody else gets it.
-func (j *createJob) ownTerminal(c *call) (*os.File, error) {
+// ownTerminal prepares for a terminal whose master comes to us, unless there is no terminal, or
+// somebody else gets it.
+func (j *createJob) ownTerminal(c *call, attendant *libcontainer.Foreground) (err error) {
 	if !j.bundle.Spec.Process.Terminal || c.String("console-socket") != "" {
-		return nil, nil //nolint:nilnil // no terminal is not an error
+		return nil
 	}
-	ours, theirs, err := fdsocket.Pair()
-	if err != nil {
-		return nil, err
-	}
-	j.options.ConsoleSocket, j.options.Foreground = theirs, true
-	return ours, nil
+	j.options.ConsoleSocket, err = attendant.Console()
+	j.options.Foreground = true
+	return err
 }
 
-// attended is a process that stays in the foreground.
-type attended struct {
-	pid     int
-	pidfd   *os.File
-	start   func() error
-	abandon func() // ends it before its start
+// attended is a process that stays in the foreground. What is to be told comes before the wait
+// for its end.
+func attended(pid int, pidfd *os.File, start func() error, abandon func()) libcontainer.Attended {
+	return libcontainer.Attended{PID: pid, PidFD: pidfd, Abandon: abandon, Start: func() error {
+		err := start()
+		if err == nil {
+			logger.flush()
+		}
+		return err
+	}}
 }
 
-// attend starts the process and stays until it ends.
-func attend(p attended, signals *foreground.Signals, terminal *os.File) (int, error) {
-	var relay foreground.Terminal
-	if terminal != nil {
-		master, err := fdsocket.Receive(terminal)
-		if err != nil {
-			p.abandon()
-			return 0, err
-		}
-		r, err := console.NewRelay(master, os.Stdin, os.Stdout, os.Stderr)
-		if err != nil {
-			p.abandon()
-			return 0, err
-		}
-		relay = r
-	}
-	if err := p.start(); err != nil {
-		if relay != nil {
-			relay.Finish(nil)
-		}
-		return 0, err
-	}
-	logger.flush()
-	return signals.Wait(p.pid, p.pidfd, relay), nil
-}
+func ownStdio() [3]*os.File { return [3]*os.File{os.Stdin, os.Stdout, os.Stderr} }

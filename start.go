@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/sdnotify"
 )
 
 var startCommand = command{
@@ -40,7 +39,7 @@ func startInForeground(start func() error, container *libcontainer.Container) er
 }
 
 func startAndForward(start func() error, container *libcontainer.Container, then func(*libcontainer.Readiness, string)) error {
-	manager := os.Getenv(sdnotify.Variable)
+	manager := os.Getenv(libcontainer.NotifyVariable)
 	if manager == "" {
 		return start()
 	}

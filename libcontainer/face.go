@@ -1,0 +1,45 @@
+package libcontainer
+
+import (
+	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/criu"
+	"oci-run/libcontainer/sdnotify"
+	"oci-run/libcontainer/selfexe"
+	"oci-run/libcontainer/state"
+)
+
+// Errors that callers tell apart.
+var (
+	// ErrNotExist says that no container has the ID.
+	ErrNotExist = state.ErrNotExist
+	// ErrExist says that a container has the ID already.
+	ErrExist = state.ErrExist
+	// ErrGone says that the last process of a container has ended.
+	ErrGone = cgroups.ErrGone
+)
+
+// The values of [Factory.CgroupDriver]: who makes the cgroups.
+const (
+	DriverCgroupfs = cgroups.DriverCgroupfs // this process, through the cgroup file system
+	DriverSystemd  = cgroups.DriverSystemd  // systemd, as scopes
+	DriverDisabled = cgroups.DriverDisabled // nobody: the container stays in the caller's
+)
+
+// Stats is what a container has used of its resources.
+type Stats = cgroups.Stats
+
+// CheckpointOptions is what a checkpoint or a restore asks of CRIU.
+type CheckpointOptions = criu.Options
+
+// CheckSeal refuses a value of [CreateOptions.Seal] that does not exist.
+func CheckSeal(seal string) error { return selfexe.Check(seal) }
+
+// NotifyVariable is the variable of the environment that holds the address of the service manager
+// to which [Readiness.Forward] reports (sd_notify(3)).
+const NotifyVariable = sdnotify.Variable
+
+// SocketActivation tells how many sockets a service manager has handed to this process, from
+// descriptor 3 on, and which variables tell the container's process of them (sd_listen_fds(3)).
+func SocketActivation(getenv func(string) string) (n int, env []string, err error) {
+	return sdnotify.Activation(getenv)
+}

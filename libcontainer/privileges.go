@@ -1,0 +1,34 @@
+package libcontainer
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"oci-run/libcontainer/idmap"
+)
+
+// Unprivileged tells whether this process lacks what only the host's root has: it belongs to an
+// ordinary user, or to the root of a user namespace, who may lack some of it, above all for cgroups.
+func Unprivileged() bool { return os.Geteuid() != 0 || idmap.InUserNamespace() }
+
+// DefaultRoot is the directory of a [Factory] that nobody named: /run/oci-run for root, and below
+// $XDG_RUNTIME_DIR for users, which a user who became root of his own user namespace still is:
+// Podman tells that root who he is by nothing but XDG_RUNTIME_DIR. A user's is made.
+func DefaultRoot() (string, error) {
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	ordinary := os.Geteuid() != 0 || dir != "" && os.Getenv("USER") != "root" && idmap.InUserNamespace()
+	if dir == "" || !ordinary {
+		if os.Geteuid() != 0 {
+			return "", errors.New("neither --root nor XDG_RUNTIME_DIR is set; an ordinary user needs one of them")
+		}
+		return "/run/oci-run", nil
+	}
+	root := filepath.Join(dir, "oci-run")
+	// The sticky bit keeps the cleaners of XDG_RUNTIME_DIR away (XDG Base Directory
+	// Specification).
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return "", err
+	}
+	return root, os.Chmod(root, 0o700|os.ModeSticky)
+}
