@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,38 +18,65 @@ var ErrGone = errors.New("the container's cgroup is gone")
 // OOMWatch waits for the kernel's out-of-memory killer.
 type OOMWatch struct {
 	m      *Manager
-	event  int    // v1: eventfd registered with cgroup.event_control; v2: memory.events. -1 if there is no memory controller
-	events int    // cgroup.events of the unified hierarchy; -1 if there is none
+	event  int    // v1: eventfd registered with cgroup.event_control, or -1
+	memory notice // v2: memory.events, if the controller is enabled there
+	events notice // cgroup.events, if there is a unified hierarchy
 	kills  uint64 // v2: seen so far
 }
 
+// notice is a file of cgroup v2 whose changes are waited for with POLLPRI. What clears POLLPRI is a read of the very
+// descriptor that is polled (kernfs_seq_show): a poll of a file that is read through another one returns at once, for ever.
+type notice struct {
+	fd   int // -1: there is no such file
+	path string
+}
+
+// openNotice opens a file. If there is none, the notice never comes.
+func openNotice(path string) (notice, error) {
+	fd, err := openFile(unix.AT_FDCWD, path, unix.O_RDONLY)
+	if err != nil && gone(err) {
+		err = nil
+	}
+	return notice{fd, path}, err
+}
+
+func (n *notice) open() bool { return n.fd >= 0 }
+
+// read gives the file's content, and makes the next poll wait for a change of it.
+func (n *notice) read() (string, error) { return readFrom(n.fd, n.path) }
+
+func (n *notice) pollFd() unix.PollFd { return unix.PollFd{Fd: int32(n.fd), Events: unix.POLLPRI} }
+
 // WatchOOM starts to look for out-of-memory kills in the container's cgroup. The caller closes the watch.
 func (m *Manager) WatchOOM() (*OOMWatch, error) {
-	w := &OOMWatch{m: m, event: -1, events: -1}
-	var err error
-	if dir := m.Path(""); dir != "" {
-		if w.events, err = openFile(unix.AT_FDCWD, dir+"/cgroup.events", unix.O_RDONLY); err != nil {
-			return nil, err
-		}
-	}
-	if m.Path("memory") == "" {
-		return w, nil
-	}
-	if m.record.Mode == V2 {
-		w.event, err = openFile(unix.AT_FDCWD, m.Path("memory")+"/"+m.memoryEventsFile(), unix.O_RDONLY)
-		if err == nil {
-			w.kills, err = m.OOMKills()
-		} else if gone(err) { // the controller isn't enabled here
-			err = nil
-		}
-	} else {
-		w.event, err = eventfd1(m.Path("memory"))
-	}
+	w := &OOMWatch{m: m, event: -1, memory: notice{fd: -1}, events: notice{fd: -1}}
+	err := w.open()
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
 	return w, nil
+}
+
+func (w *OOMWatch) open() (err error) {
+	if dir := w.m.Path(""); dir != "" {
+		if w.events.fd, err = openFile(unix.AT_FDCWD, dir+"/cgroup.events", unix.O_RDONLY); err != nil {
+			return err
+		}
+		w.events.path = dir + "/cgroup.events"
+	}
+	dir := w.m.Path("memory")
+	switch {
+	case dir == "":
+		return nil
+	case w.m.record.Mode != V2:
+		w.event, err = eventfd1(dir)
+		return err
+	}
+	if w.memory, err = openNotice(dir + "/" + w.m.memoryEventsFile()); err == nil && w.memory.open() {
+		w.kills, err = w.readKills()
+	}
+	return err
 }
 
 // eventfd1 registers an eventfd for out-of-memory notices (Documentation/admin-guide/cgroup-v1/memory.rst, 10).
@@ -71,12 +99,12 @@ func eventfd1(dir string) (int, error) {
 
 // Close ends the watch.
 func (w *OOMWatch) Close() {
-	for _, fd := range []int{w.event, w.events} {
-		if fd >= 0 {
-			unix.Close(fd)
+	for _, fd := range []*int{&w.event, &w.memory.fd, &w.events.fd} {
+		if *fd >= 0 {
+			unix.Close(*fd)
 		}
+		*fd = -1
 	}
-	w.event, w.events = -1, -1
 }
 
 // Wait returns true as soon as processes of the container ran out of memory since the last call, and false at the
@@ -90,17 +118,12 @@ func (w *OOMWatch) Wait(deadline time.Time) (oom bool, err error) {
 		if left <= 0 {
 			return false, nil
 		}
-		// kernfs files signal a change with POLLPRI. v1 without a unified hierarchy has no notice of the last
-		// process' end, so it is looked at now and then.
-		fds := []unix.PollFd{{Fd: int32(w.event), Events: unix.POLLPRI | unix.POLLIN}, {Fd: int32(w.events), Events: unix.POLLPRI}}
-		if w.m.record.Mode == V2 {
-			fds[0].Events = unix.POLLPRI
-		}
-		if w.events < 0 {
+		fds := [...]unix.PollFd{{Fd: int32(w.event), Events: unix.POLLIN}, w.memory.pollFd(), w.events.pollFd()}
+		if !w.events.open() { // v1 alone gives no notice of the last process' end
 			left = min(left, 500*time.Millisecond)
 		}
 		ms := min(left.Milliseconds()+1, math.MaxInt32)
-		if _, err := unix.Poll(fds, int(ms)); err != nil && err != unix.EINTR {
+		if _, err := unix.Poll(fds[:], int(ms)); err != nil && err != unix.EINTR {
 			return false, fmt.Errorf("poll: %w", err)
 		}
 	}
@@ -111,9 +134,9 @@ func (w *OOMWatch) look() (oom bool, err error) {
 	if oom, err = w.lookMemory(); oom {
 		return true, nil
 	}
-	if err == nil && w.events >= 0 {
+	if err == nil && w.events.open() {
 		var text string
-		if text, err = readFrom(w.events, w.m.Path("")+"/cgroup.events"); err == nil && !populated(text) {
+		if text, err = w.events.read(); err == nil && !populated(text) {
 			err = ErrGone
 		}
 	} else if err == nil {
@@ -136,12 +159,12 @@ func (w *OOMWatch) look() (oom bool, err error) {
 
 func (w *OOMWatch) lookMemory() (oom bool, err error) {
 	switch {
-	case w.event < 0:
-		return false, nil
-	case w.m.record.Mode == V2:
-		kills, err := w.m.OOMKills()
+	case w.memory.open():
+		kills, err := w.readKills()
 		oom, w.kills = kills > w.kills, kills
 		return oom, err
+	case w.event < 0:
+		return false, nil
 	}
 	var buf [8]byte
 	if _, err := unix.Read(w.event, buf[:]); err != nil {
@@ -149,6 +172,20 @@ func (w *OOMWatch) lookMemory() (oom bool, err error) {
 	}
 	// A cgroup that is removed signals its eventfds, too.
 	return binary.NativeEndian.Uint64(buf[:]) > 0 && w.m.Exists(), nil
+}
+
+// readKills is OOMKills by way of the descriptor that is polled.
+func (w *OOMWatch) readKills() (uint64, error) {
+	text, err := w.memory.read()
+	if err != nil {
+		return w.kills, err
+	}
+	for line := range strings.Lines(text) {
+		if n, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			return strconv.ParseUint(strings.TrimSpace(n), 10, 64)
+		}
+	}
+	return 0, nil
 }
 
 // OOMKills tells how many processes of the container the out-of-memory killer has killed.
