@@ -180,7 +180,7 @@ func (m *Manager) setDevices(p *devices.Policy) error {
 	} else if !m.record.Rootless && !idmap.InUserNamespace() {
 		err = errors.New("the devices cgroup controller is not mounted: access to devices can't be restricted")
 	}
-	if err != nil && denied(err) && (m.record.Rootless || idmap.InUserNamespace()) {
+	if err != nil && (denied(err) || errors.Is(err, devices.ErrTooMany)) && (m.record.Rootless || idmap.InUserNamespace()) {
 		return nil
 	}
 	return err

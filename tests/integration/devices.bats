@@ -53,6 +53,20 @@ load lib
 	[[ $output != *'Operation not permitted'* ]]
 }
 
+@test "thousands of device rules are in force, the first and the last" {
+	needs_root
+	config '.linux.resources.devices = [{"allow": false, "access": "rwm"}]
+			+ [range(9000) | {"allow": true, "type": "c", "major": 300, "minor": ., "access": "r"}]
+			+ [{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"}]
+		| .linux.devices = [{"path": "/dev/last", "type": "c", "major": 10, "minor": 229, "fileMode": 438},
+			{"path": "/dev/none", "type": "c", "major": 10, "minor": 228, "fileMode": 438}]'
+	program sh -c 'head -c 0 /dev/last; head -c 0 /dev/none; head -c 1 /dev/zero | wc -c'
+	run -0 oci-run run "$id"
+	output_has '/dev/none: Operation not permitted'
+	output_has 1
+	[[ $output != *'/dev/last: Operation not permitted'* ]] # there may be no such device
+}
+
 @test "a device of an unknown type is refused" {
 	config '.linux.devices = [{"path": "/dev/mine", "type": "x", "major": 1, "minor": 5}]'
 	run -1 create "$id"

@@ -39,7 +39,17 @@ type exception struct {
 type Policy struct {
 	allow      bool // the default
 	exceptions []exception
+	index      map[device]int // where a device's exception is, once there are many
 }
+
+// device is what an exception is for.
+type device struct {
+	kind         byte
+	major, minor int64
+}
+
+// many is from where on looking through the exceptions takes longer than a map: a configuration may have thousands of rules.
+const many = 100
 
 // defaultRules are allowed to every container after what its configuration says, those with a path unless linux.devices has a
 // device of its own there. The first two only let nodes be made; net/tun is for VPNs. The list is runc's.
@@ -76,6 +86,8 @@ func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Poli
 		// It can only fail where a range of devices is forbidden explicitly, which counts more.
 		_ = p.set(d.exception, true)
 	}
+	p.exceptions = slices.DeleteFunc(p.exceptions, func(e exception) bool { return e.access == 0 })
+	p.index = nil
 	slices.SortFunc(p.exceptions, func(a, b exception) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.major, b.major), cmp.Compare(a.minor, b.minor))
 	})
@@ -151,16 +163,35 @@ func (a access) String() string {
 	return string(b)
 }
 
+// find gives the index of a device's exception, or -1.
+func (p *Policy) find(d device) int {
+	if len(p.exceptions) < many {
+		return slices.IndexFunc(p.exceptions, func(e exception) bool { return e.device() == d })
+	}
+	if p.index == nil {
+		p.index = make(map[device]int, 2*many)
+		for i := range p.exceptions {
+			p.index[p.exceptions[i].device()] = i
+		}
+	}
+	if at, ok := p.index[d]; ok {
+		return at
+	}
+	return -1
+}
+
 // set allows or forbids e.access to a device. What agrees with the default takes away from the exceptions.
 func (p *Policy) set(e exception, allow bool) error {
-	at := slices.IndexFunc(p.exceptions, e.sameDevice)
+	at := p.find(e.device())
 	switch {
-	case allow != p.allow && at < 0:
-		p.exceptions = append(p.exceptions, e)
-	case allow != p.allow:
+	case allow == p.allow:
+		return p.withdraw(e, at)
+	case at >= 0:
 		p.exceptions[at].access |= e.access
 	default:
-		return p.withdraw(e, at)
+		if p.exceptions = append(p.exceptions, e); p.index != nil {
+			p.index[e.device()] = len(p.exceptions) - 1
+		}
 	}
 	return nil
 }
@@ -168,27 +199,18 @@ func (p *Policy) set(e exception, allow bool) error {
 // withdraw takes access out of the exception at index at, if there is one. Where a wider exception goes on to hold for a part of
 // it, that is impossible: v1 ignores such a rule silently, so it has to be an error.
 func (p *Policy) withdraw(e exception, at int) error {
-	for i, w := range p.exceptions {
-		if i != at && w.covers(&e) && w.access&e.access != 0 {
-			return fmt.Errorf("rule for %v can't make a hole in the earlier rule for %v", &e, &w)
+	for _, wider := range [...]device{{e.kind, Any, e.minor}, {e.kind, e.major, Any}, {e.kind, Any, Any}} {
+		if i := p.find(wider); i >= 0 && i != at && p.exceptions[i].access&e.access != 0 {
+			return fmt.Errorf("rule for %v can't make a hole in the earlier rule for %v", &e, &p.exceptions[i])
 		}
 	}
-	if at < 0 {
-		return nil
-	}
-	if p.exceptions[at].access &^= e.access; p.exceptions[at].access == 0 {
-		p.exceptions = slices.Delete(p.exceptions, at, at+1)
+	if at >= 0 { // one without any access left goes when all rules have been applied
+		p.exceptions[at].access &^= e.access
 	}
 	return nil
 }
 
-func (e exception) sameDevice(o exception) bool {
-	return e.kind == o.kind && e.major == o.major && e.minor == o.minor
-}
-
-func (e *exception) covers(o *exception) bool {
-	return e.kind == o.kind && (e.major == Any || e.major == o.major) && (e.minor == Any || e.minor == o.minor)
-}
+func (e *exception) device() device { return device{e.kind, e.major, e.minor} }
 
 // String gives the form of the v1 files: "c 1:* rwm".
 func (e *exception) String() string {

@@ -3,6 +3,7 @@ package devices
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -42,7 +43,7 @@ const (
 	wanted         // r3: access bits
 	major          // r4
 	minor          // r5
-	device         // r6: major<<20 | minor, as the kernel's dev_t
+	number         // r6: major<<20 | minor, as the kernel's dev_t
 	scratch        // r7
 )
 
@@ -62,15 +63,13 @@ func (p *Policy) Program() []byte {
 		{op: rshImm32, dst: wanted, imm: 16},
 		{op: loadWord, dst: major, src: context, off: 4},
 		{op: loadWord, dst: minor, src: context, off: 8},
-		{op: mov32, dst: device, src: major},
-		{op: lshImm32, dst: device, imm: minorBits},
-		{op: or32, dst: device, src: minor},
+		{op: mov32, dst: number, src: major},
+		{op: lshImm32, dst: number, imm: minorBits},
+		{op: or32, dst: number, src: minor},
 		{op: movImm, dst: found, imm: 0},
-		{op: jumpEqual32, dst: kind, imm: 1, off: int16(len(char) + 1)},
 	}
-	insns = append(insns, char...)
-	insns = append(insns, instruction{op: jump, off: int16(len(block))})
-	insns = append(insns, block...)
+	insns = append(insns, over(instruction{op: jumpEqual32, dst: kind, imm: 1}, char, 1)...)
+	insns = append(insns, over(instruction{op: jump}, block, 0)...)
 	insns = append(insns, instruction{op: rshImm, dst: found, imm: 63})
 	if p.allow {
 		insns = append(insns, instruction{op: xorImm, dst: found, imm: 1})
@@ -78,8 +77,39 @@ func (p *Policy) Program() []byte {
 	return encode(append(insns, instruction{op: exit}))
 }
 
-// tests is the code for the exceptions of one kind of device: those with the same access share the test of it.
-func (p *Policy) tests(kind byte) []instruction {
+// farthest is how many instructions a jump can pass over: its field has 16 bits. (Jumps of 32 bits came with Linux 6.6.)
+const farthest = math.MaxInt16
+
+// over gives the pieces, with a jump before them that goes to where they end, and more instructions beyond. If that is too far for one
+// jump, it goes from island to island: two jumps between two pieces, of which the first leads those past that come out of a piece.
+func over(first instruction, pieces [][]instruction, more int) []instruction {
+	total := more
+	for _, piece := range pieces {
+		total += len(piece)
+	}
+	if total <= farthest {
+		first.off = int16(total)
+		return append([]instruction{first}, slices.Concat(pieces...)...)
+	}
+	out := make([]instruction, 0, total+2*len(pieces))
+	hop := first
+	for i, piece := range pieces {
+		last := i == len(pieces)-1
+		if hop.off = int16(len(piece) + 1); last {
+			hop.off = int16(len(piece) + more)
+		}
+		out = append(append(out, hop), piece...)
+		if !last {
+			out = append(out, instruction{op: jump, off: 1})
+		}
+		hop = instruction{op: jump}
+	}
+	return out
+}
+
+// tests is the code for the exceptions of one kind of device, in pieces that stand for themselves: those with the same access share the
+// test of it.
+func (p *Policy) tests(kind byte) [][]instruction {
 	var list []exception
 	for _, e := range p.exceptions {
 		if e.kind == kind && e.reachable() {
@@ -87,53 +117,58 @@ func (p *Policy) tests(kind byte) []instruction {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b exception) int { return cmp.Compare(b.access, a.access) })
-	var out []instruction
+	var out [][]instruction
 	for len(list) > 0 {
 		n := 1
-		for n < len(list) && list[n].access == list[0].access {
+		for n < len(list) && n < mostInGroup && list[n].access == list[0].access {
 			n++
 		}
-		out = append(out, p.group(list[:n])...)
+		out = append(out, p.group(list[:n]))
 		list = list[n:]
 	}
 	return out
 }
+
+// mostInGroup keeps a group within the reach of a jump: a test has at most four instructions.
+const mostInGroup = 8000
 
 // group is the code for exceptions with the same access.
 //
 // An exception from a forbidding default must allow everything that is wanted; one from an allowing default forbids as
 // soon as anything that is wanted is in it (security/device_cgroup.c does the same in v1).
 func (p *Policy) group(list []exception) []instruction {
-	var tests []instruction
-	for i := range list {
-		tests = append(tests, list[i].test()...)
-	}
-	over := int16(len(tests))
-	var out []instruction
+	out := make([]instruction, 0, 4*len(list)+2)
 	switch a := list[0].access; {
 	case a == everything:
 	case p.allow:
-		out = []instruction{{op: jumpSet32, dst: wanted, imm: int32(a), off: 1}, {op: jump, off: over}}
+		out = append(out, instruction{op: jumpSet32, dst: wanted, imm: int32(a), off: 1}, instruction{op: jump})
 	default:
-		out = []instruction{{op: jumpSet32, dst: wanted, imm: int32(everything &^ a), off: over}}
+		out = append(out, instruction{op: jumpSet32, dst: wanted, imm: int32(everything &^ a)})
 	}
-	return append(out, tests...)
+	head := len(out)
+	for i := range list {
+		out = append(out, list[i].test()...)
+	}
+	if head > 0 {
+		out[head-1].off = int16(len(out) - head)
+	}
+	return out
 }
 
 // test sets bit 63 of found if the device is the exception's.
 func (e *exception) test() []instruction {
-	register, number := uint8(device), int32(uint32(e.major<<minorBits|e.minor))
+	register, value := uint8(number), int32(uint32(e.major<<minorBits|e.minor))
 	switch {
 	case e.major == Any && e.minor == Any:
 		return []instruction{{op: movImm, dst: found, imm: -1}}
 	case e.minor == Any:
-		register, number = major, int32(e.major)
+		register, value = major, int32(e.major)
 	case e.major == Any:
-		register, number = minor, int32(e.minor)
+		register, value = minor, int32(e.minor)
 	}
 	return []instruction{
 		{op: mov32, dst: scratch, src: register},
-		{op: xorImm32, dst: scratch, imm: number},
+		{op: xorImm32, dst: scratch, imm: value},
 		{op: subImm, dst: scratch, imm: 1},
 		{op: or64, dst: found, src: scratch},
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -59,7 +58,7 @@ func (p *Policy) UpdateV1(dir string) error {
 func (p *Policy) minus(o *Policy) []string {
 	var lines []string
 	for _, e := range p.exceptions {
-		if at := slices.IndexFunc(o.exceptions, e.sameDevice); at >= 0 {
+		if at := o.find(e.device()); at >= 0 {
 			e.access &^= o.exceptions[at].access
 		}
 		if e.access != 0 {

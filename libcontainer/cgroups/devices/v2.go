@@ -7,7 +7,13 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/specconv"
 )
+
+// ErrTooMany is part of the error for rules that no device program can hold. A user without CAP_BPF gets it for programs of more than
+// 4096 instructions, where shorter ones get EPERM (bpf_prog_load).
+var ErrTooMany = errors.New("more than the kernel's verifier of eBPF programs checks (1000000 steps)")
 
 // SetV2 makes p the device program of a v2 cgroup, in the place of one that was attached to it before. Programs that
 // systemd or another cgroup above has attached go on to hold: access needs the consent of all. fresh says that the
@@ -19,6 +25,9 @@ func (p *Policy) SetV2(dir string, fresh bool) error {
 	}
 	defer unix.Close(fd)
 	prog, err := load(p.Program())
+	if errors.Is(err, unix.E2BIG) {
+		return specconv.Field("/linux/resources/devices", fmt.Errorf("%d rules are %w", len(p.exceptions), ErrTooMany))
+	}
 	if err != nil {
 		return fmt.Errorf("load device program of cgroup %q: %w", dir, err)
 	}
