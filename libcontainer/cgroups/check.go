@@ -107,8 +107,6 @@ func checkCPU(r *specs.LinuxResources, mode Mode) error {
 	}
 	const at = "/linux/resources/cpu/"
 	switch {
-	case value(c.Quota) < -1:
-		return specconv.Fieldf(at+"quota", "%d is neither a number of microseconds nor -1 (unlimited)", *c.Quota)
 	case value(c.Idle) != 0 && *c.Idle != 1:
 		return specconv.Fieldf(at+"idle", "%d is neither 0 nor 1", *c.Idle)
 	case !isCPUList(c.Cpus):

@@ -40,6 +40,8 @@ func TestCheck(t *testing.T) {
 		{`{"memory":{"disableOOMKiller":true}}`, V2, "/memory/disableOOMKiller"},
 		{`{"memory":{"useHierarchy":true}}`, V1, ""},
 		{`{"memory":{"useHierarchy":false}}`, V1, "/memory/useHierarchy"},
+		{`{"cpu":{"quota":-5}}`, V1, ""},
+		{`{"cpu":{"quota":-9223372036854775808}}`, V2, ""},
 		{`{"cpu":{"idle":2}}`, V1, "/cpu/idle"},
 		{`{"cpu":{"cpus":"0-3,7","mems":"0"}}`, V1, ""},
 		{`{"cpu":{"cpus":"0;1"}}`, V1, "/cpu/cpus"},

@@ -59,7 +59,7 @@ func convertCPU(out *lib.Resources, c *specs.LinuxCPU) {
 	}
 	out.CpuShares = value(c.Shares)
 	out.CpuWeight = lib.ConvertCPUSharesToCgroupV2Value(out.CpuShares)
-	out.CpuQuota = value(c.Quota)
+	out.CpuQuota = max(value(c.Quota), -1) // any below 0 means no limit, as in the kernel's v1
 	out.CpuPeriod = value(c.Period)
 	out.CpuBurst = c.Burst
 	out.CPUIdle = c.Idle

@@ -30,6 +30,18 @@ resources() { config ".linux.resources = $1"; }
 	[[ $(value pids pids.max pids.max) == max ]]
 }
 
+@test 'a cpu.quota below 0 is none' {
+	needs_cgroup cpu
+	program sleep 100
+	resources '{cpu: {quota: -5, period: 50000}}'
+	create "$id"
+	[[ $(value cpu cpu.cfs_quota_us cpu.max) == @(-1|max 50000) ]]
+	oci-run update --cpu-quota 20000 "$id"
+	[[ $(value cpu cpu.cfs_quota_us cpu.max) == @(20000|20000 50000) ]]
+	oci-run update --cpu-quota -1000 "$id"
+	[[ $(value cpu cpu.cfs_quota_us cpu.max) == @(-1|max 50000) ]]
+}
+
 @test 'a process is killed at its memory limit' {
 	needs_cgroup memory
 	resources '{memory: {limit: 8388608, swap: 8388608}}'
