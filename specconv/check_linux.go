@@ -86,7 +86,8 @@ func (c *checker) personality() error {
 	return Fieldf("/linux/personality/domain", "domain %q is not known, must be LINUX or LINUX32", p.Domain)
 }
 
-// intelRdt keeps closID a name below the resctrl filesystem ("/" is the root itself), and each schema a line.
+// intelRdt keeps closID a name below the resctrl filesystem ("/" is the root itself), and a schema a line where it "MUST
+// NOT contain newlines". l3CacheSchema only "SHOULD NOT": several lines in it are several resources.
 func (c *checker) intelRdt() error {
 	r := c.linux.IntelRdt
 	if r == nil {
@@ -96,8 +97,8 @@ func (c *checker) intelRdt() error {
 	if id := r.ClosID; id == "." || id == ".." || id != "/" && strings.ContainsAny(id, "/\n\x00") {
 		return Fieldf(pointer+"/closID", "%q is not a name of a directory", id)
 	}
-	if strings.ContainsAny(r.L3CacheSchema, "\n\x00") {
-		return Fieldf(pointer+"/l3CacheSchema", "%q is not one line", r.L3CacheSchema)
+	if err := noNUL(pointer+"/l3CacheSchema", r.L3CacheSchema); err != nil {
+		return err
 	}
 	if s := r.MemBwSchema; s != "" && (!strings.HasPrefix(s, "MB:") || strings.ContainsAny(s, "\n\x00")) {
 		return Fieldf(pointer+"/memBwSchema", `%q is not one line that begins with "MB:"`, s)

@@ -213,7 +213,7 @@ func TestCheckLinux(t *testing.T) {
 		{"closID", rdt(specs.LinuxIntelRdt{ClosID: "a/b"}), "/linux/intelRdt/closID", "not a name"},
 		{"closID ..", rdt(specs.LinuxIntelRdt{ClosID: ".."}), "/linux/intelRdt/closID", "not a name"},
 		{"schemata", rdt(specs.LinuxIntelRdt{Schemata: []string{"L3:0=f", "a\nb"}}), "/linux/intelRdt/schemata/1", "one line"},
-		{"L3", rdt(specs.LinuxIntelRdt{L3CacheSchema: "a\nb"}), "/linux/intelRdt/l3CacheSchema", "one line"},
+		{"L3", rdt(specs.LinuxIntelRdt{L3CacheSchema: "a\x00b"}), "/linux/intelRdt/l3CacheSchema", "NUL"},
 		{"MB", rdt(specs.LinuxIntelRdt{MemBwSchema: "L3:0=f"}), "/linux/intelRdt/memBwSchema", "MB:"},
 	})
 }
@@ -255,6 +255,7 @@ func TestCheckAccepts(t *testing.T) {
 		{"device template", func(s *specs.Spec) {
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {Name: "n%d"}, "eth1": {Name: "n%d"}, "eth2": {}}
 		}, nil},
+		{"several resources", func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f\nL2:0=f"} }, nil},
 		{"default class", func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "/"} }, nil},
 		{"personality", func(s *specs.Spec) { s.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32} }, nil},
 	} {

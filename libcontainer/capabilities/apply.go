@@ -25,12 +25,10 @@ func DropInheritable() error {
 // is not planned (that needs CAP_SETPCAP) and, if uid is another user than root, keeps the permitted set over the change of user.
 // keepSysAdmin must be the same as in AfterUser.
 func (p *Plan) BeforeUser(uid uint32, keepSysAdmin bool) error {
-	if !p.Untouched {
-		if err := p.dropBounding(); err != nil {
-			return err
-		}
+	if err := p.dropBounding(); err != nil {
+		return err
 	}
-	if uid == 0 || p.Untouched && !keepSysAdmin {
+	if uid == 0 {
 		return nil
 	}
 	if err := prctl(unix.PR_SET_KEEPCAPS, 1, 0); err != nil {
@@ -67,14 +65,10 @@ func bounded(n int) bool {
 // bounding) | ambient, in which the old permitted and effective sets do not occur. They do occur, as an upper bound, with
 // no_new_privs; so keepSysAdmin must not be used together with it, and need not be.
 func (p *Plan) AfterUser(keepSysAdmin bool) (warnings []string, err error) {
-	if p.Untouched && !keepSysAdmin {
-		return nil, nil
-	}
-	effective, permitted, inheritable, err := get()
+	want, err := p.after(keepSysAdmin)
 	if err != nil {
 		return nil, err
 	}
-	want := p.after(effective, permitted, inheritable, keepSysAdmin)
 	if err := set(want.Effective, want.Permitted, want.Inheritable); err != nil {
 		return nil, fmt.Errorf("capset effective %#x, permitted %#x, inheritable %#x: %w",
 			want.Effective, want.Permitted, want.Inheritable, err)
@@ -82,28 +76,21 @@ func (p *Plan) AfterUser(keepSysAdmin bool) (warnings []string, err error) {
 	if err := prctl(unix.PR_SET_KEEPCAPS, 0, 0); err != nil {
 		return nil, fmt.Errorf("prctl PR_SET_KEEPCAPS: %w", err)
 	}
-	if p.Untouched {
-		return nil, nil
-	}
 	return p.raiseAmbient()
 }
 
-// after returns the sets for a thread that has the given ones after the change of user.
-func (p *Plan) after(effective, permitted, inheritable uint64, keepSysAdmin bool) Plan {
-	want := *p
-	if p.Untouched {
-		// A change from root to another user empties both sets; what keepcaps preserved goes again, but for the one bit.
-		// For root both stay as they are.
-		want.Effective, want.Permitted, want.Inheritable = effective, permitted, inheritable
-		if effective == 0 {
-			want.Permitted = 0
-		}
-	}
+// after returns the sets for the calling thread, or a process that has its permitted set, after the change of user.
+func (p *Plan) after(keepSysAdmin bool) (want Plan, err error) {
+	want = *p
 	if keepSysAdmin {
+		_, permitted, _, err := get()
+		if err != nil {
+			return want, err
+		}
 		want.Permitted |= sysAdmin & permitted
 		want.Effective |= sysAdmin & permitted
 	}
-	return want
+	return want, nil
 }
 
 func (p *Plan) raiseAmbient() (warnings []string, err error) {

@@ -62,7 +62,7 @@ func (c *child) run() error {
 	if err != nil {
 		return err
 	}
-	if c.KeepSysAdmin != (effective&sysAdmin != 0) && c.Plan.Effective&sysAdmin == 0 && !(c.Plan.Untouched && c.UID == 0) {
+	if c.KeepSysAdmin != (effective&sysAdmin != 0) && c.Plan.Effective&sysAdmin == 0 {
 		return fmt.Errorf("CAP_SYS_ADMIN before execve: effective %#x", effective)
 	}
 	if c.Filter {
@@ -169,22 +169,17 @@ func TestFilterNeedsSysAdmin(t *testing.T) {
 	}
 }
 
-func TestUntouched(t *testing.T) {
+// TestAbsent: a config without process.capabilities asks for none.
+func TestAbsent(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("effective uid is not 0")
 	}
-	_, permitted, _, err := get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, keep := range []bool{false, true} {
-		c := child{Plan: Plan{Untouched: true}, KeepSysAdmin: keep}
-		if got := status(t, c); got[1] != permitted || got[2] != permitted {
-			t.Errorf("root, keep %v: %#x, want %#x", keep, got, permitted)
-		}
-		c.UID, c.Filter = 1000, keep
-		if got := status(t, c); got[1] != 0 || got[2] != 0 || got[0] == 0 {
-			t.Errorf("user, keep %v: %#x", keep, got)
+	plan, _ := NewPlan(nil, all)
+	for _, uid := range []uint32{0, 1000} {
+		for _, keep := range []bool{false, true} {
+			if got := status(t, child{Plan: *plan, UID: uid, KeepSysAdmin: keep}); got != [5]uint64{} {
+				t.Errorf("user %d, keep %v: %#x", uid, keep, got)
+			}
 		}
 	}
 }

@@ -8,10 +8,8 @@ import (
 
 // AddBeforeUser adds to a batch what BeforeUser does.
 func (p *Plan) AddBeforeUser(l *batch.List, uid uint32, keepSysAdmin bool) {
-	if !p.Untouched {
-		p.addDrops(l)
-	}
-	if uid != 0 && (!p.Untouched || keepSysAdmin) {
+	p.addDrops(l)
+	if uid != 0 {
 		l.Do(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1).Or("prctl PR_SET_KEEPCAPS")
 	}
 }
@@ -30,28 +28,18 @@ func (p *Plan) addDrops(l *batch.List) {
 }
 
 // AddAfterUser adds to a batch what AfterUser does. The process that makes the calls must have the capabilities of the calling
-// thread, root's, as they are after AddBeforeUser and the change to uid.
-func (p *Plan) AddAfterUser(l *batch.List, uid uint32, keepSysAdmin bool) (warnings []string, err error) {
-	if p.Untouched && !keepSysAdmin {
-		return nil, nil
-	}
-	effective, permitted, inheritable, err := get()
+// thread, root's, as they are after AddBeforeUser and the change of user.
+func (p *Plan) AddAfterUser(l *batch.List, keepSysAdmin bool) (warnings []string, err error) {
+	want, err := p.after(keepSysAdmin)
 	if err != nil {
 		return nil, err
 	}
-	if uid != 0 {
-		effective = 0 // a change from root to another user empties it
-	}
-	want := p.after(effective, permitted, inheritable, keepSysAdmin)
 	low := func(set uint64) uint32 { return uint32(set) }
 	high := func(set uint64) uint32 { return uint32(set >> 32) }
 	head := l.Halves(unix.LINUX_CAPABILITY_VERSION_3, 0)
 	data := l.Halves(low(want.Effective), low(want.Permitted), low(want.Inheritable), high(want.Effective), high(want.Permitted), high(want.Inheritable))
 	l.Do(unix.SYS_CAPSET, head, data).Or("capset effective %#x, permitted %#x, inheritable %#x", want.Effective, want.Permitted, want.Inheritable)
 	l.Do(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 0).Or("prctl PR_SET_KEEPCAPS")
-	if p.Untouched {
-		return nil, nil
-	}
 	return p.addAmbient(l), nil
 }
 

@@ -12,9 +12,6 @@ import (
 // Plan is what a thread's five sets shall be at execve. Bit N of a set is capability number N. The sets are consistent: what the
 // kernel would refuse (capset(2)) is no longer in them.
 type Plan struct {
-	// Untouched: the config has no process.capabilities; the sets stay as the kernel leaves them at the change of user.
-	Untouched bool
-
 	Bounding, Effective, Permitted, Inheritable, Ambient uint64
 }
 
@@ -29,10 +26,11 @@ func Permitted(userNS bool) (uint64, error) {
 }
 
 // NewPlan turns process.capabilities into sets. available is what Permitted returns. The spec wants neither an unknown name nor
-// a capability that can't be granted to be an error, so both become one warning each and are left out of the sets.
+// a capability that can't be granted to be an error, so both become one warning each and are left out of the sets. No
+// process.capabilities are no capabilities, the bounding set included: who forgets them must not get root's.
 func NewPlan(c *specs.LinuxCapabilities, available uint64) (p *Plan, warnings []string) {
 	if c == nil {
-		return &Plan{Untouched: true}, nil
+		return &Plan{}, nil
 	}
 	var unknown []string
 	p = &Plan{

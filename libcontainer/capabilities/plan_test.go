@@ -36,7 +36,7 @@ func TestNewPlan(t *testing.T) {
 		want      Plan
 		warnings  []string
 	}{
-		{name: "absent", want: Plan{Untouched: true}, available: all},
+		{name: "absent", available: all},
 		{name: "empty", in: &specs.LinuxCapabilities{}, available: all},
 		{
 			name: "five sets", available: all,

@@ -91,7 +91,7 @@ func (b *Batch) become() (warnings []string, err error) {
 		}
 	}
 	p.AddUser(l)
-	if warnings, err = b.plan.Capabilities.AddAfterUser(l, p.UID, keep); err != nil {
+	if warnings, err = b.plan.Capabilities.AddAfterUser(l, keep); err != nil {
 		return nil, err
 	}
 	b.entering.AddAgain(l)

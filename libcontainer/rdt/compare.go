@@ -32,9 +32,19 @@ func (g *Group) compare() error {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// holds tells whether a schemata file says what a schema like "L3:0=7f0;1=1f" does. The file may say more: the schema
-// need not name all caches. Numbers are compared by value, for the kernel pads them.
+// holds tells whether a schemata file says what each line of a schema like "L3:0=7f0;1=1f" does. The file may say more:
+// the schema need not name all caches.
 func holds(file, schema string) bool {
+	for line := range strings.SplitSeq(strings.TrimRight(schema, "\n"), "\n") {
+		if !holdsLine(file, line) {
+			return false
+		}
+	}
+	return true
+}
+
+// holdsLine compares numbers by value, for the kernel pads them.
+func holdsLine(file, schema string) bool {
 	resource, domains, found := strings.Cut(schema, ":")
 	if !found {
 		return false

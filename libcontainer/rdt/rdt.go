@@ -58,7 +58,7 @@ func Set(config *specs.LinuxIntelRdt, id, root, l3Cache, memBw string) (undo fun
 	if err != nil {
 		return nil, err
 	}
-	undo = func() error { return writeLine(g.schemata(), strings.TrimSpace(string(before))) }
+	undo = func() error { return writeLines(g.schemata(), strings.TrimSpace(string(before))) }
 	other := &Group{config: &specs.LinuxIntelRdt{ClosID: config.ClosID, L3CacheSchema: l3Cache, MemBwSchema: memBw}, id: id, root: g.root}
 	if err := other.write(); err != nil {
 		return nil, errors.Join(err, undo())
@@ -187,7 +187,7 @@ func (g *Group) write() error {
 		if w.text == "" {
 			continue
 		}
-		if err := writeLine(g.schemata(), w.text); err != nil {
+		if err := writeLines(g.schemata(), w.text); err != nil {
 			return specconv.Field(pointer+w.field, g.explain(err))
 		}
 	}
@@ -204,7 +204,7 @@ func (g *Group) join(pid int) error {
 		groups = append(groups, g.monitor())
 	}
 	for _, dir := range groups {
-		if err := writeLine(filepath.Join(dir, "tasks"), strconv.Itoa(pid)); err != nil {
+		if err := writeLines(filepath.Join(dir, "tasks"), strconv.Itoa(pid)); err != nil {
 			return specconv.Field(pointer, g.explain(err))
 		}
 	}
@@ -212,14 +212,14 @@ func (g *Group) join(pid int) error {
 }
 
 // writeLine writes to a file that exists, in one system call.
-func writeLine(path, line string) error {
+func writeLines(path, lines string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.WriteString(line + "\n"); err != nil {
-		return fmt.Errorf("write %q to %q: %w", line, path, errors.Unwrap(err))
+	if _, err := f.WriteString(strings.TrimRight(lines, "\n") + "\n"); err != nil {
+		return fmt.Errorf("write %q to %q: %w", lines, path, errors.Unwrap(err))
 	}
 	return f.Close()
 }

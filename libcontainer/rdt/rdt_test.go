@@ -193,13 +193,13 @@ func TestSet(t *testing.T) {
 // TestWriteOrder sees the order in what a fifo gets.
 func TestWriteOrder(t *testing.T) {
 	root := mounted(t, "gold")
-	config := specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=7ff;1=7ff", MemBwSchema: "MB:0=100", Schemata: []string{"L3:0=3", "MB:1=50"}}
+	config := specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=7ff\nL3:1=7ff\n", MemBwSchema: "MB:0=100", Schemata: []string{"L3:0=3", "MB:1=50"}}
 	g, err := New(&config, id, root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := recordWrites(t, filepath.Join(root, "gold/schemata"), g.write)
-	if diff := cmp.Diff("L3:0=7ff;1=7ff\nMB:0=100\nL3:0=3\nMB:1=50\n", got); diff != "" {
+	if diff := cmp.Diff("L3:0=7ff\nL3:1=7ff\nMB:0=100\nL3:0=3\nMB:1=50\n", got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -245,6 +245,10 @@ func TestHolds(t *testing.T) {
 		"L3:":               false,
 		"L3:0":              false,
 		"L3:0=7ff;1=1\nX:1": false,
+
+		"L3:0=7ff;1=1\nMB:0=100\n": true,
+		"L3:0=7ff;1=1\nMB:0=90":    false,
+		"L3:0=7ff\n\nL3:1=1":       false, // an empty line is none
 	} {
 		if got := holds(file, schema); got != want {
 			t.Errorf("holds(%q) = %v", schema, got)

@@ -85,7 +85,7 @@ func check(spec *specs.Spec, key, value string) error {
 	if err := checkPrivate(spec.Linux.Namespaces, key, kind); err != nil {
 		return err
 	}
-	return checkHostNames(spec, path, key, value)
+	return checkNames(spec, path, key, value)
 }
 
 // checkPrivate wants a namespace that is not the runtime's. Joining that by path is not enough for net: engines do so
@@ -109,15 +109,15 @@ func checkPrivate(list []specs.LinuxNamespace, key string, kind specs.LinuxNames
 	return nil
 }
 
-// checkHostNames refuses to have two fields say different things about one name.
-func checkHostNames(spec *specs.Spec, path, key, value string) error {
-	for _, n := range [...]struct{ path, field, value string }{
-		{"kernel/hostname", "hostname", spec.Hostname},
-		{"kernel/domainname", "domainname", spec.Domainname},
-	} {
-		if path == n.path && n.value != "" && n.value != value {
-			return fmt.Errorf("sysctl %q is %q, but /%s is %q", key, value, n.field, n.value)
-		}
+// checkNames refuses to have two fields set one name. The host name has a field of its own, which every runtime takes, and as
+// a sysctl it is refused by runc and crun. The domain name got its field only with runtime-spec 1.1: as a sysctl it is in use
+// (docker run --domainname), and refused where the field says something else.
+func checkNames(spec *specs.Spec, path, key, value string) error {
+	switch {
+	case path == "kernel/hostname":
+		return fmt.Errorf("sysctl %q is set by the field /hostname only", key)
+	case path == "kernel/domainname" && spec.Domainname != "" && spec.Domainname != value:
+		return fmt.Errorf("sysctl %q is %q, but /domainname is %q", key, value, spec.Domainname)
 	}
 	return nil
 }

@@ -38,7 +38,6 @@ func TestCheckAccepts(t *testing.T) {
 		"kernel.sem":                       specs.IPCNamespace,
 		"fs.mqueue.msg_max":                specs.IPCNamespace,
 		"kernel.domainname":                specs.UTSNamespace,
-		"kernel.hostname":                  specs.UTSNamespace,
 		"user.max_user_namespaces":         specs.UserNamespace,
 	} {
 		if err := Check(spec(key, "1", kind)); err != nil {
@@ -104,19 +103,21 @@ func TestCheckJoined(t *testing.T) {
 }
 
 func TestCheckHostNames(t *testing.T) {
-	s := spec("kernel.hostname", "a", specs.UTSNamespace)
-	s.Hostname = "b"
-	if err := Check(s); err == nil || !strings.Contains(err.Error(), `is "a", but /hostname is "b"`) {
-		t.Errorf("two names: %v", err)
+	for _, key := range []string{"kernel.hostname", "kernel/hostname"} {
+		for _, name := range []string{"", "a", "b"} {
+			s := spec(key, "a", specs.UTSNamespace)
+			s.Hostname = name
+			if err := Check(s); err == nil || !strings.Contains(err.Error(), "is set by the field /hostname only") {
+				t.Errorf("%s with hostname %q: %v", key, name, err)
+			}
+		}
 	}
-	s.Hostname = "a"
-	if err := Check(s); err != nil {
-		t.Errorf("the same name twice: %v", err)
-	}
-	s = spec("kernel/domainname", "a", specs.UTSNamespace)
-	s.Domainname = "b"
-	if err := Check(s); err == nil {
-		t.Error("two domain names")
+	for name, want := range map[string]string{"": "", "a": "", "b": `is "a", but /domainname is "b"`} {
+		s := spec("kernel.domainname", "a", specs.UTSNamespace)
+		s.Domainname = name
+		if err := Check(s); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("domainname %q: %v", name, err)
+		}
 	}
 }
 

@@ -128,6 +128,24 @@ line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
 	refused /no/such/source 'no such file or directory'
 }
 
+@test "more groups than a process can be in" {
+	config '.process.user.additionalGids = [range(65537)]'
+	refused /process/user/additionalGids '65537 groups are more than the 65536'
+	jq .process config.json >process.json
+	config 'del(.process.user.additionalGids)'
+	program sleep 1000
+	detached "$id"
+	run -255 oci-run exec --process process.json "$id"
+	output_has '/user/additionalGids: 65537 groups are more than the 65536'
+}
+
+@test "the host name as a sysctl" {
+	config '.linux.sysctl = {"kernel.hostname": "box"} | del(.hostname)'
+	refused /linux/sysctl/kernel.hostname '/hostname only'
+	config '.linux.sysctl = {"kernel.domainname": "a"} | .domainname = "b"'
+	refused /linux/sysctl/kernel.domainname 'but /domainname is'
+}
+
 @test "an unknown capability is a warning only" {
 	config '.process.capabilities.bounding += ["CAP_NONSENSE"]'
 	program echo hello

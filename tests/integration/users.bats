@@ -65,12 +65,37 @@ status_field() { sed -n "s/^$1:[[:space:]]*//p" <<<"$output"; }
 	[[ $(status_field CapAmb) == 0000000000000020 ]]
 }
 
+# no_capabilities: the output is the status of a process without any, nor the way to some.
+no_capabilities() {
+	for set in Inh Prm Eff Bnd Amb; do
+		[[ $(status_field "Cap$set") == 0000000000000000 ]]
+	done
+}
+
 @test "no capabilities at all" {
 	config '.process.capabilities = {}'
 	program cat /proc/self/status
 	run -0 oci-run run "$id"
-	for set in Inh Prm Eff Bnd Amb; do
-		[[ $(status_field "Cap$set") == 0000000000000000 ]]
+	no_capabilities
+}
+
+@test "a configuration that doesn't speak of capabilities gives none, nor does an exec" {
+	local change
+	for change in 'del(.process.capabilities)' '.process.capabilities = null' 'del(.process.capabilities) | .process.noNewPrivileges = false'; do
+		config "$change"
+		program cat /proc/self/status
+		run -0 oci-run run "$id"
+		no_capabilities
+		program sleep 1000
+		detached "$id"
+		run -0 oci-run exec "$id" cat /proc/self/status
+		no_capabilities
+		jq '.process | .args = ["cat", "/proc/self/status"]' config.json >process.json
+		run -0 oci-run exec --process process.json "$id"
+		no_capabilities
+		run -0 oci-run exec --cap CAP_KILL "$id" cat /proc/self/status
+		[[ $(status_field CapBnd) == 0000000000000020 ]]
+		oci-run delete --force "$id"
 	done
 }
 
