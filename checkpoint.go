@@ -3,43 +3,44 @@ package main
 import (
 	"path/filepath"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
-var checkpointCommand = command{
-	name:      "checkpoint",
-	usage:     "write a running container to files",
-	arguments: "ID",
-	description: "Has CRIU write the processes of a running container to files, from which restore makes it again, and deletes\n" +
+var checkpointCommand = cli.Command{
+	Name:      "checkpoint",
+	Usage:     "write a running container to files",
+	Arguments: "ID",
+	Description: "Has CRIU write the processes of a running container to files, from which restore makes it again, and deletes\n" +
 		"the container unless it is to be left running.",
-	options: [][]option{criuOptions, {
-		{name: "parent-path", usage: "images of an earlier --pre-dump, a `DIR` relative to --image-path"},
-		{name: "leave-running", kind: boolean, usage: "leave the container running"},
-		{name: "pre-dump", kind: boolean, usage: "write the memory only, for a later checkpoint with --parent-path; the container goes on"},
-		{name: "tcp-skip-in-flight", kind: boolean, usage: "leave out TCP connections that are not established yet"},
-		{name: "link-remap", kind: boolean, usage: "link files that were unlinked while in use back to a name"},
-		{name: "status-fd", kind: number, value: "-1", usage: "write a zero byte to the `FD` when --lazy-pages is ready to serve"},
-		{name: "page-server", usage: "send the memory to, or with --lazy-pages serve it at, `ADDRESS:PORT`"},
+	Options: [][]cli.Option{criuOptions, {
+		{Name: "parent-path", Usage: "images of an earlier --pre-dump, a `DIR` relative to --image-path"},
+		{Name: "leave-running", Kind: cli.Boolean, Usage: "leave the container running"},
+		{Name: "pre-dump", Kind: cli.Boolean, Usage: "write the memory only, for a later checkpoint with --parent-path; the container goes on"},
+		{Name: "tcp-skip-in-flight", Kind: cli.Boolean, Usage: "leave out TCP connections that are not established yet"},
+		{Name: "link-remap", Kind: cli.Boolean, Usage: "link files that were unlinked while in use back to a name"},
+		{Name: "status-fd", Kind: cli.Number, Value: "-1", Usage: "write a zero byte to the `FD` when --lazy-pages is ready to serve"},
+		{Name: "page-server", Usage: "send the memory to, or with --lazy-pages serve it at, `ADDRESS:PORT`"},
 	}},
-	action: checkpoint,
+	Action: checkpoint,
 }
 
 // criuOptions are the options that checkpoint and restore have in common.
-var criuOptions = []option{
-	{name: "image-path", usage: "`DIR` of the container's files", value: "checkpoint"},
-	{name: "work-path", usage: "`DIR` for logs and other files of CRIU's (default: that of --image-path)"},
-	{name: "tcp-established", kind: boolean, usage: "include established TCP connections"},
-	{name: "ext-unix-sk", kind: boolean, usage: "allow unix sockets that are connected to the outside"},
-	{name: "shell-job", kind: boolean, usage: "allow a session or a terminal of the outside"},
-	{name: "file-locks", kind: boolean, usage: "include file locks"},
-	{name: "manage-cgroups-mode", usage: "what to do about cgroups: soft, full, strict or ignore (default: soft)"},
-	{name: "empty-ns", kind: texts, usage: "leave what is in this `NAMESPACE` out; can only be network, which always is"},
-	{name: "auto-dedup", kind: boolean, usage: "punch holes into images of earlier pre-dumps where memory is no longer needed"},
-	{name: "lazy-pages", kind: boolean, usage: "leave memory out, to be served when the restored container needs it"},
+var criuOptions = []cli.Option{
+	{Name: "image-path", Usage: "`DIR` of the container's files", Value: "checkpoint"},
+	{Name: "work-path", Usage: "`DIR` for logs and other files of CRIU's (default: that of --image-path)"},
+	{Name: "tcp-established", Kind: cli.Boolean, Usage: "include established TCP connections"},
+	{Name: "ext-unix-sk", Kind: cli.Boolean, Usage: "allow unix sockets that are connected to the outside"},
+	{Name: "shell-job", Kind: cli.Boolean, Usage: "allow a session or a terminal of the outside"},
+	{Name: "file-locks", Kind: cli.Boolean, Usage: "include file locks"},
+	{Name: "manage-cgroups-mode", Usage: "what to do about cgroups: soft, full, strict or ignore (default: soft)"},
+	{Name: "empty-ns", Kind: cli.Texts, Usage: "leave what is in this `NAMESPACE` out; can only be network, which always is"},
+	{Name: "auto-dedup", Kind: cli.Boolean, Usage: "punch holes into images of earlier pre-dumps where memory is no longer needed"},
+	{Name: "lazy-pages", Kind: cli.Boolean, Usage: "leave memory out, to be served when the restored container needs it"},
 }
 
 // readCRIUOptions tells what those say.
-func readCRIUOptions(c *call) (libcontainer.CheckpointOptions, error) {
+func readCRIUOptions(c *cli.Call) (libcontainer.CheckpointOptions, error) {
 	images, err := filepath.Abs(c.String("image-path"))
 	return libcontainer.CheckpointOptions{
 		Images: images, Work: c.String("work-path"), StatusFD: -1,
@@ -49,7 +50,7 @@ func readCRIUOptions(c *call) (libcontainer.CheckpointOptions, error) {
 	}, err
 }
 
-func checkpoint(c *call) error {
+func checkpoint(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

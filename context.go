@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
 // newFactory makes the factory that the global options describe.
-func newFactory(c *call) (*libcontainer.Factory, error) {
+func newFactory(c *cli.Call) (*libcontainer.Factory, error) {
 	rootless, err := isRootless(c.String("rootless"))
 	if err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func newFactory(c *call) (*libcontainer.Factory, error) {
 	return &libcontainer.Factory{Root: root, CgroupDriver: driver, Rootless: rootless}, nil
 }
 
-func cgroupDriver(c *call) (string, error) {
+func cgroupDriver(c *cli.Call) (string, error) {
 	switch name := c.String("cgroup-manager"); {
 	case name == "" && c.Bool("systemd-cgroup"), name == libcontainer.DriverSystemd:
 		return libcontainer.DriverSystemd, nil
@@ -56,21 +57,21 @@ func isRootless(option string) (bool, error) {
 }
 
 // onlyID returns the single argument of a verb that takes a container's ID.
-func onlyID(c *call) (string, error) {
-	if len(c.args) != 1 {
-		return "", fmt.Errorf("%s: %q takes exactly one argument, the container's ID; there are %d", c.program, c.verb, len(c.args))
+func onlyID(c *cli.Call) (string, error) {
+	if len(c.Args) != 1 {
+		return "", fmt.Errorf("%s: %q takes exactly one argument, the container's ID; there are %d", c.Program, c.Verb, len(c.Args))
 	}
-	return c.args[0], nil
+	return c.Args[0], nil
 }
 
 // load finds the container that a verb's first argument names.
-func load(c *call) (*libcontainer.Container, error) {
-	if len(c.args) == 0 {
-		return nil, fmt.Errorf("%s: %q needs the container's ID", c.program, c.verb)
+func load(c *cli.Call) (*libcontainer.Container, error) {
+	if len(c.Args) == 0 {
+		return nil, fmt.Errorf("%s: %q needs the container's ID", c.Program, c.Verb)
 	}
 	f, err := newFactory(c)
 	if err != nil {
 		return nil, err
 	}
-	return f.Load(c.args[0])
+	return f.Load(c.Args[0])
 }

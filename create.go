@@ -3,32 +3,33 @@ package main
 import (
 	"os"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 	"oci-run/specconv"
 )
 
-var createCommand = command{
-	name:      "create",
-	usage:     "create a container",
-	arguments: "ID",
-	description: "Makes the container ID from a bundle: its namespaces, mounts, cgroup and process, which waits.\n" +
+var createCommand = cli.Command{
+	Name:      "create",
+	Usage:     "create a container",
+	Arguments: "ID",
+	Description: "Makes the container ID from a bundle: its namespaces, mounts, cgroup and process, which waits.\n" +
 		"start has it execute the program that config.json names.",
-	options: [][]option{createOptions},
-	action:  create,
+	Options: [][]cli.Option{createOptions},
+	Action:  create,
 }
 
 // createOptions are the options of create, and of run, which begins with a create.
-var createOptions = []option{
-	{name: "bundle", alias: "b", usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
-	{name: "console-socket", usage: "unix socket at `PATH` that gets the master of the container's terminal"},
-	{name: "pidfd-socket", usage: "unix socket at `PATH` that gets a pidfd of the container's process"},
-	{name: "pid-file", usage: "write the pid of the container's process to `FILE`"},
-	{name: "no-pivot", kind: boolean, usage: "change the root by moving a mount instead of pivot_root, for a root on initramfs"},
-	{name: "no-new-keyring", kind: boolean, usage: "share the caller's session keyring"},
-	{name: "preserve-fds", kind: number, usage: "hand the `N` fds from 3 on to the container's process"},
+var createOptions = []cli.Option{
+	{Name: "bundle", Alias: "b", Usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
+	{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the container's terminal"},
+	{Name: "pidfd-socket", Usage: "unix socket at `PATH` that gets a pidfd of the container's process"},
+	{Name: "pid-file", Usage: "write the pid of the container's process to `FILE`"},
+	{Name: "no-pivot", Kind: cli.Boolean, Usage: "change the root by moving a mount instead of pivot_root, for a root on initramfs"},
+	{Name: "no-new-keyring", Kind: cli.Boolean, Usage: "share the caller's session keyring"},
+	{Name: "preserve-fds", Kind: cli.Number, Usage: "hand the `N` fds from 3 on to the container's process"},
 }
 
-func create(c *call) error {
+func create(c *cli.Call) error {
 	j, err := newCreateJob(c)
 	if err != nil {
 		return err
@@ -45,7 +46,7 @@ type createJob struct {
 	options libcontainer.CreateOptions
 }
 
-func newCreateJob(c *call) (*createJob, error) {
+func newCreateJob(c *cli.Call) (*createJob, error) {
 	id, err := onlyID(c)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func newCreateJob(c *call) (*createJob, error) {
 	return j, err
 }
 
-func (j *createJob) create(c *call) (*libcontainer.Created, error) {
+func (j *createJob) create(c *cli.Call) (*libcontainer.Created, error) {
 	if path := c.String("console-socket"); path != "" {
 		socket, err := libcontainer.DialConsole(path)
 		if err != nil {

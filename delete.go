@@ -3,21 +3,22 @@ package main
 import (
 	"errors"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
-var deleteCommand = command{
-	name:        "delete",
-	usage:       "delete a container",
-	arguments:   "ID",
-	description: "Removes all that is left of a container that has stopped or was never started.",
-	options: [][]option{{
-		{name: "force", alias: "f", kind: boolean, usage: "kill the container if it runs; no error if there is none"},
+var deleteCommand = cli.Command{
+	Name:        "delete",
+	Usage:       "delete a container",
+	Arguments:   "ID",
+	Description: "Removes all that is left of a container that has stopped or was never started.",
+	Options: [][]cli.Option{{
+		{Name: "force", Alias: "f", Kind: cli.Boolean, Usage: "kill the container if it runs; no error if there is none"},
 	}},
-	action: deleteContainer,
+	Action: deleteContainer,
 }
 
-func deleteContainer(c *call) error {
+func deleteContainer(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

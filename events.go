@@ -7,21 +7,22 @@ import (
 	"log/slog"
 	"time"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/oncejson"
 )
 
-var eventsCommand = command{
-	name:      "events",
-	usage:     "print statistics and out-of-memory notices of a container",
-	arguments: "ID",
-	description: "Prints a JSON object per line for the container ID, until its last process has ended: its use of resources at\n" +
+var eventsCommand = cli.Command{
+	Name:      "events",
+	Usage:     "print statistics and out-of-memory notices of a container",
+	Arguments: "ID",
+	Description: "Prints a JSON object per line for the container ID, until its last process has ended: its use of resources at\n" +
 		"every interval, and each time that the kernel killed a process of it for want of memory.",
-	options: [][]option{{
-		{name: "interval", kind: duration, value: "5s", usage: "time between statistics"},
-		{name: "stats", kind: boolean, usage: "print the statistics once, now"},
+	Options: [][]cli.Option{{
+		{Name: "interval", Kind: cli.Duration, Value: "5s", Usage: "time between statistics"},
+		{Name: "stats", Kind: cli.Boolean, Usage: "print the statistics once, now"},
 	}},
-	action: events,
+	Action: events,
 }
 
 // event is a line of the output, in the order of keys that go-runc's users know.
@@ -31,7 +32,7 @@ type event struct {
 	Data *libcontainer.Stats `json:"data,omitempty"`
 }
 
-func events(c *call) error {
+func events(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func events(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := c.out
+	out := c.Out
 	if c.Bool("stats") {
 		stats, err := container.Stats()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 	"oci-run/specconv"
 )
@@ -17,37 +18,37 @@ import (
 // are the program's.
 const execFailed = 255
 
-var execCommand = command{
-	name:      "exec",
-	usage:     "run another process in a container",
-	arguments: "ID COMMAND [ARG...]  or  --process FILE ID",
-	description: "Runs a command, or the process that FILE describes as config.json does, in the running container ID, and exits\n" +
+var execCommand = cli.Command{
+	Name:      "exec",
+	Usage:     "run another process in a container",
+	Arguments: "ID COMMAND [ARG...]  or  --process FILE ID",
+	Description: "Runs a command, or the process that FILE describes as config.json does, in the running container ID, and exits\n" +
 		"with its status: 128 and the number of the signal if one ended it, 255 if it could not be run.\n" +
 		"What neither FILE nor an option says is as in the container's own process.",
-	foreign: true, // what follows the ID are the command's options
-	options: [][]option{{
-		{name: "process", alias: "p", usage: "read the process from `FILE` (process of runtime-spec's config.json)"},
-		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the process"},
-		{name: "pid-file", usage: "write the pid of the process to `FILE`"},
-		{name: "tty", alias: "t", kind: boolean, usage: "give the process a terminal"},
-		{name: "console-socket", usage: "unix socket at `PATH` that gets the master of the terminal"},
-		{name: "pidfd-socket", usage: "unix socket at `PATH` that gets a pidfd of the process"},
-		{name: "cwd", usage: "working directory in the container"},
-		{name: "env", alias: "e", kind: texts, usage: "set the environment variable `NAME=VALUE`"},
-		{name: "user", alias: "u", usage: "run as `UID[:GID]`"},
-		{name: "additional-gids", alias: "g", kind: texts, usage: "be in the group `GID` too"},
-		{name: "cap", alias: "c", kind: texts, usage: "have the capability `NAME` too"},
-		{name: "no-new-privs", kind: boolean, usage: "never gain privileges by executing a file"},
-		{name: "process-label", usage: "SELinux `LABEL` of the process"},
-		{name: "apparmor", usage: "AppArmor `PROFILE` of the process"},
-		{name: "cgroup", kind: texts, usage: "run in the cgroup `[CONTROLLER,...:]PATH` below the container's"},
-		{name: "preserve-fds", kind: number, usage: "hand the `N` fds from 3 on to the process"},
-		{name: "ignore-paused", kind: boolean, usage: "also in a paused container; the process runs when it is resumed"},
+	Foreign: true, // what follows the ID are the command's options
+	Options: [][]cli.Option{{
+		{Name: "process", Alias: "p", Usage: "read the process from `FILE` (process of runtime-spec's config.json)"},
+		{Name: "detach", Alias: "d", Kind: cli.Boolean, Usage: "do not wait for the process"},
+		{Name: "pid-file", Usage: "write the pid of the process to `FILE`"},
+		{Name: "tty", Alias: "t", Kind: cli.Boolean, Usage: "give the process a terminal"},
+		{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the terminal"},
+		{Name: "pidfd-socket", Usage: "unix socket at `PATH` that gets a pidfd of the process"},
+		{Name: "cwd", Usage: "working directory in the container"},
+		{Name: "env", Alias: "e", Kind: cli.Texts, Usage: "set the environment variable `NAME=VALUE`"},
+		{Name: "user", Alias: "u", Usage: "run as `UID[:GID]`"},
+		{Name: "additional-gids", Alias: "g", Kind: cli.Texts, Usage: "be in the group `GID` too"},
+		{Name: "cap", Alias: "c", Kind: cli.Texts, Usage: "have the capability `NAME` too"},
+		{Name: "no-new-privs", Kind: cli.Boolean, Usage: "never gain privileges by executing a file"},
+		{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
+		{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
+		{Name: "cgroup", Kind: cli.Texts, Usage: "run in the cgroup `[CONTROLLER,...:]PATH` below the container's"},
+		{Name: "preserve-fds", Kind: cli.Number, Usage: "hand the `N` fds from 3 on to the process"},
+		{Name: "ignore-paused", Kind: cli.Boolean, Usage: "also in a paused container; the process runs when it is resumed"},
 	}},
-	action: execAction,
+	Action: execAction,
 }
 
-func execAction(c *call) error {
+func execAction(c *cli.Call) error {
 	err := joinContainer(c)
 	if _, isStatus := errors.AsType[exitStatus](err); err == nil || isStatus {
 		return err
@@ -55,7 +56,7 @@ func execAction(c *call) error {
 	return &runtimeError{fmt.Errorf("exec failed: %w", err), execFailed}
 }
 
-func joinContainer(c *call) error {
+func joinContainer(c *cli.Call) error {
 	var attendant *libcontainer.Foreground
 	if !c.Bool("detach") {
 		var err error
@@ -126,10 +127,10 @@ func execForeground(container *libcontainer.Container, p *specs.Process, config 
 }
 
 // execProcess is the process that the command line describes; base is the container's own.
-func execProcess(c *call, base *specs.Process) (*specs.Process, error) {
+func execProcess(c *cli.Call, base *specs.Process) (*specs.Process, error) {
 	p := &specs.Process{}
 	if path := c.String("process"); path != "" {
-		if len(c.args) > 1 {
+		if len(c.Args) > 1 {
 			return nil, errors.New("--process: the command stands in the file, not on the command line")
 		}
 		raw, err := os.ReadFile(path)
@@ -140,18 +141,18 @@ func execProcess(c *call, base *specs.Process) (*specs.Process, error) {
 			return nil, specconv.LocateIn(path, raw, err)
 		}
 	} else {
-		if len(c.args) < 2 {
+		if len(c.Args) < 2 {
 			return nil, errors.New("exec args cannot be empty: neither a command nor --process is given")
 		}
 		*p = *base
-		p.Args = c.args[1:]
+		p.Args = c.Args[1:]
 		p.Terminal, p.ConsoleSize = false, nil
 	}
 	return p, applyExecFlags(c, p)
 }
 
 // applyExecFlags lets options prevail over the file or the container's process.
-func applyExecFlags(c *call, p *specs.Process) error {
+func applyExecFlags(c *cli.Call, p *specs.Process) error {
 	if c.Bool("tty") {
 		p.Terminal = true
 	}

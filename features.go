@@ -5,21 +5,22 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
-var featuresCommand = command{
-	name:        "features",
-	usage:       "print what this oci-run can do",
-	description: "Prints the features of oci-run in JSON, as runtime-spec (features.md) defines it.",
-	action:      printFeatures,
+var featuresCommand = cli.Command{
+	Name:        "features",
+	Usage:       "print what this oci-run can do",
+	Description: "Prints the features of oci-run in JSON, as runtime-spec (features.md) defines it.",
+	Action:      printFeatures,
 }
 
-func printFeatures(c *call) error {
-	if len(c.args) != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.program, c.verb, len(c.args))
+func printFeatures(c *cli.Call) error {
+	if len(c.Args) != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Program, c.Verb, len(c.Args))
 	}
-	return printJSON(c.out, supported())
+	return printJSON(c.Out, supported())
 }
 
 // supported is what libcontainer can do, with the names of this build.

@@ -7,26 +7,28 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/cli"
 )
 
-var killCommand = command{
-	name:        "kill",
-	usage:       "send a signal to a container",
-	arguments:   "ID [SIGNAL]",
-	description: "Sends SIGNAL (a number or a name, with or without SIG; default SIGTERM) to the container's process.",
-	options: [][]option{{
-		{name: "all", alias: "a", kind: boolean, usage: "send the signal to every process of the container"},
+var killCommand = cli.Command{
+	Name:        "kill",
+	Usage:       "send a signal to a container",
+	Arguments:   "ID [SIGNAL]",
+	Description: "Sends SIGNAL (a number or a name, with or without SIG; default SIGTERM) to the container's process.",
+	Options: [][]cli.Option{{
+		{Name: "all", Alias: "a", Kind: cli.Boolean, Usage: "send the signal to every process of the container"},
 	}},
-	action: kill,
+	Action: kill,
 }
 
-func kill(c *call) error {
-	if len(c.args) > 2 {
-		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.program, c.verb, len(c.args))
+func kill(c *cli.Call) error {
+	if len(c.Args) > 2 {
+		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.Program, c.Verb, len(c.Args))
 	}
 	name := "TERM"
-	if len(c.args) > 1 && c.args[1] != "" {
-		name = c.args[1]
+	if len(c.Args) > 1 && c.Args[1] != "" {
+		name = c.Args[1]
 	}
 	signal, err := parseSignal(name)
 	if err != nil {

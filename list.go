@@ -9,30 +9,31 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 	"oci-run/libcontainer/oncejson"
 )
 
-var listCommand = command{
-	name:        "list",
-	usage:       "list the containers below --root",
-	description: "Lists the containers that oci-run made with this --root.",
-	options: [][]option{{
-		{name: "format", alias: "f", value: "table", usage: "table or json"},
-		{name: "quiet", alias: "q", kind: boolean, usage: "print only IDs"},
+var listCommand = cli.Command{
+	Name:        "list",
+	Usage:       "list the containers below --root",
+	Description: "Lists the containers that oci-run made with this --root.",
+	Options: [][]cli.Option{{
+		{Name: "format", Alias: "f", Value: "table", Usage: "table or json"},
+		{Name: "quiet", Alias: "q", Kind: cli.Boolean, Usage: "print only IDs"},
 	}},
-	action: list,
+	Action: list,
 }
 
-func list(c *call) error {
-	if len(c.args) != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.program, c.verb, len(c.args))
+func list(c *cli.Call) error {
+	if len(c.Args) != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Program, c.Verb, len(c.Args))
 	}
 	states, err := states(c)
 	if err != nil {
 		return err
 	}
-	w := c.out
+	w := c.Out
 	switch format := c.String("format"); {
 	case c.Bool("quiet"):
 		for _, s := range states {
@@ -56,7 +57,7 @@ func list(c *call) error {
 // states collects what list prints. The default root need not exist, one that was asked
 // for does; a container that can't be read is a warning, and one that is deleted
 // meanwhile is nothing at all.
-func states(c *call) ([]*libcontainer.State, error) {
+func states(c *cli.Call) ([]*libcontainer.State, error) {
 	f, err := newFactory(c)
 	if err != nil {
 		return nil, err

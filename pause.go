@@ -1,14 +1,16 @@
 package main
 
-var pauseCommand = command{
-	name:        "pause",
-	usage:       "suspend all processes of a container",
-	arguments:   "ID",
-	description: "Freezes the processes of the container ID, which is running or created, until resume.",
-	action:      pause,
+import "oci-run/internal/cli"
+
+var pauseCommand = cli.Command{
+	Name:        "pause",
+	Usage:       "suspend all processes of a container",
+	Arguments:   "ID",
+	Description: "Freezes the processes of the container ID, which is running or created, until resume.",
+	Action:      pause,
 }
 
-func pause(c *call) error {
+func pause(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

@@ -11,22 +11,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"oci-run/internal/cli"
 )
 
-var psCommand = command{
-	name:      "ps",
-	usage:     "list the processes of a container",
-	arguments: "ID [PS OPTION...]",
-	description: "Lists the processes of the container ID, with pids of the caller's pid namespace: as a table made by ps(1)\n" +
+var psCommand = cli.Command{
+	Name:      "ps",
+	Usage:     "list the processes of a container",
+	Arguments: "ID [PS OPTION...]",
+	Description: "Lists the processes of the container ID, with pids of the caller's pid namespace: as a table made by ps(1)\n" +
 		"with the given options (default: -ef), or as a JSON array of pids.",
-	foreign: true, // what follows the ID is for ps
-	options: [][]option{{
-		{name: "format", alias: "f", value: "table", usage: "table or json"},
+	Foreign: true, // what follows the ID is for ps
+	Options: [][]cli.Option{{
+		{Name: "format", Alias: "f", Value: "table", Usage: "table or json"},
 	}},
-	action: ps,
+	Action: ps,
 }
 
-func ps(c *call) error {
+func ps(c *cli.Call) error {
 	format := c.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
@@ -39,11 +41,11 @@ func ps(c *call) error {
 	if err != nil {
 		return err
 	}
-	w := c.out
+	w := c.Out
 	if format == "json" {
 		return json.NewEncoder(w).Encode(pids)
 	}
-	options := c.args[1:]
+	options := c.Args[1:]
 	if len(options) == 0 {
 		options = []string{"-ef"}
 	}

@@ -4,31 +4,32 @@ import (
 	"errors"
 	"os"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 	"oci-run/specconv"
 )
 
-var restoreCommand = command{
-	name:      "restore",
-	usage:     "make a container from the files of a checkpoint",
-	arguments: "ID",
-	description: "Has CRIU make the processes of a container from the files that checkpoint wrote, as the container ID of a bundle.\n" +
+var restoreCommand = cli.Command{
+	Name:      "restore",
+	Usage:     "make a container from the files of a checkpoint",
+	Arguments: "ID",
+	Description: "Has CRIU make the processes of a container from the files that checkpoint wrote, as the container ID of a bundle.\n" +
 		"Then it is as with run: passes signals on, deletes the container when it ends, and exits with its status.",
-	options: [][]option{criuOptions, {
-		{name: "bundle", alias: "b", usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
-		{name: "console-socket", usage: "unix socket at `PATH` that gets the master of the container's terminal"},
-		{name: "pid-file", usage: "write the pid of the container's process to `FILE`"},
-		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the container"},
-		{name: "no-subreaper", kind: boolean, usage: "do not become the reaper of the container's orphans"},
-		{name: "no-pivot", kind: boolean, usage: "refused: CRIU changes the root with pivot_root only"},
-		{name: "tcp-close", kind: boolean, usage: "close TCP connections instead of restoring them"},
-		{name: "lsm-profile", usage: "give the processes the `TYPE:NAME`, such as apparmor:PROFILE or selinux:LABEL"},
-		{name: "lsm-mount-context", usage: "give mounts with an SELinux context the `LABEL` in its place"},
+	Options: [][]cli.Option{criuOptions, {
+		{Name: "bundle", Alias: "b", Usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
+		{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the container's terminal"},
+		{Name: "pid-file", Usage: "write the pid of the container's process to `FILE`"},
+		{Name: "detach", Alias: "d", Kind: cli.Boolean, Usage: "do not wait for the container"},
+		{Name: "no-subreaper", Kind: cli.Boolean, Usage: "do not become the reaper of the container's orphans"},
+		{Name: "no-pivot", Kind: cli.Boolean, Usage: "refused: CRIU changes the root with pivot_root only"},
+		{Name: "tcp-close", Kind: cli.Boolean, Usage: "close TCP connections instead of restoring them"},
+		{Name: "lsm-profile", Usage: "give the processes the `TYPE:NAME`, such as apparmor:PROFILE or selinux:LABEL"},
+		{Name: "lsm-mount-context", Usage: "give mounts with an SELinux context the `LABEL` in its place"},
 	}},
-	action: restore,
+	Action: restore,
 }
 
-func restore(c *call) error {
+func restore(c *cli.Call) error {
 	id, err := onlyID(c)
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ type restoreJob struct {
 	restored libcontainer.RestoreOptions
 }
 
-func (j *restoreJob) restore(c *call) (*libcontainer.Created, error) {
+func (j *restoreJob) restore(c *cli.Call) (*libcontainer.Created, error) {
 	if path := c.String("console-socket"); path != "" {
 		socket, err := libcontainer.DialConsole(path)
 		if err != nil {

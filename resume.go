@@ -1,14 +1,16 @@
 package main
 
-var resumeCommand = command{
-	name:        "resume",
-	usage:       "let the processes of a paused container go on",
-	arguments:   "ID",
-	description: "Ends what pause began.",
-	action:      resume,
+import "oci-run/internal/cli"
+
+var resumeCommand = cli.Command{
+	Name:        "resume",
+	Usage:       "let the processes of a paused container go on",
+	Arguments:   "ID",
+	Description: "Ends what pause began.",
+	Action:      resume,
 }
 
-func resume(c *call) error {
+func resume(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

@@ -4,24 +4,25 @@ import (
 	"errors"
 	"os"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
-var runCommand = command{
-	name:      "run",
-	usage:     "create and start a container, and wait for its end",
-	arguments: "ID",
-	description: "Creates and starts the container ID from a bundle, passes signals on to it, deletes it when it ends, and\n" +
+var runCommand = cli.Command{
+	Name:      "run",
+	Usage:     "create and start a container, and wait for its end",
+	Arguments: "ID",
+	Description: "Creates and starts the container ID from a bundle, passes signals on to it, deletes it when it ends, and\n" +
 		"exits with its status: 128 and the number of the signal if one ended it.",
-	options: [][]option{createOptions, {
-		{name: "detach", alias: "d", kind: boolean, usage: "do not wait for the container"},
-		{name: "keep", kind: boolean, usage: "do not delete the container when it ends"},
-		{name: "no-subreaper", kind: boolean, usage: "do not become the reaper of the container's orphans"},
+	Options: [][]cli.Option{createOptions, {
+		{Name: "detach", Alias: "d", Kind: cli.Boolean, Usage: "do not wait for the container"},
+		{Name: "keep", Kind: cli.Boolean, Usage: "do not delete the container when it ends"},
+		{Name: "no-subreaper", Kind: cli.Boolean, Usage: "do not become the reaper of the container's orphans"},
 	}},
-	action: run,
+	Action: run,
 }
 
-func run(c *call) error {
+func run(c *cli.Call) error {
 	if c.Bool("detach") {
 		return runDetached(c)
 	}
@@ -40,7 +41,7 @@ func run(c *call) error {
 	})
 }
 
-func runDetached(c *call) error {
+func runDetached(c *cli.Call) error {
 	j, err := newCreateJob(c)
 	if err != nil {
 		return err
@@ -59,8 +60,8 @@ func runDetached(c *call) error {
 
 // foreground makes and starts the container and stays with it, as if it were a program of ours.
 func (j *createJob) foreground(
-	c *call, attendant *libcontainer.Foreground,
-	create func(*call) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
+	c *cli.Call, attendant *libcontainer.Foreground,
+	create func(*cli.Call) (*libcontainer.Created, error), start func(*libcontainer.Created) error,
 ) error {
 	if !c.Bool("no-subreaper") {
 		if err := attendant.AdoptOrphans(); err != nil {
@@ -92,7 +93,7 @@ func (j *createJob) foreground(
 
 // ownTerminal prepares for a terminal whose master comes to us, unless there is no terminal, or
 // somebody else gets it.
-func (j *createJob) ownTerminal(c *call, attendant *libcontainer.Foreground) (err error) {
+func (j *createJob) ownTerminal(c *cli.Call, attendant *libcontainer.Foreground) (err error) {
 	if !j.bundle.Spec.Process.Terminal || c.String("console-socket") != "" {
 		return nil
 	}
@@ -107,7 +108,7 @@ func attended(pid int, pidfd *os.File, start func() error, abandon func()) libco
 	return libcontainer.Attended{PID: pid, PidFD: pidfd, Abandon: abandon, Start: func() error {
 		err := start()
 		if err == nil {
-			logger.flush()
+			logger.Flush()
 		}
 		return err
 	}}

@@ -8,24 +8,25 @@ import (
 	"os"
 	"path/filepath"
 
+	"oci-run/internal/cli"
 	"oci-run/specconv"
 )
 
-var specCommand = command{
-	name:  "spec",
-	usage: "write a config.json to begin with",
-	description: "Writes config.json for a shell in the root file system \"rootfs\". It runs as it is.\n" +
+var specCommand = cli.Command{
+	Name:  "spec",
+	Usage: "write a config.json to begin with",
+	Description: "Writes config.json for a shell in the root file system \"rootfs\". It runs as it is.\n" +
 		"With --rootless, it is one that an ordinary user can run.",
-	options: [][]option{{
-		{name: "bundle", alias: "b", usage: "`DIR` to write to (default: the current directory)"},
-		{name: "rootless", kind: boolean, usage: "write a config for the calling user"},
+	Options: [][]cli.Option{{
+		{Name: "bundle", Alias: "b", Usage: "`DIR` to write to (default: the current directory)"},
+		{Name: "rootless", Kind: cli.Boolean, Usage: "write a config for the calling user"},
 	}},
-	action: writeSpec,
+	Action: writeSpec,
 }
 
-func writeSpec(c *call) error {
-	if len(c.args) != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.program, c.verb, len(c.args))
+func writeSpec(c *cli.Call) error {
+	if len(c.Args) != 0 {
+		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.Program, c.Verb, len(c.Args))
 	}
 	spec := specconv.Default()
 	if c.Bool("rootless") {

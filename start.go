@@ -4,18 +4,19 @@ import (
 	"log/slog"
 	"os"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
-var startCommand = command{
-	name:        "start",
-	usage:       "start a created container",
-	arguments:   "ID",
-	description: "Has the process of a created container execute its program, and returns when it does.",
-	action:      start,
+var startCommand = cli.Command{
+	Name:        "start",
+	Usage:       "start a created container",
+	Arguments:   "ID",
+	Description: "Has the process of a created container execute its program, and returns when it does.",
+	Action:      start,
 }
 
-func start(c *call) error {
+func start(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}

@@ -3,18 +3,19 @@ package main
 import (
 	"io"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer/oncejson"
 )
 
-var stateCommand = command{
-	name:        "state",
-	usage:       "print the state of a container",
-	arguments:   "ID",
-	description: "Prints the state of the container ID in JSON, as runtime-spec defines it.",
-	action:      printState,
+var stateCommand = cli.Command{
+	Name:        "state",
+	Usage:       "print the state of a container",
+	Arguments:   "ID",
+	Description: "Prints the state of the container ID in JSON, as runtime-spec defines it.",
+	Action:      printState,
 }
 
-func printState(c *call) error {
+func printState(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -26,7 +27,7 @@ func printState(c *call) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(c.out, s)
+	return printJSON(c.Out, s)
 }
 
 // printJSON prints a value for people and programs: indented, one line feed at the end.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
@@ -52,31 +53,31 @@ var limitFlags = [...]struct {
 	{"pids-limit", "most processes and threads, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
 }
 
-var updateCommand = command{
-	name:      "update",
-	usage:     "change the limits of a container",
-	arguments: "ID",
-	description: "Changes the limits of the container ID that are given, as flags or in a file, and nothing else. If one of them\n" +
+var updateCommand = cli.Command{
+	Name:      "update",
+	Usage:     "change the limits of a container",
+	Arguments: "ID",
+	Description: "Changes the limits of the container ID that are given, as flags or in a file, and nothing else. If one of them\n" +
 		"can't be set, none is. With --resources, flags for single limits are ignored.",
-	options: [][]option{{
-		{name: "resources", alias: "r", usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
-		{name: "l3-cache-schema", usage: "Intel RDT: schema of the L3 cache"},
-		{name: "mem-bw-schema", usage: "Intel RDT: schema of the memory bandwidth"},
+	Options: [][]cli.Option{{
+		{Name: "resources", Alias: "r", Usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
+		{Name: "l3-cache-schema", Usage: "Intel RDT: schema of the L3 cache"},
+		{Name: "mem-bw-schema", Usage: "Intel RDT: schema of the memory bandwidth"},
 	}},
-	more:   limitOptions,
-	action: update,
+	More:   limitOptions,
+	Action: update,
 }
 
-func limitOptions() []option {
-	options := make([]option, len(limitFlags))
+func limitOptions() []cli.Option {
+	options := make([]cli.Option, len(limitFlags))
 	for i := range limitFlags {
 		f := &limitFlags[i]
-		options[i] = option{name: f.name, usage: f.usage, hidden: strings.HasPrefix(f.name, "kernel-")}
+		options[i] = cli.Option{Name: f.name, Usage: f.usage, Hidden: strings.HasPrefix(f.name, "kernel-")}
 	}
 	return options
 }
 
-func update(c *call) error {
+func update(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func update(c *call) error {
 }
 
 // updateResources makes one set of limits out of the flags or the file.
-func updateResources(c *call) (*specs.LinuxResources, error) {
+func updateResources(c *cli.Call) (*specs.LinuxResources, error) {
 	if file := c.String("resources"); file != "" {
 		return readResources(file)
 	}

@@ -6,20 +6,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
 
-var waitCommand = command{
-	name:      "wait",
-	usage:     "wait for the end of a container and tell how it ended",
-	arguments: "ID",
-	description: "Waits until the process of the container ID has ended, and prints its exit status, or 128 and the number of\n" +
+var waitCommand = cli.Command{
+	Name:      "wait",
+	Usage:     "wait for the end of a container and tell how it ended",
+	Arguments: "ID",
+	Description: "Waits until the process of the container ID has ended, and prints its exit status, or 128 and the number of\n" +
 		"the signal that ended it. The container can be somebody else's child.",
-	options: [][]option{{
-		{name: "format", value: "text", usage: "print text, or json with the signal and whether memory ran out"},
-		{name: "status", kind: boolean, usage: "also exit with that status"},
+	Options: [][]cli.Option{{
+		{Name: "format", Value: "text", Usage: "print text, or json with the signal and whether memory ran out"},
+		{Name: "status", Kind: cli.Boolean, Usage: "also exit with that status"},
 	}},
-	action: wait,
+	Action: wait,
 }
 
 // ending is what wait prints with --format json.
@@ -30,7 +31,7 @@ type ending struct {
 	OOM      bool   `json:"oom"`
 }
 
-func wait(c *call) error {
+func wait(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
@@ -55,14 +56,14 @@ func wait(c *call) error {
 	return nil
 }
 
-func printEnding(c *call, id string, end *libcontainer.Ending, format string) error {
+func printEnding(c *cli.Call, id string, end *libcontainer.Ending, format string) error {
 	if format == "text" {
-		_, err := fmt.Fprintln(c.out, end.Code)
+		_, err := fmt.Fprintln(c.Out, end.Code)
 		return err
 	}
 	out := ending{ID: id, ExitCode: end.Code, OOM: end.OOM}
 	if end.Signal != 0 {
 		out.Signal = unix.SignalName(end.Signal)
 	}
-	return json.NewEncoder(c.out).Encode(out)
+	return json.NewEncoder(c.Out).Encode(out)
 }

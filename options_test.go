@@ -1,25 +1,27 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"oci-run/internal/cli"
 )
 
 // byCLI reads a command line with urfave/cli. The call is nil if it is an error, or asks for something else than a verb.
-func byCLI(args []string) (*command, *call) {
-	var called *command
-	var line *call
-	app := newApp(args, func(c *command, l *call) error {
+func byCLI(args []string) (*cli.Command, *cli.Call) {
+	var called *cli.Command
+	var line *cli.Call
+	app := newApp()
+	app.Begin, app.Out = nil, io.Discard // no log is opened
+	_, err := app.Full(args, func(c *cli.Command, l *cli.Call) error {
 		called, line = c, l
 		return nil
 	})
-	app.Before, app.Writer = nil, io.Discard // no log is opened
-	if err := app.Run(context.Background(), args); err != nil {
+	if err != nil {
 		return nil, nil
 	}
 	return called, line
@@ -28,21 +30,21 @@ func byCLI(args []string) (*command, *call) {
 // readAlike compares how both read a command line, and tells if it is a plain one.
 func readAlike(t *testing.T, args []string) bool {
 	t.Helper()
-	c, line := plainCall(args)
+	c, line := newApp().Plain(args)
 	if line == nil {
 		return false
 	}
 	wanted, want := byCLI(args)
 	if want == nil {
-		t.Errorf("%q is %s to us, and an error to cli", args, c.name)
+		t.Errorf("%q is %s to us, and an error to cli", args, c.Name)
 		return true
 	}
-	if c != wanted || line.program != want.program || line.verb != want.verb || !slices.Equal(line.args, want.args) {
+	if c != wanted || line.Program != want.Program || line.Verb != want.Verb || !slices.Equal(line.Args, want.Args) {
 		t.Errorf("%q is %s, %q %q %q; cli says %s, %q %q %q", args,
-			c.name, line.program, line.verb, line.args, wanted.name, want.program, want.verb, want.args)
+			c.Name, line.Program, line.Verb, line.Args, wanted.Name, want.Program, want.Verb, want.Args)
 	}
 	for _, o := range understood(c) {
-		for _, name := range []string{o.name, o.alias} {
+		for _, name := range []string{o.Name, o.Alias} {
 			if name == "" {
 				continue
 			}
@@ -55,11 +57,11 @@ func readAlike(t *testing.T, args []string) bool {
 }
 
 // understood are the options that a verb's action can ask for.
-func understood(c *command) []*option {
-	var all []*option
-	for _, group := range append(c.ownOptions(), globalOptions) {
+func understood(c *cli.Command) []*cli.Option {
+	var all []*cli.Option
+	for _, group := range append(c.Own(), globalOptions) {
 		for i := range group {
-			if !slices.ContainsFunc(all, func(o *option) bool { return o.name == group[i].name }) {
+			if !slices.ContainsFunc(all, func(o *cli.Option) bool { return o.Name == group[i].Name }) {
 				all = append(all, &group[i])
 			}
 		}
@@ -67,49 +69,49 @@ func understood(c *command) []*option {
 	return all
 }
 
-func valueOf(from options, o *option, name string) string {
+func valueOf(from cli.Options, o *cli.Option, name string) string {
 	var value any
-	switch o.kind {
-	case text:
+	switch o.Kind {
+	case cli.Text:
 		value = from.String(name)
-	case boolean:
+	case cli.Boolean:
 		value = from.Bool(name)
-	case number:
+	case cli.Number:
 		value = from.Int(name)
-	case duration:
+	case cli.Duration:
 		value = from.Duration(name)
-	case texts:
+	case cli.Texts:
 		value = append([]string{}, from.StringSlice(name)...)
 	}
 	return fmt.Sprintf("%#v, set: %v", value, from.IsSet(name))
 }
 
 // valuesOf are some values that an option takes.
-func valuesOf(o *option) []string {
+func valuesOf(o *cli.Option) []string {
 	switch {
-	case o.check != nil:
+	case o.Check != nil:
 		return []string{"memfd", "mount"}
-	case o.kind == boolean:
+	case o.Kind == cli.Boolean:
 		return []string{"true", "false", "1", "F"}
-	case o.kind == number:
+	case o.Kind == cli.Number:
 		return []string{"3", "-1", "0x10", "010"}
-	case o.kind == duration:
+	case o.Kind == cli.Duration:
 		return []string{"1s", "-1h5m"}
 	}
 	return []string{"word", "", "a,b", "-", "--", "--root", "-x=y", " ", "A=B=C", "create"}
 }
 
 // forms are the ways to write an option with a value.
-func forms(o *option, value string) [][]string {
+func forms(o *cli.Option, value string) [][]string {
 	var all [][]string
-	for _, name := range []string{"--" + o.name, "-" + o.name, "-" + o.alias, "--" + o.alias} {
+	for _, name := range []string{"--" + o.Name, "-" + o.Name, "-" + o.Alias, "--" + o.Alias} {
 		if strings.Trim(name, "-") == "" {
 			continue
 		}
 		if strings.TrimSpace(value) == value {
 			all = append(all, []string{name + "=" + value})
 		}
-		if o.kind != boolean {
+		if o.Kind != cli.Boolean {
 			all = append(all, []string{name, value})
 		} else if value == "true" {
 			all = append(all, []string{name})
@@ -136,14 +138,14 @@ func TestEachOptionIsPlain(t *testing.T) {
 	}
 }
 
-func checkPlaces(t *testing.T, c *command, o *option, form []string) {
+func checkPlaces(t *testing.T, c *cli.Command, o *cli.Option, form []string) {
 	t.Helper()
-	lines := [][]string{slices.Concat([]string{c.name}, form, []string{"id", "other"}), slices.Concat([]string{c.name}, form)}
-	if !c.foreign {
-		lines = append(lines, slices.Concat([]string{c.name, "id"}, form), slices.Concat([]string{c.name}, form, form, []string{"--", "-x"}))
+	lines := [][]string{slices.Concat([]string{c.Name}, form, []string{"id", "other"}), slices.Concat([]string{c.Name}, form)}
+	if !c.Foreign {
+		lines = append(lines, slices.Concat([]string{c.Name, "id"}, form), slices.Concat([]string{c.Name}, form, form, []string{"--", "-x"}))
 	}
-	if slices.ContainsFunc(globalOptions, func(g option) bool { return g.name == o.name && g.kind == o.kind }) {
-		lines = append(lines, slices.Concat(form, []string{c.name, "id"}), slices.Concat(form, []string{c.name}, form, []string{"id"}))
+	if slices.ContainsFunc(globalOptions, func(g cli.Option) bool { return g.Name == o.Name && g.Kind == o.Kind }) {
+		lines = append(lines, slices.Concat(form, []string{c.Name, "id"}), slices.Concat(form, []string{c.Name}, form, []string{"id"}))
 	}
 	for _, line := range lines {
 		if args := append([]string{"/usr/sbin/oci-run"}, line...); !readAlike(t, args) {
@@ -163,15 +165,15 @@ func TestUnusualLinesAreLeftToCLI(t *testing.T) {
 		"exec|id||-t", "exec| id|-t", "state|--root=x |id", "init", "--root|x|init",
 	} {
 		args := append([]string{"oci-run"}, strings.Split(line, "|")...)
-		if c, l := plainCall(args); l != nil {
-			t.Errorf("%q is a plain %s", args, c.name)
+		if c, l := newApp().Plain(args); l != nil {
+			t.Errorf("%q is a plain %s", args, c.Name)
 		}
 	}
 	t.Setenv("OCI_RUN_SEAL", "wax")
-	if _, l := plainCall([]string{"oci-run", "state", "--seal", "mount", "id"}); l != nil {
+	if _, l := newApp().Plain([]string{"oci-run", "state", "--seal", "mount", "id"}); l != nil {
 		t.Error("a wrong OCI_RUN_SEAL is plain")
 	}
-	if _, l := plainCall(nil); l != nil {
+	if _, l := newApp().Plain(nil); l != nil {
 		t.Error("no command line at all is plain")
 	}
 }
@@ -205,7 +207,7 @@ func FuzzPlainLine(f *testing.F) {
 func vocabulary() []string {
 	words := []string{"id", "", " ", "-", "--", "x y", " x", "x ", "-1", "--help", "-h", "-v", "--version", "help", "h", "true", "5s", "7", "memfd", "wax", "=", "-=", "--="}
 	for _, c := range commands {
-		words = append(words, c.name, c.name+" ")
+		words = append(words, c.Name, c.Name+" ")
 		for _, o := range understood(c) {
 			for _, value := range append(valuesOf(o), "wrong") {
 				for _, form := range forms(o, value) {

@@ -1,4 +1,4 @@
-package main
+package logfile
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 // What containerd's shim decodes: one object a line with level, msg and time.
 func TestLogJSON(t *testing.T) {
 	var out bytes.Buffer
-	l := &logFile{out: &out, json: true}
+	l := &Log{out: &out, json: true}
 	slog.New(l).Warn("careful", "what", "this")
-	l.fatal(errors.New("exec: \"x\": not <found>\n"))
+	l.Fatal(errors.New("exec: \"x\": not <found>\n"))
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	if len(lines) != 2 {
 		t.Fatalf("%d lines: %s", len(lines), out.String())
@@ -34,7 +34,7 @@ func TestLogJSON(t *testing.T) {
 }
 
 func TestLogText(t *testing.T) {
-	l := &logFile{}
+	l := &Log{}
 	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 	got := string(l.format(slog.LevelError, `open "/x": no such file`, at))
 	want := `time="2026-01-02T15:04:05Z" level=error msg="open \"/x\": no such file"` + "\n"
@@ -47,12 +47,12 @@ func TestLogText(t *testing.T) {
 func TestWarningsGiveWayToTheError(t *testing.T) {
 	for _, failed := range []bool{true, false} {
 		var out bytes.Buffer
-		l := &logFile{out: &out, own: true, json: true}
+		l := &Log{out: &out, own: true, json: true}
 		slog.New(l).Warn("careful")
 		if failed {
-			l.fatal(errors.New("broken"))
+			l.Fatal(errors.New("broken"))
 		} else {
-			l.flush()
+			l.Flush()
 		}
 		var got struct{ Msg string }
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil {

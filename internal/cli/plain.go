@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"os"
@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// plainCall reads a plain command line: options that exist, with values that they take, and
+// Plain reads a plain command line: options that exist, with values that they take, and
 // a verb. That is how engines and most people call us, and how it is read is paid by each
 // call: building and running urfave/cli's commands takes longer than a state needs. It
 // returns nil for every other line, which is cli's: a wrong one, one that asks for help, one
 // with blanks in unusual places. What both can read, they read alike (plain_test.go).
-func plainCall(args []string) (*command, *call) {
+func (a *App) Plain(args []string) (*Command, *Call) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	l := &plainLine{global: globalOptions}
+	l := &plainLine{global: a.Options}
 	l.given = l.room[:0]
 	rest := args[1:]
 	for len(rest) > 0 && isOption(rest[0]) {
@@ -28,40 +28,31 @@ func plainCall(args []string) (*command, *call) {
 	if len(rest) == 0 || !l.environment(os.LookupEnv) {
 		return nil, nil
 	}
-	c := commandNamed(rest[0])
+	c := a.named(rest[0])
 	if c == nil {
 		return nil, nil
 	}
-	l.own = c.ownOptions()
+	l.own = c.Own()
 	words, ok := l.verb(c, rest[1:])
 	if !ok {
 		return nil, nil
 	}
-	l.call = call{options: l, program: filepath.Base(args[0]), verb: c.name, args: words, out: os.Stdout}
+	l.call = Call{Options: l, Program: filepath.Base(args[0]), Verb: c.Name, Args: words, Out: a.Out}
 	return c, &l.call
-}
-
-func commandNamed(name string) *command {
-	for _, c := range commands {
-		if c.name == name {
-			return c
-		}
-	}
-	return nil
 }
 
 // plainLine is what a plain command line says.
 type plainLine struct {
-	call   call
-	own    [][]option
-	global []option
+	call   Call
+	own    [][]Option
+	global []Option
 	given  []given
 	room   [8]given // for most lines, so that it is one allocation
 }
 
 // given is an option that the line gives, or the environment.
 type given struct {
-	option *option
+	option *Option
 	value  string
 }
 
@@ -81,7 +72,7 @@ func (l *plainLine) next(line []string) []string {
 	}
 	rest := line[1:]
 	switch {
-	case o.kind == boolean:
+	case o.Kind == Boolean:
 		if value == "" {
 			value = "true"
 		}
@@ -103,10 +94,10 @@ func (l *plainLine) next(line []string) []string {
 func (l *plainLine) environment(lookup func(string) (string, bool)) bool {
 	for i := range l.global {
 		o := &l.global[i]
-		if o.variable == "" || l.last(o) != nil {
+		if o.Variable == "" || l.last(o) != nil {
 			continue
 		}
-		if value, found := lookup(o.variable); found {
+		if value, found := lookup(o.Variable); found {
 			if !o.takes(value) {
 				return false
 			}
@@ -117,14 +108,14 @@ func (l *plainLine) environment(lookup func(string) (string, bool)) bool {
 }
 
 // verb reads what follows the verb, and returns what is no option.
-func (l *plainLine) verb(c *command, line []string) (words []string, ok bool) {
+func (l *plainLine) verb(c *Command, line []string) (words []string, ok bool) {
 	for len(line) > 0 {
 		switch trimmed := strings.TrimSpace(line[0]); {
 		case trimmed == "" || trimmed == "-":
 			return nil, false
 		case trimmed == "--":
 			return append(words, line[1:]...), true
-		case c.foreign && len(words) == 1:
+		case c.Foreign && len(words) == 1:
 			return append(words, line...), true
 		case isOption(line[0]):
 			if line = l.next(line); line == nil {
@@ -140,7 +131,7 @@ func (l *plainLine) verb(c *command, line []string) (words []string, ok bool) {
 }
 
 // find looks an option up, the verb's own first.
-func (l *plainLine) find(name string) *option {
+func (l *plainLine) find(name string) *Option {
 	if name == "" {
 		return nil
 	}
@@ -152,9 +143,9 @@ func (l *plainLine) find(name string) *option {
 	return findIn(l.global, name)
 }
 
-func findIn(group []option, name string) *option {
+func findIn(group []Option, name string) *Option {
 	for i := range group {
-		if group[i].name == name || group[i].alias == name {
+		if group[i].Name == name || group[i].Alias == name {
 			return &group[i]
 		}
 	}
@@ -162,7 +153,7 @@ func findIn(group []option, name string) *option {
 }
 
 // last is where an option was given for the last time, or nil.
-func (l *plainLine) last(o *option) *given {
+func (l *plainLine) last(o *Option) *given {
 	for i := len(l.given) - 1; i >= 0; i-- {
 		if l.given[i].option == o {
 			return &l.given[i]
@@ -171,7 +162,7 @@ func (l *plainLine) last(o *option) *given {
 	return nil
 }
 
-// String implements options.
+// String implements Options.
 func (l *plainLine) String(name string) string {
 	o := l.find(name)
 	if o == nil {
@@ -180,28 +171,28 @@ func (l *plainLine) String(name string) string {
 	if g := l.last(o); g != nil {
 		return g.value
 	}
-	return o.value
+	return o.Value
 }
 
-// Bool implements options.
+// Bool implements Options.
 func (l *plainLine) Bool(name string) bool {
 	value, _ := strconv.ParseBool(l.String(name))
 	return value
 }
 
-// Int implements options.
+// Int implements Options.
 func (l *plainLine) Int(name string) int {
 	value, _ := parseNumber(l.String(name))
 	return value
 }
 
-// Duration implements options.
+// Duration implements Options.
 func (l *plainLine) Duration(name string) time.Duration {
 	value, _ := time.ParseDuration(l.String(name))
 	return value
 }
 
-// StringSlice implements options.
+// StringSlice implements Options.
 func (l *plainLine) StringSlice(name string) []string {
 	var values []string
 	o := l.find(name)
@@ -213,7 +204,7 @@ func (l *plainLine) StringSlice(name string) []string {
 	return values
 }
 
-// IsSet implements options.
+// IsSet implements Options.
 func (l *plainLine) IsSet(name string) bool {
 	o := l.find(name)
 	return o != nil && l.last(o) != nil

@@ -1,15 +1,12 @@
-package main
+package cli
 
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 )
-
-func goVersion() string { return runtime.Version() }
 
 // printHelp lays out the help of oci-run or of one verb. It replaces the templates of
 // urfave/cli, which would bring text/template into the binary.
@@ -22,7 +19,7 @@ func printHelp(w io.Writer, _ string, data any) {
 	fmt.Fprintf(w, "NAME:\n   %s - %s\n\nUSAGE:\n   %s", name, c.Usage, name)
 	root := c.Root() == c
 	if root {
-		fmt.Fprint(w, " [global options] command [command options] [arguments...]\n\nVERSION:\n   "+strings.TrimPrefix(versionText(), "version ")+"\n")
+		fmt.Fprint(w, " [global options] command [command options] [arguments...]\n\nVERSION:\n   "+strings.TrimPrefix(c.Version, "version ")+"\n")
 	} else {
 		fmt.Fprintf(w, " [options] %s\n", c.ArgsUsage)
 	}

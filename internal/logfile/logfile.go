@@ -1,4 +1,12 @@
-package main
+// Package logfile writes what the program says: its log, and the error that it ends with, in the two
+// formats that engines read, those of logrus:
+//
+//	time="2026-01-02T15:04:05Z" level=error msg="…"
+//	{"level":"error","msg":"…","time":"2026-01-02T15:04:05Z"}
+//
+// Podman takes a JSON log file for an error message only if it holds that one object, so warnings
+// wait until the command has succeeded ([Log.Flush]) and are dropped when it fails.
+package logfile
 
 import (
 	"context"
@@ -13,22 +21,20 @@ import (
 	"time"
 )
 
-// logger writes the log in the two formats that engines read, those of logrus:
-//
-//	time="2026-01-02T15:04:05Z" level=error msg="…"
-//	{"level":"error","msg":"…","time":"2026-01-02T15:04:05Z"}
-//
-// Podman takes a JSON log file for an error message only if it holds that one object, so
-// warnings wait until the command has succeeded (flush) and are dropped when it fails.
-var logger logFile
-
-type logFile struct {
+// Log is where the program logs to. Its methods may be called by several goroutines.
+type Log struct {
 	mu      sync.Mutex
-	out     io.Writer // nil until open
+	out     io.Writer // nil until Open
 	own     bool      // out is the file of --log
 	json    bool
 	level   slog.Level
 	waiting []byte
+}
+
+// Options are what a command line says of the log: debug, log, log-format and log-level.
+type Options interface {
+	Bool(name string) bool
+	String(name string) string
 }
 
 var levels = []struct {
@@ -38,8 +44,8 @@ var levels = []struct {
 	{"debug", slog.LevelDebug}, {"info", slog.LevelInfo}, {"warn", slog.LevelWarn}, {"warning", slog.LevelWarn}, {"error", slog.LevelError},
 }
 
-// open sets the log up as the global options say. The first call counts.
-func (l *logFile) open(o options) error {
+// Open sets the log up as the global options say. The first call counts.
+func (l *Log) Open(o Options) error {
 	if l.out != nil {
 		return nil
 	}
@@ -62,7 +68,7 @@ func (l *logFile) open(o options) error {
 	return l.setLevel(o)
 }
 
-func (l *logFile) setLevel(o options) error {
+func (l *Log) setLevel(o Options) error {
 	if o.Bool("debug") {
 		l.level = slog.LevelDebug
 		return nil
@@ -77,8 +83,8 @@ func (l *logFile) setLevel(o options) error {
 	return fmt.Errorf("--log-level %q: must be debug, info, warn or error", name)
 }
 
-// flush writes the messages that waited.
-func (l *logFile) flush() {
+// Flush writes the messages that waited.
+func (l *Log) Flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.waiting) > 0 {
@@ -87,23 +93,23 @@ func (l *logFile) flush() {
 	}
 }
 
-// fatal writes the error that the command ends with; to standard error too, where a
+// Fatal writes the error that the command ends with; to standard error too, where a
 // person looks, if the log is a file.
-func (l *logFile) fatal(err error) {
+func (l *Log) Fatal(err error) {
 	if l.own {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	if l.level <= slog.LevelDebug || !l.json {
-		l.flush()
+		l.Flush()
 	}
 	_, _ = l.out.Write(l.format(slog.LevelError, err.Error(), time.Now()))
 }
 
 // Enabled implements slog.Handler.
-func (l *logFile) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
+func (l *Log) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
 
 // Handle implements slog.Handler.
-func (l *logFile) Handle(_ context.Context, r slog.Record) error {
+func (l *Log) Handle(_ context.Context, r slog.Record) error {
 	text := r.Message
 	r.Attrs(func(a slog.Attr) bool {
 		text += " " + a.Key + "=" + a.Value.String()
@@ -121,12 +127,12 @@ func (l *logFile) Handle(_ context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler. The messages of oci-run are whole sentences.
-func (l *logFile) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l *Log) WithAttrs([]slog.Attr) slog.Handler { return l }
 
 // WithGroup implements slog.Handler.
-func (l *logFile) WithGroup(string) slog.Handler { return l }
+func (l *Log) WithGroup(string) slog.Handler { return l }
 
-func (l *logFile) format(level slog.Level, text string, at time.Time) []byte {
+func (l *Log) format(level slog.Level, text string, at time.Time) []byte {
 	name := "warning"
 	if level != slog.LevelWarn {
 		name = strings.ToLower(level.String())

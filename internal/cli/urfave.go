@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+)
+
+// Full reads any command line with urfave/cli, and has act act on the verb that it names. It returns
+// what the line says beside its error or that of act.
+func (a *App) Full(args []string, act func(*Command, *Call) error) (Options, error) {
+	root := a.root(args, act)
+	err := root.Run(context.Background(), args)
+	return root, err
+}
+
+// root makes urfave/cli's form of the program.
+func (a *App) root(args []string, act func(*Command, *Call) error) *cli.Command {
+	root := &cli.Command{
+		Name:           filepath.Base(args[0]),
+		Usage:          a.Usage,
+		Version:        a.Version(),
+		Writer:         a.Out,
+		ErrWriter:      io.Discard, // who called Run prints errors
+		Flags:          flags(a.Options),
+		Before:         a.before,
+		Action:         noCommand,
+		OnUsageError:   usageError,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+	}
+	cli.VersionPrinter = func(c *cli.Command) { fmt.Fprintln(c.Root().Writer, c.Root().Name+" "+c.Version) }
+	cli.HelpPrinter = printHelp
+	for _, c := range a.called(args) {
+		root.Commands = append(root.Commands, c.command(act))
+	}
+	return root
+}
+
+func (a *App) before(ctx context.Context, c *cli.Command) (context.Context, error) {
+	if a.Begin == nil {
+		return ctx, nil
+	}
+	return ctx, a.Begin(c.Root())
+}
+
+// called are the verbs that the command line names, or all of them when help is wanted: cli's form
+// of a verb takes longer to make than most verbs take to run. A global option's value that is also
+// the name of a verb merely makes one verb too many.
+func (a *App) called(args []string) []*Command {
+	var named []*Command
+	for _, c := range a.Commands {
+		if slices.Contains(args[1:], c.Name) {
+			named = append(named, c)
+		}
+	}
+	if len(named) == 0 || args[1] == "help" || args[1] == "h" {
+		return a.Commands
+	}
+	return named
+}
+
+func noCommand(_ context.Context, c *cli.Command) error {
+	if c.Args().Present() {
+		//lint:ignore ST1005 the words of urfave/cli, which scripts know
+		return fmt.Errorf("No help topic for '%s'", c.Args().First())
+	}
+	return cli.ShowRootCommandHelp(c)
+}
+
+func usageError(_ context.Context, c *cli.Command, err error, _ bool) error {
+	return fmt.Errorf("%w (see: %s --help)", err, strings.TrimSpace(c.FullName()))
+}
+
+// command makes urfave/cli's form of a verb; act is what it calls.
+func (c *Command) command(act func(*Command, *Call) error) *cli.Command {
+	made := &cli.Command{
+		Name: c.Name, Usage: c.Usage, ArgsUsage: c.Arguments, Description: c.Description,
+		DisableSliceFlagSeparator: true, // one text of several may hold commas
+		HideHelpCommand:           true,
+		OnUsageError:              usageError,
+		Action: func(_ context.Context, l *cli.Command) error {
+			return act(c, &Call{Options: l, Program: l.Root().Name, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
+		},
+	}
+	for _, group := range c.Own() {
+		made.Flags = append(made.Flags, flags(group)...)
+	}
+	if c.Foreign {
+		first := 1
+		made.StopOnNthArg = &first
+	}
+	return made
+}
+
+func flags(group []Option) []cli.Flag {
+	made := make([]cli.Flag, len(group))
+	for i := range group {
+		made[i] = group[i].flag()
+	}
+	return made
+}
+
+// flag makes urfave/cli's form of an option.
+func (o *Option) flag() cli.Flag {
+	var aliases []string
+	if o.Alias != "" {
+		aliases = []string{o.Alias}
+	}
+	switch o.Kind {
+	case Boolean:
+		return &cli.BoolFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden}
+	case Number:
+		n, _ := parseNumber(o.Value)
+		return &cli.IntFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: n}
+	case Duration:
+		d, _ := time.ParseDuration(o.Value)
+		return &cli.DurationFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: d}
+	case Texts:
+		return &cli.StringSliceFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden}
+	}
+	f := &cli.StringFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: o.Value, Validator: o.Check}
+	if o.Variable != "" {
+		f.Sources = cli.EnvVars(o.Variable)
+	}
+	return f
+}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"oci-run/internal/cli"
+	"oci-run/libcontainer"
+)
+
+// globalOptions can stand before and behind the verb.
+var globalOptions = []cli.Option{
+	{Name: "debug", Kind: cli.Boolean, Usage: "log what is done, step by step"},
+	{Name: "log", Usage: "append log messages to `FILE` instead of standard error"},
+	{Name: "log-format", Value: "text", Usage: "format of log messages, text or json"},
+	{Name: "log-level", Value: "info", Usage: "least level of log messages: debug, info, warn or error"},
+	{Name: "root", Usage: "`DIR` for the state of containers (default /run/oci-run, or $XDG_RUNTIME_DIR/oci-run)"},
+	{Name: "systemd-cgroup", Kind: cli.Boolean, Usage: "have systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
+	{Name: "cgroup-manager", Usage: "who makes the cgroups: cgroupfs, systemd or disabled"},
+	{Name: "seal", Value: "mount", Variable: "OCI_RUN_SEAL", Check: libcontainer.CheckSeal,
+		Usage: "what containers can see of this binary: a read-only mount, or memfd, a copy in memory"},
+	{Name: "rootless", Value: "auto", Usage: "tolerate missing privileges: true, false or auto"},
+}
