@@ -333,7 +333,7 @@ func (c *creation) serve() error {
 	return err
 }
 
-// prepareMounts makes mounts that init would have to make, which is still starting.
+// prepareMounts makes what init would need for mounts, which is still starting.
 func (c *creation) prepareMounts() []*os.File {
 	if c.plan.spawn.New&unix.CLONE_NEWNS == 0 || c.plan.init.UserNamespace {
 		return nil

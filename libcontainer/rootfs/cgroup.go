@@ -102,7 +102,12 @@ func (f *FS) bindCgroup(m *Mount, source string, target int) error {
 // mountHierarchies shows what a version 1 host has at /sys/fs/cgroup: a tmpfs with a mount for each hierarchy, and links
 // from the name of each controller to the hierarchy that it shares with others.
 func (f *FS) mountHierarchies(i int, m *Mount, target int) error {
-	if fd, found := f.ready(i); found {
+	if tree, found := f.ready(i); found {
+		fd, err := linux.OpenTree(tree, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
+		unix.Close(tree)
+		if err != nil {
+			return fmt.Errorf("clone: %w", err)
+		}
 		f.late = append(f.late, late{fd, m}) // closed later in any case
 		return attach(fd, target)
 	}

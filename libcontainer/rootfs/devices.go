@@ -52,9 +52,6 @@ func (f *FS) Devices() error {
 		known, err := placeOf(f.dev)
 		own = err == nil && known.same(at)
 	}
-	if f.plan.Furnished && own {
-		return f.cloneNull(dir)
-	}
 	return f.fillDev(dir, own)
 }
 
@@ -66,16 +63,6 @@ func (f *FS) fillDev(dir int, own bool) error {
 		}
 	}
 	return f.devLinks(dir)
-}
-
-// cloneNull keeps the null device of a /dev that the parent has filled.
-func (f *FS) cloneNull(dir int) error {
-	for i := range f.plan.Devices {
-		if d := &f.plan.Devices[i]; d.isNull() {
-			return f.keepNull(dir, d.Path[len("/dev/"):])
-		}
-	}
-	return nil
 }
 
 func deviceError(d *Device, err error) error {
@@ -162,23 +149,34 @@ func (f *FS) ownNode(dir int, name string, d *Device) error {
 			return fmt.Errorf("chown: %w", err)
 		}
 	}
-	if d.isNull() && !f.outside {
+	if d.isNull() {
 		return f.keepNull(dir, name)
 	}
 	return nil
 }
 
-// keepNull keeps what files can be masked with.
+// keepNull keeps what files can be masked with: a name in a directory, or what dir itself is open at.
 func (f *FS) keepNull(dir int, name string) error {
-	if f.null >= 0 || len(f.plan.MaskedPaths) == 0 {
+	if f.ownNull >= 0 || len(f.plan.MaskedPaths) == 0 || f.plan.unbindableDev() {
 		return nil
 	}
-	fd, err := linux.OpenTree(dir, name, unix.OPEN_TREE_CLONE|unix.AT_SYMLINK_NOFOLLOW)
+	fd, err := linux.OpenTree(dir, name, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
 	if err != nil {
-		return fmt.Errorf("clone %q: %w", "/dev/"+name, err)
+		return fmt.Errorf("open %q: %w", "/dev/null", err)
 	}
-	f.null = fd
+	f.ownNull = fd
 	return nil
+}
+
+// unbindableDev tells that no copy can be made of what is in /dev.
+func (p *Plan) unbindableDev() bool {
+	for i := range p.Mounts {
+		m := &p.Mounts[i]
+		if m.Destination == "/dev" && len(m.Propagation) > 0 && m.Propagation[len(m.Propagation)-1]&unix.MS_UNBINDABLE != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *Device) isNull() bool {
@@ -254,7 +252,13 @@ func (f *FS) bindDevice(dir int, name string, d *Device) error {
 	if err := linux.MountSetattr(source, 0, &attr); err != nil {
 		return fmt.Errorf("change the attributes of the host's node: %w", err)
 	}
-	return attach(source, target)
+	if err := attach(source, target); err != nil {
+		return err
+	}
+	if d.isNull() {
+		return f.keepNull(source, "")
+	}
+	return nil
 }
 
 // openNodeTarget opens a name for a node to be mounted there, and makes an empty file if there is nothing.

@@ -47,12 +47,9 @@ func (f *FS) mountFilesystem(i int, m *Mount) error {
 		extra = Param{Key: "mode", Value: fmt.Sprintf("%04o", at.mode&0o7777), HasValue: true}
 	}
 	if m.legacy() {
-		return f.mountLegacy(m, target, extra)
+		return f.mountLegacy(i, m, target, extra)
 	}
-	fd, found := f.ready(i)
-	if !found {
-		fd, err = f.detached(m, extra)
-	}
+	fd, err := f.fresh(i, m, extra)
 	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
 		fd, err = f.withoutGroup(m, err)
 	}
@@ -69,7 +66,7 @@ func (f *FS) mountFilesystem(i int, m *Mount) error {
 		unix.Close(fd)
 		return err
 	}
-	f.keep(fd, m)
+	f.keep(i, fd, m)
 	return nil
 }
 
@@ -115,8 +112,11 @@ func (f *FS) filesystemTarget(m *Mount) (fd int, created bool, err error) {
 }
 
 // keep holds on to the mounts that later steps need.
-func (f *FS) keep(fd int, m *Mount) {
+func (f *FS) keep(i, fd int, m *Mount) {
 	isDev := m.Kind == Tmpfs && m.Destination == "/dev"
+	if isDev {
+		f.makeMountPoints(fd, i+1)
+	}
 	switch {
 	case m.readonlyLate():
 		if isDev {
@@ -131,19 +131,57 @@ func (f *FS) keep(fd int, m *Mount) {
 	}
 }
 
+// fresh makes the mount of a superblock that may have been prepared.
+func (f *FS) fresh(i int, m *Mount, extra Param) (int, error) {
+	ctx, found := f.ready(i)
+	if !found {
+		return f.detached(m, extra)
+	}
+	defer unix.Close(ctx)
+	return m.fsmount(ctx)
+}
+
+// makeMountPoints makes directories in a new /dev for the filesystems that come later: one call each, where [FS.create] takes
+// ten. It makes what isn't made here.
+func (f *FS) makeMountPoints(dev, from int) {
+	for i := from; i < len(f.plan.Mounts); i++ {
+		m := &f.plan.Mounts[i]
+		name, inside := strings.CutPrefix(m.Destination, "/dev/")
+		if inside && !containsSlash(name) && (m.Kind == Filesystem || m.Kind == Tmpfs || m.Kind == Mqueue) && !m.Remount {
+			_ = unix.Mkdirat(dev, name, 0o755)
+		}
+	}
+}
+
 // detached makes the mount. Nobody can see it before it is attached.
 func (f *FS) detached(m *Mount, extra Param) (int, error) {
-	ctx, err := linux.Fsopen(m.Type)
+	ctx, err := f.superblock(m, extra)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(ctx)
-	if err := f.configure(ctx, m, extra); err != nil {
-		return -1, explain(ctx, err)
+	return m.fsmount(ctx)
+}
+
+// superblock makes the filesystem, as the context of a mount that is still to be made.
+func (f *FS) superblock(m *Mount, extra Param) (int, error) {
+	ctx, err := linux.Fsopen(m.Type)
+	if err != nil {
+		return -1, err
 	}
-	if err := linux.FsconfigCreate(ctx); err != nil {
-		return -1, explain(ctx, err)
+	if err = f.configure(ctx, m, extra); err == nil {
+		err = linux.FsconfigCreate(ctx)
 	}
+	if err != nil {
+		err = explain(ctx, err)
+		unix.Close(ctx)
+		return -1, err
+	}
+	return ctx, nil
+}
+
+// fsmount makes the mount of a superblock.
+func (m *Mount) fsmount(ctx int) (int, error) {
 	flags := m.Attr.Set
 	if m.readonlyLate() {
 		flags &^= unix.MS_RDONLY

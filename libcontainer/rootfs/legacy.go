@@ -35,7 +35,7 @@ func (f *FS) legacyData(m *Mount, extra Param) string {
 
 // mountLegacy mounts with mount(2), whose parameters have a page of room. It takes no fd for the place, but the current
 // directory is one. It is changed by each step that needs it, so it isn't restored.
-func (f *FS) mountLegacy(m *Mount, target int, extra Param) error {
+func (f *FS) mountLegacy(i int, m *Mount, target int, extra Param) error {
 	before, err := placeOf(target)
 	if err != nil {
 		return err
@@ -69,6 +69,6 @@ func (f *FS) mountLegacy(m *Mount, target int, extra Param) error {
 		unix.Close(fd)
 		return err
 	}
-	f.keep(fd, m)
+	f.keep(i, fd, m)
 	return nil
 }

@@ -22,9 +22,10 @@ type FS struct {
 	root      int   // the root of the container's root mount
 	rootPlace place // the same, to recognize it
 
-	dev  int    // the root of the last tmpfs mounted on /dev, or -1
-	null int    // a detached mount of a null device, -1 before it is needed
-	late []late // mounts that become read-only when everything is in them
+	dev     int    // the root of the last tmpfs mounted on /dev, or -1
+	ownNull int    // the null device that was made there, or -1
+	null    int    // a detached mount of the host's null device, or -1
+	late    []late // mounts that become read-only when everything is in them
 
 	anchors []anchor // where to look protected paths up
 
@@ -46,7 +47,7 @@ func Open(p *Plan, ask Ask, prepared ...*os.File) (*FS, error) {
 	if len(prepared) != len(p.Prepared) {
 		return nil, fmt.Errorf("%d prepared mounts for %d", len(prepared), len(p.Prepared))
 	}
-	f := &FS{plan: p, ask: ask, prepared: prepared, root: -1, dev: -1, null: -1}
+	f := &FS{plan: p, ask: ask, prepared: prepared, root: -1, dev: -1, ownNull: -1, null: -1}
 	if p.MountNS {
 		if err := f.isolate(); err != nil {
 			return nil, err
@@ -61,7 +62,7 @@ func Open(p *Plan, ask Ask, prepared ...*os.File) (*FS, error) {
 
 // Close gives up what FS holds and restores the umask.
 func (f *FS) Close() {
-	for _, fd := range []int{f.root, f.dev, f.null} {
+	for _, fd := range []int{f.root, f.dev, f.ownNull, f.null} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
@@ -75,7 +76,7 @@ func (f *FS) Close() {
 	for _, a := range f.anchors {
 		unix.Close(a.fd)
 	}
-	f.root, f.dev, f.null, f.prepared, f.anchors = -1, -1, -1, nil, nil
+	f.root, f.dev, f.ownNull, f.null, f.prepared, f.anchors = -1, -1, -1, -1, nil, nil
 	unix.Umask(f.umask)
 }
 

@@ -45,8 +45,6 @@ type Plan struct {
 	Cgroups []Hierarchy
 	// Prepared says which mounts [Prepare] has made, by their index in Mounts.
 	Prepared []int
-	// Furnished says that the prepared mount on /dev has its devices and links.
-	Furnished bool
 }
 
 // Kind says how a mount is made.

@@ -2,8 +2,6 @@ package rootfs
 
 import (
 	"os"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -16,18 +14,20 @@ const rootIndex = -1
 // maxPrepared bounds what Prepare makes: the fds go in one message.
 const maxPrepared = 8
 
-// Prepare makes, in the parent, detached mounts that are the same whoever makes them: they depend on no namespace but the
-// host's mounts, of which init has a copy. The parent has the time for it while init starts, for which everybody waits. It
-// is for a new mount namespace without a user namespace. Plan.Prepared then says what the files are; [Open] takes them.
+// Prepare makes, in the parent, what is the same whoever makes it: it depends on no namespace but the host's mounts, of
+// which init has a copy. The parent has the time for it while init starts, for which everybody waits. It is for a new mount
+// namespace without a user namespace. Plan.Prepared then says what the files are; [Open] takes them.
 //
-// What can't be made is left to init, which tries it again and says what is wrong. From Linux 6.8 on, /proc/PID/mountinfo
-// is in the order in which mounts were made. So the root is the first, and what covers another mount is left to init too.
+// From Linux 6.8 on, /proc/PID/mountinfo is in the order in which mounts were made, and programs expect that of the
+// configuration. So what costs time is made here, and init makes the mount of it, when it is its turn: a filesystem is a
+// context with its superblock, the hierarchies of version 1 are a tree that init clones. Only the root is a mount already:
+// it is the first. What can't be made is left to init, which tries it again and says what is wrong.
 func Prepare(p *Plan) []*os.File {
 	if p.Propagation&^(unix.MS_SLAVE|unix.MS_REC) != 0 {
 		return nil // init changes its copy of the host's mounts to something else than slaves
 	}
 	defer unix.Umask(unix.Umask(0)) // as init's: modes are exact
-	f := &FS{plan: p, root: -1, dev: -1, null: -1, outside: true}
+	f := &FS{plan: p, root: -1, dev: -1, ownNull: -1, null: -1, outside: true}
 	root, err := p.cloneRoot()
 	if err != nil {
 		return nil
@@ -38,64 +38,21 @@ func Prepare(p *Plan) []*os.File {
 		m := &p.Mounts[i]
 		fd, err := -1, error(nil)
 		switch {
-		case len(files) == maxPrepared, p.covers(m):
+		case len(files) == maxPrepared:
 			continue
 		case m.independent():
-			fd, err = f.detached(m, Param{})
+			fd, err = f.superblock(m, Param{})
 		case p.copiesCgroups(m):
 			fd, err = f.hierarchies(m)
 		default:
 			continue
 		}
 		if err == nil {
-			if m.Destination == "/dev" {
-				p.Furnished = p.furnishable() && f.furnish(fd) == nil
-			}
 			p.Prepared = append(p.Prepared, i)
 			files = append(files, os.NewFile(uintptr(fd), "mount"))
 		}
 	}
 	return files
-}
-
-// furnishable tells whether /dev can be filled before anything is mounted on it: all devices are the directory's own entries, and
-// no mount has the name of one, or of a link.
-func (p *Plan) furnishable() bool {
-	if !p.SetupDev || p.UserNS {
-		return false
-	}
-	names := []string{"core", "ptmx"}
-	for _, l := range links {
-		names = append(names, l.name)
-	}
-	for i := range p.Devices {
-		name, inside := strings.CutPrefix(p.Devices[i].Path, "/dev/")
-		if !inside || containsSlash(name) {
-			return false
-		}
-		names = append(names, name)
-	}
-	for i := range p.Mounts {
-		name, _, _ := strings.Cut(strings.TrimPrefix(p.Mounts[i].Destination, "/dev/"), "/")
-		if slices.Contains(names, name) {
-			return false
-		}
-	}
-	return true
-}
-
-// furnish fills a prepared /dev, and makes the directories that filesystems will be mounted on. What it leaves undone, init does.
-func (f *FS) furnish(dev int) error {
-	for i := range f.plan.Mounts {
-		m := &f.plan.Mounts[i]
-		name, inside := strings.CutPrefix(m.Destination, "/dev/")
-		if inside && !containsSlash(name) && (m.Kind == Filesystem || m.Kind == Tmpfs) {
-			if err := unix.Mkdirat(dev, name, 0o755); err != nil && err != unix.EEXIST { //nolint:errorlint // a bare errno
-				return err
-			}
-		}
-	}
-	return f.fillDev(dev, true)
 }
 
 // cloneRoot clones the root as [FS.pin] does, from mounts that aren't slaves of the host's but the host's.
@@ -109,16 +66,6 @@ func (p *Plan) cloneRoot() (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), p.Root), nil
-}
-
-// covers tells whether another mount has the same destination.
-func (p *Plan) covers(m *Mount) bool {
-	for i := range p.Mounts {
-		if o := &p.Mounts[i]; o != m && o.Destination == m.Destination {
-			return true
-		}
-	}
-	return false
 }
 
 // independent tells whether a new filesystem is the same in whatever namespaces it is made, and wherever it is attached:
@@ -145,7 +92,7 @@ func (p *Plan) copiesCgroups(m *Mount) bool {
 	return isCgroup && !m.Remount && !p.CgroupNS && p.unified(m) == nil
 }
 
-// ready returns the prepared mount with the index i, which is the caller's then.
+// ready returns what was prepared for the mount with the index i, which is the caller's then.
 func (f *FS) ready(i int) (fd int, found bool) {
 	for n, file := range f.prepared {
 		if f.plan.Prepared[n] == i && file != nil {

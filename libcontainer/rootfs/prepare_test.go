@@ -77,7 +77,8 @@ func (s *stage) same() {
 	alone := sameMounts(s.wants("born"))
 	s.env = append(env, "OCI_RUN_ROOTFS_PREPARE=1")
 	out := s.wants("born")
-	if first, _, _ := strings.Cut(out, "\n"); first != "prepared: [-1 1 2 3]" && first != "prepared: [-1 1 2 3 6]" {
+	first, _, _ := strings.Cut(out, "\n")
+	if want := "prepared: [-1 1 2 3 7 8]"; first != want && first != strings.Replace(want, "3", "3 6", 1) {
 		t.Error(first)
 	}
 	if diff := cmp.Diff(alone, sameMounts(out)); diff != "" {
@@ -85,11 +86,9 @@ func (s *stage) same() {
 	}
 }
 
-// sameMounts takes out of a listing what differs from one container to the next: ids, numbers and their order.
+// sameMounts takes out of a listing what differs from one container to the next: ids and numbers.
 func sameMounts(out string) []string {
 	numbers := regexp.MustCompile(`(?m)^\d+ \d+ \d+:\d+ |(master:|shared:|propagate_from:)\d+`)
 	lines := strings.Split(numbers.ReplaceAllString(out, "$1"), "\n")
-	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "prepared:") })
-	slices.Sort(lines)
-	return lines
+	return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "prepared:") })
 }

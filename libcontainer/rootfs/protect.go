@@ -46,7 +46,7 @@ func (f *FS) ProtectPaths() error {
 }
 
 func (f *FS) maskPaths() error {
-	m := mask{fs: f, dir: -1}
+	m := mask{fs: f, dir: -1, null: -1}
 	defer m.close()
 	for i, unsafePath := range f.plan.MaskedPaths {
 		if err := m.hide(unsafePath); err != nil {
@@ -87,12 +87,14 @@ func (f *FS) readonlyPath(unsafePath string) error {
 type mask struct {
 	fs   *FS
 	dir  int // the mount that the first directory is hidden under, or -1
-	null bool
+	null int // the one that the first file is
 }
 
 func (m *mask) close() {
-	if m.dir >= 0 {
-		unix.Close(m.dir)
+	for _, fd := range [...]int{m.dir, m.null} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
 	}
 }
 
@@ -130,11 +132,14 @@ func (m *mask) hideDir(target int) error {
 
 // hideFile does the same with the null device.
 func (m *mask) hideFile(target int) error {
-	if m.null {
-		return attachCopy(m.fs.null, target)
+	if m.null >= 0 {
+		return attachCopy(m.null, target)
 	}
-	m.null = true
-	return linux.MoveMount(m.fs.null, target)
+	var err error
+	if m.null, err = m.fs.nullMount(); err != nil {
+		return err
+	}
+	return linux.MoveMount(m.null, target)
 }
 
 func attachCopy(mount, target int) error {
@@ -159,23 +164,44 @@ func (f *FS) emptyDir() (int, error) {
 
 // prepareNull gets the null device that files are hidden under, while the host's files can be reached: never one by a
 // path in the container, which it could have replaced by anything (CVE-2025-31133). It is the node that [FS.Devices] made
-// or else the host's, whose inode must not be changed through it.
+// or bound, or else the host's, whose inode must not be changed through it.
 func (f *FS) prepareNull() error {
-	if len(f.plan.MaskedPaths) == 0 {
+	if len(f.plan.MaskedPaths) == 0 || f.ownNull >= 0 {
 		return nil
 	}
-	if f.null < 0 {
-		fd, err := linux.OpenTree(unix.AT_FDCWD, "/dev/null", unix.OPEN_TREE_CLONE)
-		if err != nil {
-			return fmt.Errorf("open %q of the host to mask files with: %w", "/dev/null", err)
-		}
-		f.null = fd
-		if at, err := placeOf(fd); err != nil || at.format() != unix.S_IFCHR || at.rdev != unix.Mkdev(1, 3) {
-			return fmt.Errorf("open %q of the host to mask files with: it is not the null device", "/dev/null")
-		}
+	fd, err := linux.OpenTree(unix.AT_FDCWD, "/dev/null", unix.OPEN_TREE_CLONE)
+	if err != nil {
+		return fmt.Errorf("open %q of the host to mask files with: %w", "/dev/null", err)
 	}
+	f.null = fd
+	if at, err := placeOf(fd); err != nil || at.format() != unix.S_IFCHR || at.rdev != unix.Mkdev(1, 3) {
+		return fmt.Errorf("open %q of the host to mask files with: it is not the null device", "/dev/null")
+	}
+	return protectNull(fd)
+}
+
+// nullMount gives a detached mount of the null device, which is the caller's then. That of the container's own node is only
+// made here: mounts are listed in the order in which they were made.
+func (f *FS) nullMount() (int, error) {
+	if f.ownNull < 0 {
+		fd := f.null
+		f.null = -1
+		return fd, nil
+	}
+	fd, err := linux.OpenTree(f.ownNull, "", unix.OPEN_TREE_CLONE|unix.AT_EMPTY_PATH)
+	if err != nil {
+		return -1, fmt.Errorf("clone the null device: %w", err)
+	}
+	if err := protectNull(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func protectNull(fd int) error {
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC, Propagation: unix.MS_PRIVATE}
-	if err := linux.MountSetattr(f.null, 0, &attr); err != nil {
+	if err := linux.MountSetattr(fd, 0, &attr); err != nil {
 		return fmt.Errorf("change the attributes of the null device: %w", err)
 	}
 	return nil

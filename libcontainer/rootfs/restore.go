@@ -38,7 +38,7 @@ func rebuild(p *Plan, at string, start func() error) error {
 
 // mountAt mounts the root at a directory and makes the mount points in it.
 func mountAt(p *Plan, at string) error {
-	f := &FS{plan: p, root: -1, dev: -1, null: -1, umask: unix.Umask(0)}
+	f := &FS{plan: p, root: -1, dev: -1, ownNull: -1, null: -1, umask: unix.Umask(0)}
 	defer f.Close()
 	var err error
 	f.root, err = linux.OpenTree(unix.AT_FDCWD, p.Root, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)

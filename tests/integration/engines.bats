@@ -57,6 +57,7 @@ life() {
 	create --pid-file "$bundle/pid" "$id"
 	[[ $(<pid) == "$(pid_of "$id")" ]]
 	is created "$id"
+	in_order "/proc/$(<pid)/mountinfo"
 	[[ $(oci-run state "$id" | jq -S '.annotations // {}') == "$(jq -S '.annotations // {}' config.json)" ]]
 	oci-run start "$id"
 	eventually says 'the program runs'

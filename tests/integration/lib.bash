@@ -157,6 +157,14 @@ highest() {
 	echo "$dir"
 }
 
+# in_order FILE: it lists, as /proc/PID/mountinfo does, the mounts of config.json in their order.
+in_order() {
+	jq -r '.mounts[].destination | sub("/+$"; "")' config.json | awk '
+		NR == FNR { place[++places] = $5; next }
+		{ do at++; while (at <= places && place[at] != $0) }
+		at > places { print $0 " is not where it belongs"; exit 1 }' "$1" - || { cut -d" " -f5 "$1"; return 1; }
+}
+
 # needs_cgroup CONTROLLER...: who runs the session may make cgroups, and they have these.
 needs_cgroup() {
 	local controller
