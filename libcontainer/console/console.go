@@ -120,7 +120,7 @@ func openMaster(root *os.File) (int, error) {
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFCHR || uint64(st.Rdev) != unix.Mkdev(ptmxMajor, ptmxMinor) {
 		unix.Close(fd)
-		return -1, errors.New("open \"/dev/pts/ptmx\": it is no ptmx device")
+		return -1, errors.New("open \"/dev/pts/ptmx\": it is not a ptmx device")
 	}
 	return fd, nil
 }

@@ -53,6 +53,9 @@ func (b *Batch) List(p *Plan) (l *batch.List, warnings []string, err error) {
 	return b.list, warnings, nil
 }
 
+// root is for what the caller reads there, with the /proc that the caller has.
+func (b *Batch) root() process.Root { return process.Root{Dir: b.Root} }
+
 // join enters the container, but for its pid namespace: so none of its processes sees this one.
 func (b *Batch) join() {
 	l, p := b.list, b.plan
@@ -82,8 +85,8 @@ func (b *Batch) become() (warnings []string, err error) {
 	if b.plan.Exec.PID { // for children
 		l.Do(unix.SYS_SETNS, b.Init.Fd(), unix.CLONE_NEWPID).Or("join the container's pid namespace")
 	}
-	p.ResolveHome(int(b.Root.Fd()))
-	b.entering = p.AddCwd(l, int(b.Root.Fd()))
+	p.ResolveHome(b.root())
+	b.entering = p.AddCwd(l, b.root())
 	b.plan.Capabilities.AddBeforeUser(l, p.UID, keep)
 	if b.Peer == nil {
 		if err := p.AddStdio(l); err != nil {
@@ -96,7 +99,7 @@ func (b *Batch) become() (warnings []string, err error) {
 	}
 	b.entering.AddAgain(l)
 	p.AddRest(l)
-	b.program, err = p.AddLookup(l, int(b.Root.Fd()))
+	b.program, err = p.AddLookup(l, b.root())
 	return warnings, err
 }
 

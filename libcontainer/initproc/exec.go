@@ -12,7 +12,6 @@ import (
 
 	"oci-run/libcontainer/console"
 	"oci-run/libcontainer/linux"
-	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/spawn"
@@ -47,10 +46,8 @@ func (c *container) joinKeyring() error {
 // later steps has to be opened before: there we have no pid.
 func (c *container) enterRoot() error {
 	var err error
-	if c.plan.UserNamespace || c.plan.Labels != (lsm.Plan{}) {
-		if c.proc, err = rootfs.HostProc(); err != nil {
-			return err
-		}
+	if c.proc, err = rootfs.HostProc(); err != nil {
+		return err
 	}
 	if c.plan.Exec.Mount {
 		// Threads that share root and working directory can't change their mount namespace.
@@ -119,9 +116,7 @@ func (c *container) enterPIDNamespace() error {
 // execChild makes the process that the program will be, reports it, and ends with it
 // being the program.
 func (c *container) execChild() error {
-	if c.proc != nil {
-		c.proc.Close()
-	}
+	c.proc.Close()
 	p := &spawn.Program{Inherit: 3 + c.plan.PreserveFDs, Terminal: c.plan.Terminal != nil, Nproc: c.plan.Exec.Nproc}
 	p.Path, p.Argv, p.Envv = c.image.Vectors()
 	if filter := c.plan.Seccomp; filter != nil {
@@ -146,5 +141,21 @@ func (c *container) execChild() error {
 	if !executed || !isErrno {
 		return err
 	}
-	return process.ExecFailure(c.path, errno, c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno))
+	root := process.Root{Dir: c.rootDir, Proc: procOutside()}
+	return process.ExecFailure(c.path, errno, c.plan.Process.Hint(root, c.path, errno))
+}
+
+// procOutside opens the host's procfs once more, by a thread that has not entered the container: in the container's we
+// have no pid. The one that we had was closed before there was a child who would have inherited it.
+func procOutside() *os.File {
+	opened := make(chan *os.File)
+	go func() {
+		proc, err := rootfs.HostProc()
+		if err != nil {
+			opened <- nil
+			return
+		}
+		opened <- proc.Dir()
+	}()
+	return <-opened
 }

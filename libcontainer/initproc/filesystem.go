@@ -20,13 +20,18 @@ func (c *container) mounts() error {
 
 func (c *container) devices() error { return c.root.Devices() }
 
-// changeRoot makes the container's root "/". A procfs of our own for the later steps has
+// changeRoot makes the container's root "/". Without a terminal, stdio that is /dev/null becomes the container's own before. A procfs of our own for the later steps has
 // to be opened before: in a user namespace the kernel wants to see the host's for it.
 func (c *container) changeRoot() error {
 	var err error
 	sysctls := len(c.plan.Sysctl) > 0
 	if sysctls || c.plan.UserNamespace || c.plan.Labels != (lsm.Plan{}) {
 		if c.proc, err = c.root.OpenProc(sysctls); err != nil {
+			return err
+		}
+	}
+	if c.plan.Terminal == nil {
+		if err := c.root.StdioNull(); err != nil {
 			return err
 		}
 	}
@@ -38,13 +43,12 @@ func (c *container) changeRoot() error {
 }
 
 // createCwd makes the working directory while the root can be written.
-func (c *container) createCwd() error { return c.plan.Process.CreateCwd(int(c.rootDir.Fd())) }
+func (c *container) createCwd() error { return c.plan.Process.CreateCwd(c.containerRoot()) }
 
-// console makes the terminal, sends its master away and puts init on it. Without a
-// terminal, stdio that is /dev/null becomes the container's own.
+// console makes the terminal, sends its master away and puts init on it.
 func (c *container) console() error {
 	if c.plan.Terminal == nil {
-		return c.root.StdioNull()
+		return nil
 	}
 	t, err := console.Open(c.rootDir, c.plan.Terminal)
 	if err != nil {

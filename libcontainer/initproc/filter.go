@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/seccomp"
 	"oci-run/libcontainer/syncpipe"
 )
@@ -95,23 +96,42 @@ func filterError(err error) error {
 // a killed thread keeps the one that it had.
 func endWithLeader() {
 	runtime.GOMAXPROCS(2)
-	stat := fmt.Sprintf("/proc/self/task/%d/stat", os.Getpid())
+	stat := leaderStat()
+	if stat == nil {
+		return // no proc in this container
+	}
 	ready := make(chan bool)
 	go func() {
 		runtime.LockOSThread()
 		ready <- true
+		text := make([]byte, 512)
 		for {
 			_ = unix.Nanosleep(&unix.Timespec{Nsec: 50_000_000}, nil)
-			text, err := os.ReadFile(stat)
-			if err != nil {
-				return // no proc in this container
+			n, err := stat.ReadAt(text, 0)
+			if n == 0 && err != nil {
+				return
 			}
-			if _, state, found := bytes.Cut(text, []byte(") ")); found && state[0] == 'Z' {
+			if _, state, found := bytes.Cut(text[:n], []byte(") ")); found && state[0] == 'Z' {
 				os.Exit(1)
 			}
 		}
 	}()
 	<-ready
+}
+
+// leaderStat opens what tells of init's first thread. An image may have put anything on /proc, but nothing of it is opened that
+// isn't a procfs. It returns nil if there is none.
+func leaderStat() *os.File {
+	proc, err := rootfs.HostProc()
+	if err != nil {
+		return nil
+	}
+	defer proc.Close()
+	stat, err := proc.Open(fmt.Sprintf("self/task/%d/stat", os.Getpid()), unix.O_RDONLY)
+	if err != nil {
+		return nil
+	}
+	return stat
 }
 
 // sigaction is struct kernel_sigaction with the default action: all zero, sigaction(2).

@@ -38,13 +38,37 @@ func (c *container) rlimits() error {
 	return c.plan.Process.SetRlimits(0)
 }
 
+// containerRoot is for what is read in the container.
+func (c *container) containerRoot() process.Root {
+	root := process.Root{Dir: c.rootDir}
+	if c.proc != nil {
+		root.Proc = c.proc.Dir()
+	}
+	return root
+}
+
+// home finds out HOME if the configuration leaves it out. A container without /proc gets one for that, which nobody sees.
+func (c *container) home() {
+	p := &c.plan.Process
+	if !p.NeedHome {
+		return
+	}
+	root := c.containerRoot()
+	if root.Proc == nil && !process.HasProcfs() {
+		if own, err := c.root.OpenProc(false); err == nil {
+			defer own.Close()
+			root.Proc = own.Dir()
+		}
+	}
+	p.ResolveHome(root)
+}
+
 // user goes to the working directory and becomes the container's user, with the
 // capabilities that the plan leaves it.
 func (c *container) user() error {
 	p, caps := &c.plan.Process, &c.plan.Capabilities
-	rootFD := int(c.rootDir.Fd())
-	p.ResolveHome(rootFD)
-	retry, err := p.EnterCwd(rootFD, false)
+	c.home()
+	retry, err := p.EnterCwd(c.containerRoot(), false)
 	if err != nil {
 		return err
 	}
@@ -65,7 +89,7 @@ func (c *container) user() error {
 		slog.Warn(w)
 	}
 	if retry {
-		if _, err := p.EnterCwd(rootFD, true); err != nil {
+		if _, err := p.EnterCwd(c.containerRoot(), true); err != nil {
 			return err
 		}
 	}
@@ -100,7 +124,7 @@ func (c *container) labels() error {
 // be found, and so that execve has nothing left to prepare.
 func (c *container) program() error {
 	p := &c.plan.Process
-	path, err := p.Lookup(int(c.rootDir.Fd()))
+	path, err := p.Lookup(c.containerRoot())
 	if err != nil {
 		return err
 	}
@@ -124,7 +148,7 @@ func (c *container) confine() (*confinement, error) {
 	}
 	process.SetName(Executing)
 	// Looking closer at what failed takes system calls that a filter may not allow.
-	c.expected, c.hint = c.plan.Process.Foresee(int(c.rootDir.Fd()), c.path)
+	c.expected, c.hint = c.plan.Process.Foresee(c.containerRoot(), c.path)
 	return c.confinement(), nil
 }
 
@@ -143,7 +167,7 @@ func (c *container) exec() error {
 	hint := c.hint
 	switch {
 	case c.plan.Seccomp == nil:
-		hint = c.plan.Process.Hint(int(c.rootDir.Fd()), c.path, errno)
+		hint = c.plan.Process.Hint(c.containerRoot(), c.path, errno)
 	case errno != c.expected:
 		hint = ""
 	}

@@ -166,6 +166,7 @@ func (c *container) ready() error {
 	}
 	if c.proc != nil {
 		c.proc.Close()
+		c.proc = nil
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,17 @@ func open(path string, flags int, mode os.FileMode) (int, error) {
 			return fd, nil
 		case !errors.Is(err, unix.EINTR):
 			return -1, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
+
+// Reopen opens what the descriptor fd of O_PATH stands for, close-on-exec. It takes the /proc of the calling thread's root,
+// which must not be a container's.
+func Reopen(fd, flags int) (int, error) {
+	for {
+		opened, err := unix.Open("/proc/thread-self/fd/"+strconv.Itoa(fd), flags|unix.O_CLOEXEC|unix.O_LARGEFILE, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return opened, err
 		}
 	}
 }

@@ -110,10 +110,8 @@ var errNoAttribute = errors.New("open")
 
 // write writes value to a file of the calling thread. Podman looks for the path in back quotes to tell errors of this kind.
 func write(proc int, attribute, value string) error {
-	fd, err := unix.Openat2(proc, "thread-self/"+attribute, &unix.OpenHow{
-		Flags:   unix.O_WRONLY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-	})
+	const how = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+	fd, err := linux.Openat2(proc, "thread-self/"+attribute, unix.O_WRONLY, 0, how)
 	if err != nil {
 		return fmt.Errorf("%w `/proc/thread-self/%s`: %w", errNoAttribute, attribute, err)
 	}

@@ -52,10 +52,11 @@ func become(spec *specs.Spec) error {
 			return err
 		}
 	}
-	root, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	dir, err := os.OpenFile("/", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
+	root := Root{Dir: dir}
 	proc, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -251,7 +252,7 @@ func TestOOMScore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	proc := openDir(t, "/proc")
+	proc := int(openDir(t, "/proc").Dir.Fd())
 	plan := Plan{OOMScoreAdj: new(333)}
 	if err := plan.SetOOMScore(proc, cmd.Process.Pid); err != nil {
 		t.Fatal(err)

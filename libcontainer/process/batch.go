@@ -115,17 +115,16 @@ func (p *Plan) AddRest(l *batch.List) {
 // as with EnterCwd.
 type Entering struct {
 	plan    *Plan
-	root    int     // a directory fd of the container's root, for errors
+	root    Root    // for errors
 	entered uintptr // a byte that is 1 once it is done
 	buf     uintptr
 }
 
-// AddCwd is EnterCwd before the change of user. root is a directory fd of the container's root, for errors.
-func (p *Plan) AddCwd(l *batch.List, root int) *Entering {
+// AddCwd is EnterCwd before the change of user. root is the container's, for errors.
+func (p *Plan) AddCwd(l *batch.List, root Root) *Entering {
 	e := &Entering{plan: p, root: root, entered: l.Room(8), buf: l.Room(unix.PathMax)}
 	after := batch.Place()
-	// EAGAIN: a rename came between, and the kernel could not tell whether ".." was safe.
-	e.add(l, []unix.Errno{unix.EACCES, unix.EPERM, unix.EAGAIN}, after)
+	e.add(l, []unix.Errno{unix.EACCES, unix.EPERM}, after)
 	l.Do(batch.Set, e.entered, 1)
 	l.Add(after)
 	return e
@@ -140,17 +139,17 @@ func (e *Entering) AddAgain(l *batch.List) {
 	l.Add(after)
 }
 
-// add adds one attempt, which goes elsewhere after the errors in expect.
+// add adds one attempt, which goes elsewhere after the errors in expect. The process's root is the container's by then, so that
+// the lookup needs no RESOLVE_IN_ROOT, under which any rename or mount on the machine may fail a ".." (EAGAIN).
 func (e *Entering) add(l *batch.List, expect []unix.Errno, elsewhere *batch.Call) {
 	explain := func(errno unix.Errno) error { return e.plan.cwdError(e.root, errno) }
 	here := unix.AT_FDCWD
-	top := l.Do(unix.SYS_OPENAT, uintptr(here), l.Text("/"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC).Or("open \"/\"")
 	how := batch.Struct(l, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
 	})
-	open := l.Do(unix.SYS_OPENAT2, 0, l.Text(e.plan.Cwd), how, unix.SizeofOpenHow)
+	open := l.Do(unix.SYS_OPENAT2, uintptr(here), l.Text(e.plan.Cwd), how, unix.SizeofOpenHow)
 	fchdir := l.Do(unix.SYS_FCHDIR, 0)
-	top.Into, open.Into = open, fchdir
+	open.Into = fchdir
 	for _, c := range []*batch.Call{open, fchdir} {
 		c.Explain, c.Expect, c.Else = explain, expect, elsewhere
 	}

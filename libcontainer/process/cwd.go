@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CreateCwd makes the working directory with mode 0755, and what is missing above it, if it does not exist. root is a directory
-// fd of the container's root, which must still be writable. The spec asks that the directory exists; Docker and runc make it.
-func (p *Plan) CreateCwd(root int) error {
-	if fd, err := openInRoot(root, p.Cwd, unix.O_PATH); err == nil {
+// CreateCwd makes the working directory with mode 0755, and what is missing above it, if it does not exist. The root
+// must still be writable. The spec asks that the directory exists; Docker and runc make it.
+func (p *Plan) CreateCwd(root Root) error {
+	if fd, err := root.open(p.Cwd); err == nil {
 		return unix.Close(fd)
 	} else if !errors.Is(err, unix.ENOENT) {
 		return nil // EnterCwd will say why
@@ -30,8 +30,8 @@ func (p *Plan) CreateCwd(root int) error {
 	return nil
 }
 
-func makeDir(root int, path string) error {
-	parent, err := openInRoot(root, filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY)
+func makeDir(root Root, path string) error {
+	parent, err := root.openFor(filepath.Dir(path), unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
@@ -42,14 +42,13 @@ func makeDir(root int, path string) error {
 	return nil
 }
 
-// EnterCwd changes to the working directory, which it looks up below root, a directory fd of the container's root, without magic
-// links, and then makes sure that the process really is below that root: an fd that leaked from the host, reached by a path such
+// EnterCwd changes to the working directory, which it looks up below the container's root without magic links, and then makes sure that the process really is below that root: an fd that leaked from the host, reached by a path such
 // as /proc/self/fd/7, must not be a way out (CVE-2024-21626).
 //
 // It is called before the change of user, and again after it if the first call returned retry: on a file system such as NFS with
 // squashed root, or in a directory that only the container's user may search, root may be the one who is refused.
-func (p *Plan) EnterCwd(root int, afterUser bool) (retry bool, err error) {
-	fd, err := openInRoot(root, p.Cwd, unix.O_PATH|unix.O_DIRECTORY)
+func (p *Plan) EnterCwd(root Root, afterUser bool) (retry bool, err error) {
+	fd, err := root.openFor(p.Cwd, unix.O_DIRECTORY)
 	if err == nil {
 		err = unix.Fchdir(fd)
 		unix.Close(fd)
@@ -63,12 +62,12 @@ func (p *Plan) EnterCwd(root int, afterUser bool) (retry bool, err error) {
 	return false, p.verifyCwd()
 }
 
-func (p *Plan) cwdError(root int, err error) error {
+func (p *Plan) cwdError(root Root, err error) error {
 	return fmt.Errorf("chdir to cwd %q: %w%s", p.Cwd, err, p.cwdHint(root, err))
 }
 
 // cwdHint explains an error of EnterCwd.
-func (p *Plan) cwdHint(root int, err error) string {
+func (p *Plan) cwdHint(root Root, err error) string {
 	switch {
 	case errors.Is(err, unix.ELOOP) && strings.HasPrefix(p.Cwd, "/proc/"):
 		return " (it leads through a magic link, which could lead out of the container)"

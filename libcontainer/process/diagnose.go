@@ -37,10 +37,10 @@ func (who user) mayExecute(st *unix.Stat_t) bool {
 }
 
 // Hint explains, in the container's terms, why path can't be executed: what is missing, or which part of the path refuses. It
-// returns "" if it finds nothing that a person would not know from the errno. root is a directory fd of the container's root: of
-// the thread's own or, for a caller outside, of /proc/PID/root. It opens and reads files, so it is not for a thread that has
+// returns "" if it finds nothing that a person would not know from the errno. root is
+// the thread's own or, for a caller outside, that of /proc/PID/root. It opens and reads files, so it is not for a thread that has
 // loaded the container's seccomp filter.
-func (p *Plan) Hint(root int, path string, errno unix.Errno) string {
+func (p *Plan) Hint(root Root, path string, errno unix.Errno) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(p.Cwd, path)
 	}
@@ -67,7 +67,7 @@ func size(list []string) (n int) {
 }
 
 // tooDeep tells a script that leads to too many others from a path with too many symbolic links.
-func tooDeep(root int, path string) string {
+func tooDeep(root Root, path string) string {
 	file, err := openProgram(root, path)
 	if err != nil {
 		return ""
@@ -77,7 +77,7 @@ func tooDeep(root int, path string) string {
 }
 
 // inspect looks at the file at path and, for a script or a dynamically linked program, at its interpreter.
-func (p *Plan) inspect(root int, path string, errno unix.Errno, depth int) string {
+func (p *Plan) inspect(root Root, path string, errno unix.Errno, depth int) string {
 	file, err := openProgram(root, path)
 	if err != nil {
 		if errno == unix.EACCES && isPermission(err) {
@@ -103,7 +103,7 @@ func (p *Plan) inspect(root int, path string, errno unix.Errno, depth int) strin
 		resolved = filepath.Join(p.Cwd, resolved)
 	}
 	if errno == unix.ENOENT {
-		if _, err := statInRoot(root, resolved); err == unix.ENOENT {
+		if _, err := root.stat(resolved); err == unix.ENOENT {
 			return missing(interpreter, kind)
 		}
 	}
@@ -116,7 +116,7 @@ func (p *Plan) inspect(root int, path string, errno unix.Errno, depth int) strin
 // Foresee tells with which errno execve(2) of path is going to fail, and why, or returns 0 if it sees no reason. It is for a thread
 // that is about to load the container's seccomp filter, after which it can't look any more; it looks for what is common in images
 // and costs some ten system calls. root is as for Hint.
-func (p *Plan) Foresee(root int, path string) (unix.Errno, string) {
+func (p *Plan) Foresee(root Root, path string) (unix.Errno, string) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(p.Cwd, path)
 	}
@@ -132,7 +132,7 @@ func (p *Plan) Foresee(root int, path string) (unix.Errno, string) {
 	if !filepath.IsAbs(interpreter) {
 		return 0, ""
 	}
-	st, err := statInRoot(root, interpreter)
+	st, err := root.stat(interpreter)
 	switch {
 	case err == unix.ENOENT:
 		return unix.ENOENT, missing(interpreter, kind)
@@ -159,7 +159,7 @@ func (f *program) refuses(who user) string {
 	case f.st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return "it is a directory"
 	case f.st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return "it is no regular file"
+		return "it is not a regular file"
 	case f.noexec():
 		return "it is on a file system that is mounted noexec"
 	case f.st.Mode&0o111 == 0:
@@ -199,13 +199,13 @@ func (f *program) malformed(errno unix.Errno) string {
 }
 
 // deniedBy returns the first directory on the way to path that who, or the calling thread, may not search.
-func deniedBy(root int, path string, who user) string {
+func deniedBy(root Root, path string, who user) string {
 	for dir, child := range steps(path) {
-		st, err := statInRoot(root, dir)
+		st, err := root.stat(dir)
 		if err != nil {
 			return ""
 		}
-		_, err = statInRoot(root, child)
+		_, err = root.stat(child)
 		if isPermission(err) || st.Mode&unix.S_IFMT == unix.S_IFDIR && !who.mayExecute(&st) {
 			return fmt.Sprintf("directory %q, mode %04o, owner %d:%d, may not be searched by uid %d",
 				dir, st.Mode&0o7777, st.Uid, st.Gid, who.uid)
@@ -215,9 +215,9 @@ func deniedBy(root int, path string, who user) string {
 }
 
 // notDirectory returns which component of path is a file where a directory should be.
-func notDirectory(root int, path string) string {
+func notDirectory(root Root, path string) string {
 	for dir := range steps(path) {
-		st, err := statInRoot(root, dir)
+		st, err := root.stat(dir)
 		if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			return fmt.Sprintf("%q is a file", dir)
 		}
@@ -240,14 +240,4 @@ func steps(path string) iter.Seq2[string, string] {
 			dir = child
 		}
 	}
-}
-
-func statInRoot(root int, path string) (st unix.Stat_t, err error) {
-	fd, err := openInRoot(root, path, unix.O_PATH)
-	if err != nil {
-		return st, err
-	}
-	defer unix.Close(fd)
-	err = unix.Fstat(fd, &st)
-	return st, err
 }

@@ -35,8 +35,8 @@ func (p *Plan) planEnv(env []string) {
 }
 
 // ResolveHome completes Env with HOME, unless the config has one: the home directory of the user with this uid in the
-// container's /etc/passwd, else "/". root is a directory fd of the container's root.
-func (p *Plan) ResolveHome(root int) {
+// container's /etc/passwd, else "/".
+func (p *Plan) ResolveHome(root Root) {
 	if !p.NeedHome {
 		return
 	}

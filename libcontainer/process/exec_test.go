@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 // classes are the words by which engines sort errors into exit codes. A message may have those of one class only; that
@@ -96,7 +95,7 @@ func TestExecErrors(t *testing.T) {
 		{"below a private directory", 1000, "$D/private/ok", classes[2], `permission denied (directory "$D/private", mode 0700, owner 0:0, may not be searched by uid 1000)`},
 		{"directory", 0, "/etc", classes[2], `exec: "/etc": permission denied (it is a directory)` + "\n"},
 		{"below a file", 0, "/etc/passwd/x", classes[4], `exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory ("/etc/passwd" is a file)`},
-		{"device", 0, "/dev/null", classes[2], `permission denied (it is no regular file)`},
+		{"device", 0, "/dev/null", classes[2], `permission denied (it is not a regular file)`},
 		{"missing interpreter", 0, "$D/no-interpreter", classes[1], `exec $D/no-interpreter: no such file or directory (its #! interpreter "/mmnnttbb" is missing in the container)`},
 		{"missing interpreter of the interpreter", 0, "$D/second-script", classes[1], `(its #! interpreter "$D/no-interpreter": its #! interpreter "/mmnnttbb" is missing`},
 		{"Windows line end", 0, "$D/crlf", classes[1], `no such file or directory (its #! line ends in a carriage return, as on Windows, so that "/bin/sh\r" is sought)`},
@@ -146,11 +145,7 @@ func TestForesee(t *testing.T) {
 }
 
 func BenchmarkForesee(b *testing.B) {
-	root, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer unix.Close(root)
+	root := openDir(b, "/")
 	p := &Plan{}
 	for b.Loop() {
 		p.Foresee(root, "/bin/cat")
@@ -176,7 +171,7 @@ func TestNoexec(t *testing.T) {
 
 func TestArgumentsTooLong(t *testing.T) {
 	p := &Plan{Args: []string{strings.Repeat("x", 99)}, Env: []string{"A=1"}}
-	if got := p.Hint(-1, "/x", 7); got != "arguments and environment together have 104 bytes" {
+	if got := p.Hint(Root{}, "/x", 7); got != "arguments and environment together have 104 bytes" {
 		t.Error(got)
 	}
 }

@@ -42,9 +42,9 @@ const ErrNotFound = constError("executable file not found in $PATH")
 
 // Lookup returns the path that execve(2) shall get for Args[0], found like execvp(3) does: as it is if it has a slash, else in
 // the directories of Path, of which an empty one is the current directory. The calling thread must already be in the container's
-// root, in its working directory and have the container's user and capabilities. root is a directory fd of that root, used to
+// root, in its working directory and have the container's user and capabilities. root is that root, used to
 // explain errors, which are *ExecError.
-func (p *Plan) Lookup(root int) (string, error) {
+func (p *Plan) Lookup(root Root) (string, error) {
 	name := p.Args[0]
 	fail := func(err error, hint string) (string, error) {
 		return "", &ExecError{Prefix: `exec: "` + name + `": `, Err: err, Hint: hint}
@@ -81,7 +81,7 @@ func candidate(dir, name string) string {
 }
 
 // deniedCandidate explains why a file of the right name in a directory of PATH is not taken.
-func (p *Plan) deniedCandidate(root int, path string) string {
+func (p *Plan) deniedCandidate(root Root, path string) string {
 	if reason := p.Hint(root, path, unix.EACCES); reason != "" {
 		return path + ": " + reason
 	}

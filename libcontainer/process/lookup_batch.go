@@ -12,16 +12,16 @@ import (
 // Found is a program that a batch looks up, as Lookup does, and executes.
 type Found struct {
 	plan   *Plan
-	root   int
+	root   Root
 	paths  []string // the candidates
 	there  []string // what there is in the directories of Path, to explain why nothing of it was taken
 	chosen uintptr  // a byte with the number of the one that may be executed
 }
 
-// AddLookup is Lookup. root is a directory fd of the container's root: there is looked for the candidates among the directories
+// AddLookup is Lookup. root is the container's: there is looked for the candidates among the directories
 // of Path, and the process sees which of them it may execute. An error says that there is none, or is batch.ErrUnavailable: a
 // seccomp filter around the runtime doesn't know faccessat2(2), for which Lookup has a way out.
-func (p *Plan) AddLookup(l *batch.List, root int) (*Found, error) {
+func (p *Plan) AddLookup(l *batch.List, root Root) (*Found, error) {
 	if err := unix.Faccessat2(unix.AT_FDCWD, "/", unix.X_OK, unix.AT_EACCESS); err == unix.EPERM || err == unix.ENOSYS {
 		return nil, batch.ErrUnavailable
 	}
@@ -43,7 +43,7 @@ func (p *Plan) AddLookup(l *batch.List, root int) (*Found, error) {
 }
 
 // lookupError is the error that Lookup has for a path.
-func (p *Plan) lookupError(root int, path string, err error) error {
+func (p *Plan) lookupError(root Root, path string, err error) error {
 	return &ExecError{Prefix: `exec: "` + p.Args[0] + `": `, Err: err, Hint: p.Hint(root, path, errnoOf(err))}
 }
 
@@ -56,8 +56,8 @@ func (p *Plan) inRoot(path string) string {
 }
 
 // seen looks at a path from outside of the container: is there anything, and is it a directory?
-func (p *Plan) seen(root int, path string) (directory bool, err error) {
-	fd, err := openInRoot(root, p.inRoot(path), unix.O_PATH)
+func (p *Plan) seen(root Root, path string) (directory bool, err error) {
+	fd, err := root.open(p.inRoot(path))
 	if err != nil {
 		return false, err
 	}

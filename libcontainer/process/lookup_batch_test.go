@@ -28,11 +28,7 @@ func refuse(number uint32) error {
 
 // Under an old seccomp filter the process could not find out what it may execute.
 func TestAddLookupWithoutFaccessat2(t *testing.T) {
-	root, err := unix.Open("/", unix.O_PATH, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(root)
+	root := openDir(t, "/")
 	p := &Plan{Args: []string{"sh"}, Path: defaultPath, Cwd: "/"}
 	if _, err := p.AddLookup(batch.New(3), root); err != nil {
 		t.Fatal(err)

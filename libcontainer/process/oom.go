@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/linux"
 	"oci-run/specconv"
 )
 
@@ -47,9 +48,7 @@ func (p *Plan) SetOOMScore(proc, pid int) error {
 
 // writeFile writes value to an existing file below the directory fd dir, without following magic links or crossing mounts.
 func writeFile(dir int, name, value string) error {
-	fd, err := unix.Openat2(dir, name, &unix.OpenHow{
-		Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-	})
+	fd, err := linux.Openat2(dir, name, unix.O_WRONLY, 0, inProcfs)
 	if err != nil {
 		return err
 	}

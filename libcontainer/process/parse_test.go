@@ -137,14 +137,14 @@ func TestHome(t *testing.T) {
 	}
 }
 
-func openDir(t *testing.T, dir string) int {
+func openDir(t testing.TB, dir string) Root {
 	t.Helper()
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	f, err := os.OpenFile(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
+	t.Cleanup(func() { f.Close() })
+	return Root{Dir: f}
 }
 
 func TestKeyRights(t *testing.T) {

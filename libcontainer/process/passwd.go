@@ -12,16 +12,21 @@ const maxPasswd = 32 << 20
 
 // home returns the home directory of uid by etc/passwd below root, or "/" if there is no such file, user or directory. It is not
 // worth an error: any uid may run.
-func home(root int, uid uint32) string {
-	fd, err := openInRoot(root, "/etc/passwd", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+func home(root Root, uid uint32) string {
+	file, err := root.open("/etc/passwd")
+	if err != nil {
+		return "/"
+	}
+	defer unix.Close(file)
+	var st unix.Stat_t
+	if unix.Fstat(file, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return "/"
+	}
+	fd, err := root.reopen(file)
 	if err != nil {
 		return "/"
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return "/"
-	}
 	if dir := scanPasswd(func(b []byte) (int, error) { return unix.Read(fd, b) }, uid); dir != "" {
 		return dir
 	}
@@ -82,19 +87,4 @@ func passwdHome(line []byte, uid uint32) (string, bool) {
 		return "", false
 	}
 	return string(bytes.TrimSuffix(field[5], []byte{'\r'})), true
-}
-
-// openInRoot opens a path as a process in the root directory that the fd root stands for would, but follows no magic link of
-// procfs: those lead out of it.
-func openInRoot(root int, path string, flags uint64) (int, error) {
-	for range 64 {
-		fd, err := unix.Openat2(root, path, &unix.OpenHow{
-			Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-		})
-		// EAGAIN: something below the root was renamed meanwhile and the kernel could not tell whether ".." was safe.
-		if err != unix.EINTR && err != unix.EAGAIN {
-			return fd, err
-		}
-	}
-	return -1, unix.EAGAIN
 }

@@ -17,9 +17,9 @@ type program struct {
 	head []byte // the first bytes of a regular file that may be read
 }
 
-// openProgram opens path below root. Only a regular file is opened for reading: opening a device may have effects.
-func openProgram(root int, path string) (*program, error) {
-	fd, err := openInRoot(root, path, unix.O_PATH)
+// openProgram finds path below root, and opens a regular file for reading.
+func openProgram(root Root, path string) (*program, error) {
+	fd, err := root.open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func openProgram(root int, path string) (*program, error) {
 	if f.st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return f, nil
 	}
-	readable, err := openInRoot(root, path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	readable, err := root.reopen(fd)
 	if err != nil {
 		return f, nil
 	}

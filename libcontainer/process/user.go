@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/linux"
 	"oci-run/specconv"
 )
 
@@ -113,9 +114,7 @@ func sliceAddr[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.Slic
 
 // readFile returns the first 4 KiB of a file below the directory fd dir, without following magic links or crossing mounts.
 func readFile(dir int, name string) (string, error) {
-	fd, err := unix.Openat2(dir, name, &unix.OpenHow{
-		Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-	})
+	fd, err := linux.Openat2(dir, name, unix.O_RDONLY, 0, inProcfs)
 	if err != nil {
 		return "", fmt.Errorf("open %q: %w", name, err)
 	}

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -58,7 +59,8 @@ func checkPty(fd int) error {
 	return nil
 }
 
-// StdioNull replaces those of the fds 0, 1 and 2 that are the host's /dev/null by the container's. After [FS.Pivot].
+// StdioNull replaces those of the fds 0, 1 and 2 that are the host's /dev/null by the container's. Before [FS.Pivot], for
+// the device is opened with the host's procfs.
 func (f *FS) StdioNull() error {
 	if !f.plan.SetupDev {
 		return nil
@@ -75,11 +77,8 @@ func (f *FS) StdioNull() error {
 		}
 		if null < 0 {
 			var err error
-			if null, err = linux.Openat2(f.root, "/dev/null", unix.O_RDWR|unix.O_NOCTTY, 0, inRoot); err != nil {
+			if null, err = f.openNull(); err != nil {
 				return fmt.Errorf("open %q: %w", "/dev/null", err)
-			}
-			if !isNull(null) {
-				return fmt.Errorf("open %q: it is not the null device", "/dev/null")
 			}
 		}
 		if err := unix.Dup3(null, fd, 0); err != nil {
@@ -87,6 +86,19 @@ func (f *FS) StdioNull() error {
 		}
 	}
 	return nil
+}
+
+// openNull opens the container's /dev/null, and nothing that somebody has put in its place.
+func (f *FS) openNull() (int, error) {
+	place, err := f.lookup("/dev/null", 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(place)
+	if !isNull(place) {
+		return -1, errors.New("it is not the null device")
+	}
+	return linux.Reopen(place, unix.O_RDWR|unix.O_NOCTTY)
 }
 
 func isNull(fd int) bool {

@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -67,7 +66,7 @@ func copyEntry(from, to int, name string) error {
 	case unix.S_IFDIR:
 		return copySubdir(place, to, name)
 	case unix.S_IFREG:
-		return copyFile(from, to, name)
+		return copyFile(place, to, name)
 	case unix.S_IFLNK:
 		target, _, err := readLink(place)
 		if err != nil {
@@ -107,8 +106,10 @@ func copySubdir(place, to int, name string) error {
 	return copyDir(place, dst, name)
 }
 
-func copyFile(from, to int, name string) error {
-	fd, err := linux.Openat2(from, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0, unix.RESOLVE_BENEATH)
+// copyFile copies the regular file that place stands for. It is opened by that descriptor: under its name there may be a
+// device by now.
+func copyFile(place, to int, name string) error {
+	fd, err := linux.Reopen(place, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return err
 	}
@@ -117,9 +118,6 @@ func copyFile(from, to int, name string) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return errors.New("it was exchanged while it was being copied")
 	}
 	fd, err = linux.Openat2(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600, 0)
 	if err != nil {

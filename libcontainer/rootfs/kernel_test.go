@@ -489,7 +489,7 @@ func (a *act) build(ask Ask) error {
 	}
 	defer f.Close()
 	for _, step := range []func() error{
-		f.Mounts, f.Devices, f.Pivot, f.StdioNull, f.Readonly, f.ProtectPaths,
+		f.Mounts, f.Devices, f.StdioNull, f.Pivot, f.Readonly, f.ProtectPaths,
 	} {
 		if err := step(); err != nil {
 			return err

@@ -3,8 +3,8 @@
 // it, holding file descriptors: no path that a container can influence is resolved outside its root, and a mount gets
 // its attributes before anybody can see it.
 //
-// Init calls, in this order: [Open], [FS.Mounts], [FS.Devices], maybe [FS.OpenProc], (hooks), [FS.Pivot], [FS.Console],
-// [FS.StdioNull], [FS.Readonly], (sysctl), [FS.ProtectPaths], [FS.Close].
+// Init calls, in this order: [Open], [FS.Mounts], [FS.Devices], maybe [FS.OpenProc], (hooks), [FS.StdioNull], [FS.Pivot],
+// [FS.Console], [FS.Readonly], (sysctl), [FS.ProtectPaths], [FS.Close].
 package rootfs
 
 import (

@@ -27,8 +27,8 @@ func (f *FS) OpenProc(whole bool) (*Procfs, error) {
 	return &Procfs{os.NewFile(uintptr(fd), "/proc")}, nil
 }
 
-// HostProc opens the procfs of the mount namespace that the caller is still in, for a process that is about to enter
-// another, whose processes don't see it.
+// HostProc opens the procfs on the calling thread's /proc, which is the host's for a process that is about to enter another
+// mount namespace, whose processes don't see it. Anything else on /proc is an error.
 func HostProc() (*Procfs, error) {
 	fd, err := hostProc()
 	if err != nil {
@@ -61,7 +61,7 @@ func hostProc() (int, error) {
 	}
 	proc, err := isFS(fd, unix.PROC_SUPER_MAGIC)
 	if err == nil && !proc {
-		err = fmt.Errorf("%q of the host is not a procfs", "/proc")
+		err = fmt.Errorf("%q is not a procfs", "/proc")
 	}
 	if err != nil {
 		unix.Close(fd)

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/specconv"
 )
@@ -186,11 +187,8 @@ func write(proc *os.File, key, value string) error {
 	if err != nil {
 		return err
 	}
-	how := unix.OpenHow{
-		Flags:   unix.O_WRONLY | unix.O_CLOEXEC | unix.O_NOCTTY,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
-	}
-	fd, err := openat2(int(proc.Fd()), "sys/"+path, &how)
+	const how = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV
+	fd, err := linux.Openat2(int(proc.Fd()), "sys/"+path, unix.O_WRONLY|unix.O_NOCTTY, 0, how)
 	if err != nil {
 		return err
 	}
@@ -199,17 +197,6 @@ func write(proc *os.File, key, value string) error {
 		value = "\n" // a write of nothing would not reach the handler, and not empty the parameter
 	}
 	return writeOnce(fd, value)
-}
-
-// openat2 retries what a rename elsewhere in the tree, or a signal, made fail.
-func openat2(dir int, path string, how *unix.OpenHow) (int, error) {
-	for range 128 {
-		fd, err := unix.Openat2(dir, path, how)
-		if err != unix.EAGAIN && err != unix.EINTR {
-			return fd, err
-		}
-	}
-	return -1, unix.EAGAIN
 }
 
 // writeOnce: each write(2) to a parameter is a value of its own, so a rest can't be written afterwards.

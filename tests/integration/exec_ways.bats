@@ -102,3 +102,24 @@ same() {
 	seq 1000 | xargs -P 12 -I{} sh -c '"$OCI_RUN_CRASHY" --root "$state" exec "$id" true </dev/null || echo "status $?"' >said 2>&1
 	[[ ! -s said ]] || { head -n 20 said; return 1; }
 }
+
+# The kernel can't tell whether ".." is safe while anybody on the machine renames files, and asks to try again (openat2(2), EAGAIN).
+@test "neither way minds others who rename files" {
+	running
+	ln -s "$(yes ../tmp/ | head -n 500 | tr -d '\n')" rootfs/opt/link # long enough to be met
+	local i way renamers=() said=$session/said
+	mkdir "$session/elsewhere"
+	for i in 1 2; do
+		# shellcheck disable=SC2016 # for that shell
+		busybox sh -c 'cd "$1"; : >"$2"; while [ -e "$2" ]; do mv "$2" "$2.new"; mv "$2.new" "$2"; done' sh "$session/elsewhere" "file$i" 3>&- &
+		renamers+=($!)
+	done
+	for way in batch init; do
+		for ((i = 0; i < 100; i++)); do
+			OCI_RUN_EXEC=$way "$OCI_RUN_CRASHY" --root "$state" exec --cwd /opt/link "$id" true </dev/null >>"$said" 2>&1 3>&- || true
+		done
+	done
+	kill "${renamers[@]}"
+	wait "${renamers[@]}" 2>/dev/null || true
+	[[ ! -s $said ]] || { sort "$said" | uniq -c; return 1; }
+}
