@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"oci-run/tests/fdleak"
 )
 
 // child is what a re-exec'd test binary applies before it becomes /bin/cat /proc/self/status.
@@ -29,9 +30,8 @@ const childEnv = "OCI_RUN_TEST_CAPABILITIES"
 func TestMain(m *testing.M) {
 	raw := os.Getenv(childEnv)
 	if raw == "" {
-		os.Exit(m.Run())
+		fdleak.Main(m)
 	}
-	runtime.LockOSThread()
 	var c child
 	err := json.Unmarshal([]byte(raw), &c)
 	if err == nil {

@@ -47,6 +47,14 @@ func command() {
 	cmd.Env = append(os.Environ(), "FOREGROUND_TEST=child")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	var ready *os.File
+	if os.Getenv("FOREGROUND_EARLY") != "" {
+		var theirs *os.File
+		if ready, theirs, err = os.Pipe(); err != nil {
+			panic(err)
+		}
+		cmd.ExtraFiles = []*os.File{theirs}
+	}
 	if err := cmd.Start(); err != nil {
 		panic(err)
 	}
@@ -54,8 +62,8 @@ func command() {
 	if err != nil {
 		panic(err)
 	}
-	if os.Getenv("FOREGROUND_EARLY") != "" {
-		time.Sleep(200 * time.Millisecond) // the child is not deaf yet
+	if ready != nil {
+		_, _ = ready.Read(make([]byte, 1)) // until the child catches signals
 	}
 	os.Exit(s.Wait(cmd.Process.Pid, os.NewFile(uintptr(fd), "pidfd"), nil))
 }
@@ -87,6 +95,9 @@ func child() {
 		}
 	}
 	signal.Notify(c, list...)
+	if os.Getenv("FOREGROUND_EARLY") != "" {
+		_, _ = os.NewFile(3, "ready").WriteString("r")
+	}
 	fmt.Println("ready")
 	for n := range c {
 		fmt.Println(int(n.(unix.Signal)))
@@ -159,7 +170,7 @@ func TestFaults(t *testing.T) {
 		if err := unix.Kill(os.Getpid(), n); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.catcher.next(1000, make([]byte, 8)); len(got) != 1 || unix.Signal(got[0]) != n {
+		if got := s.catcher.next(10_000, make([]byte, 8)); len(got) != 1 || unix.Signal(got[0]) != n {
 			t.Errorf("sent %v, got %v", n, got)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"oci-run/tests/fdleak"
 )
 
 // sleeper starts a process in a new user namespace that has no mappings yet. It sees, if the test is not root, what an
@@ -92,7 +94,7 @@ const unprivilegedEnv = "OCI_RUN_TEST_IDMAP"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(unprivilegedEnv) == "" {
-		os.Exit(m.Run())
+		fdleak.Main(m)
 	}
 	if err := writeOwn(); err != nil {
 		os.Stdout.WriteString(err.Error())

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/capabilities"
+	"oci-run/tests/fdleak"
 )
 
 // childEnv holds, for a re-exec'd test binary, the config of the process that it shall become: specs.Spec in JSON.
@@ -23,9 +23,8 @@ const childEnv = "OCI_RUN_TEST_PROCESS"
 func TestMain(m *testing.M) {
 	raw := os.Getenv(childEnv)
 	if raw == "" {
-		os.Exit(m.Run())
+		fdleak.Main(m)
 	}
-	runtime.LockOSThread()
 	var spec specs.Spec
 	err := json.Unmarshal([]byte(raw), &spec)
 	if err == nil {
@@ -202,20 +201,21 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, b, 0o755)
 }
 
+// TestRlimits runs below the caller's own limits, whatever these are.
 func TestRlimits(t *testing.T) {
-	limited := []string{"/bin/sh", "-c", `ulimit -Sn 300; exec "$0"`}
+	limited := []string{"/bin/sh", "-c", `ulimit -Sn 200; exec "$0"`}
 	p := shell("ulimit -Sn; ulimit -Hn; ulimit -Sc")
 	hard := strings.Fields(runChild(t, &specs.Spec{Process: p}, limited...))[1]
-	if got := runChild(t, &specs.Spec{Process: p}, limited...); !strings.HasPrefix(got, "300\n"+hard) {
-		t.Errorf("the caller's limit is 300, the container's\n%s", got)
+	if got := runChild(t, &specs.Spec{Process: p}, limited...); !strings.HasPrefix(got, "200\n"+hard) {
+		t.Errorf("the caller's limit is 200, the container's\n%s", got)
 	}
-	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 200, Hard: 250}, {Type: "RLIMIT_CORE"}}
-	if got := runChild(t, &specs.Spec{Process: p}, limited...); got != "200\n250\n0\n" {
+	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 120, Hard: 150}, {Type: "RLIMIT_CORE"}}
+	if got := runChild(t, &specs.Spec{Process: p}, limited...); got != "120\n150\n0\n" {
 		t.Errorf("own limits: %s", got)
 	}
-	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 300, Hard: 300}}
-	got := runChild(t, &specs.Spec{Process: p}, "/bin/sh", "-c", `ulimit -n 299; exec setpriv --bounding-set=-sys_resource --inh-caps=-all "$0"`)
-	if want := "set RLIMIT_NOFILE to soft 300, hard 300: operation not permitted (the hard limit is 299, only CAP_SYS_RESOURCE can raise it)"; !strings.Contains(got, want) {
+	p.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 200, Hard: 200}}
+	got := runChild(t, &specs.Spec{Process: p}, "/bin/sh", "-c", `ulimit -n 199; exec setpriv --bounding-set=-sys_resource --inh-caps=-all "$0"`)
+	if want := "set RLIMIT_NOFILE to soft 200, hard 200: operation not permitted (the hard limit is 199, only CAP_SYS_RESOURCE can raise it)"; !strings.Contains(got, want) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -43,7 +43,6 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		fdleak.Main(m)
 	}
-	runtime.LockOSThread()
 	if err := play(name); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

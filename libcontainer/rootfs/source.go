@@ -35,23 +35,26 @@ func SourceFD(p *Plan, i int, mountNS, userNS *os.File) (*os.File, error) {
 	return file, err
 }
 
-// onSpareThread runs work on a thread of its own, which then ends with all that was changed about it. That can't be the
-// process's first one: it never ends, and it is what /proc/self is about.
+// onSpareThread runs work on a thread of its own, which then ends with all that was changed about it.
 func onSpareThread(work func()) {
 	done := make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if unix.Gettid() != unix.Getpid() {
-			work()
-			close(done)
-			return
-		}
-		// As long as this goroutine has the first thread, another one can't get it.
-		defer runtime.UnlockOSThread()
-		defer close(done)
-		onSpareThread(work)
-	}()
+	go spareThread(work, done)
 	<-done
+}
+
+// spareThread is what [onSpareThread] starts. The thread can't be the process's first one: that never
+// ends, and it is what /proc/self is about.
+func spareThread(work func(), done chan<- struct{}) {
+	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+	if unix.Gettid() != unix.Getpid() {
+		work()
+		close(done)
+		return
+	}
+	// As long as this goroutine has the first thread, another one can't get it.
+	defer runtime.UnlockOSThread()
+	defer close(done)
+	onSpareThread(work)
 }
 
 func cloneSource(m *Mount, mountNS, userNS *os.File) (*os.File, error) {

@@ -40,7 +40,7 @@ func TestLeaderless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); status(t, p.PID) != "Z"; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); status(t, p.PID) != "Z"; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the first thread has not ended")
 		}
@@ -49,7 +49,7 @@ func TestLeaderless(t *testing.T) {
 		t.Errorf("alive %v, ended %v; want true, false", p.Alive(), ended)
 	}
 	_ = cmd.Process.Kill()
-	for deadline := time.Now().Add(5 * time.Second); p.Alive(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); p.Alive(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("alive after SIGKILL")
 		}

@@ -14,15 +14,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"oci-run/tests/isolation"
 )
 
 // patience is how long goroutines that still close something are waited for.
 const patience = 2 * time.Second
 
-// Main runs the tests and exits: with their own status, or with 1 if descriptors are open that were not before.
+// Main runs the tests as [isolation.Main] does and exits: with their own status, or with 1 if descriptors are open that were not before.
 func Main(m *testing.M) {
 	before := warm()
-	code := m.Run()
+	code := isolation.Run(m)
 	if leaked := since(before); len(leaked) > 0 {
 		fmt.Fprintf(os.Stderr, "fdleak: the tests leave %d file descriptors open:\n\t%s\n", len(leaked), strings.Join(leaked, "\n\t"))
 		code = max(code, 1)
