@@ -48,7 +48,9 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	if err != nil {
 		return err
 	}
-	if status == Paused && dir.Startable() {
+	if startable, err := dir.Startable(); err != nil {
+		return fmt.Errorf("container %q: %w", c.record.ID, err)
+	} else if status == Paused && startable {
 		status = specs.StateCreated
 	}
 	if status != specs.StateRunning && status != Paused {
@@ -76,7 +78,9 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 		return nil
 	}
 	// The images are complete. What can't be removed now, delete removes later.
-	c.awaitDumped()
+	if err := c.awaitDumped(); err != nil {
+		slog.Warn(err.Error())
+	}
 	if err := c.destroy(dir, specs.StateStopped); err != nil {
 		slog.Warn(err.Error())
 	}
@@ -84,10 +88,13 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 }
 
 // awaitDumped waits for the end of a process that CRIU has killed.
-func (c *Container) awaitDumped() {
-	for deadline := time.Now().Add(killTimeout); c.record.Init.Alive() && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
+func (c *Container) awaitDumped() error {
+	for deadline := time.Now().Add(killTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if alive, err := c.record.Init.Alive(); err != nil || !alive {
+			return err
+		}
 	}
+	return nil // destroy kills it once more, and says so if that is in vain
 }
 
 // dumpRequest collects what CRIU can't know. Of a container that is dumped in advance, only the memory is written.

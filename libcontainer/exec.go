@@ -295,7 +295,8 @@ func (e *execution) explainEnd() error {
 // explain says when an exec failed because the container had ended meanwhile, or was about
 // to: its namespaces go before its process does.
 func (e *execution) explain(err error) error {
-	if e.container.record.Init.Alive() && !errors.Is(err, unix.ESRCH) {
+	alive, aerr := e.container.record.Init.Alive()
+	if (alive || aerr != nil) && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
 	return fmt.Errorf("cannot exec in a container that has stopped: %q: %w", e.container.ID(), err)

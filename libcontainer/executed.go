@@ -64,8 +64,10 @@ func (c *Container) leaderless() error {
 	if killed := signalProcess(init, unix.SIGKILL); killed != nil && !errors.Is(killed, os.ErrProcessDone) {
 		return errors.Join(err, killed)
 	}
-	for init.Alive() { // SIGKILL leaves it no choice
+	for { // SIGKILL leaves it no choice
+		if alive, unknown := init.Alive(); unknown != nil || !alive {
+			return errors.Join(err, unknown)
+		}
 		time.Sleep(time.Millisecond)
 	}
-	return err
 }

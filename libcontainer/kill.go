@@ -81,11 +81,7 @@ func signalProcess(p state.Process, signal syscall.Signal) error {
 	fd, err := p.PidFD()
 	if err == nil {
 		defer unix.Close(fd)
-		if !p.Alive() {
-			err = unix.ESRCH
-		} else {
-			err = unix.PidfdSendSignal(fd, signal, nil, 0)
-		}
+		err = signalOwn(p, fd, signal)
 	}
 	if errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("%w: %w", ErrNotRunning, os.ErrProcessDone)
@@ -94,6 +90,23 @@ func signalProcess(p state.Process, signal syscall.Signal) error {
 		return fmt.Errorf("signal process %d: %w", p.PID, err)
 	}
 	return nil
+}
+
+// signalOwn signals the process of a pidfd if that is p, and not a later one with its pid.
+func signalOwn(p state.Process, fd int, signal syscall.Signal) error {
+	if err := living(p); err != nil {
+		return err
+	}
+	return unix.PidfdSendSignal(fd, signal, nil, 0)
+}
+
+// living returns ESRCH if the process has ended, and another error if that can't be known.
+func living(p state.Process) error {
+	alive, err := p.Alive()
+	if err == nil && !alive {
+		err = unix.ESRCH
+	}
+	return err
 }
 
 // end kills a process and waits until it is gone, or a zombie that its parent has to
@@ -110,10 +123,11 @@ func end(p state.Process) error {
 		return fmt.Errorf("pidfd_open %d: %w", p.PID, err)
 	}
 	defer unix.Close(fd)
-	if !p.Alive() {
+	err = signalOwn(p, fd, unix.SIGKILL)
+	if errors.Is(err, unix.ESRCH) {
 		return nil
 	}
-	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err != nil {
 		return fmt.Errorf("kill process %d: %w", p.PID, err)
 	}
 	return awaitEnd(fd, p.PID)

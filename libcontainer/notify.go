@@ -64,9 +64,10 @@ func (r *Readiness) Close() {
 func (c *Container) openInit() (*os.File, error) {
 	init := c.record.Init
 	fd, err := init.PidFD()
-	if err == nil && !init.Alive() {
-		unix.Close(fd)
-		err = unix.ESRCH
+	if err == nil {
+		if err = living(init); err != nil {
+			unix.Close(fd)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the container's init process %d: %w", init.PID, err)

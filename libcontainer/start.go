@@ -30,7 +30,7 @@ func (c *Container) Start() error {
 	}
 	if status != specs.StateCreated {
 		err := startRefused(c.record.ID, status)
-		if status == specs.StateStopped && dir.Startable() {
+		if startable, serr := dir.Startable(); status == specs.StateStopped && serr == nil && startable {
 			err = c.blameLimit(err)
 		}
 		return err

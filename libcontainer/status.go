@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -37,22 +38,63 @@ func (c *Container) Status() (specs.ContainerState, error) {
 	return c.status(dir)
 }
 
+// status is Status in the container's open directory, locked or not.
 func (c *Container) status(dir *state.Dir) (specs.ContainerState, error) {
+	for {
+		status, err := c.look(dir)
+		if err != nil || status != specs.StateStopped {
+			return status, err
+		}
+		// What says so may have been read before a create that has committed and ended since, or another container of the same
+		// name may have taken the place. Whoever is dead writes no more: what it wrote last counts.
+		changed, err := c.reread(dir)
+		if err != nil || !changed {
+			return specs.StateStopped, err
+		}
+	}
+}
+
+// look computes the status from the record as it was read.
+func (c *Container) look(dir *state.Dir) (specs.ContainerState, error) {
+	process, alive := c.record.Init, specs.StateRunning
+	if c.record.Phase == state.Creating {
+		process, alive = c.record.Creator, specs.StateCreating
+	}
+	lives, err := process.Alive()
 	switch {
-	case c.record.Phase == state.Creating && c.record.Creator.Alive():
-		return specs.StateCreating, nil
-	case c.record.Phase == state.Creating, !c.record.Init.Alive():
+	case err != nil:
+		return "", fmt.Errorf("container %q: %w", c.record.ID, err)
+	case !lives:
 		return specs.StateStopped, nil
+	case alive == specs.StateCreating:
+		return alive, nil
 	}
 	// Before anything else: a created container can be paused as well, and is created again when it is resumed.
 	frozen, err := c.frozen()
-	switch {
-	case frozen:
-		return Paused, nil
-	case dir.Startable():
-		return specs.StateCreated, err
+	if err != nil {
+		return "", err
 	}
-	return specs.StateRunning, err
+	if frozen {
+		return Paused, nil
+	}
+	startable, err := dir.Startable()
+	if err != nil {
+		return "", fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	if startable {
+		return specs.StateCreated, nil
+	}
+	return alive, nil
+}
+
+// reread reads the record again, and tells whether it says something else of the processes than before.
+func (c *Container) reread(dir *state.Dir) (changed bool, err error) {
+	before := c.record
+	if err := c.refresh(dir); err != nil {
+		return false, err
+	}
+	now := c.record
+	return now.Phase != before.Phase || now.Creator != before.Creator || now.Init != before.Init, nil
 }
 
 // frozen tells whether the container's processes are frozen.

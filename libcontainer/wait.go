@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -33,12 +34,19 @@ func (c *Container) Wait() (*Ending, error) {
 	}
 	before := c.oomKills()
 	fd, err := c.record.Init.PidFD()
-	if err != nil {
+	if errors.Is(err, unix.ESRCH) {
 		return nil, c.endUnknown()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open %d: %w", c.record.Init.PID, err)
 	}
 	init := os.NewFile(uintptr(fd), "container "+c.ID())
 	defer init.Close()
-	if !c.record.Init.Alive() {
+	alive, err := c.record.Init.Alive()
+	if err != nil {
+		return nil, err
+	}
+	if !alive {
 		if ws, ok := c.record.Init.Ended(); ok {
 			return c.ending(unix.WaitStatus(ws), 0), nil
 		}

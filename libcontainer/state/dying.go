@@ -8,9 +8,10 @@ import (
 	"oci-run/libcontainer/linux"
 )
 
-// Dying tells whether the process has not ended yet but is going to: it has been killed, or exits.
+// Dying tells whether the process has not ended yet but is going to: it has been killed, or exits. It is false where that
+// can't be known: then nobody takes it for dead.
 func (p Process) Dying() bool {
-	if !p.Alive() {
+	if alive, err := p.Alive(); err != nil || !alive {
 		return false
 	}
 	status, err := linux.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/status")

@@ -45,11 +45,11 @@ func TestLeaderless(t *testing.T) {
 			t.Fatal("the first thread has not ended")
 		}
 	}
-	if _, ended := p.Ended(); !p.Alive() || ended {
-		t.Errorf("alive %v, ended %v; want true, false", p.Alive(), ended)
+	if _, ended := p.Ended(); !alive(t, p) || ended {
+		t.Errorf("alive %v, ended %v; want true, false", alive(t, p), ended)
 	}
 	_ = cmd.Process.Kill()
-	for deadline := time.Now().Add(30 * time.Second); p.Alive(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); alive(t, p); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("alive after SIGKILL")
 		}
@@ -58,6 +58,15 @@ func TestLeaderless(t *testing.T) {
 		t.Error("not ended after SIGKILL")
 	}
 	_ = cmd.Wait()
+}
+
+func alive(t *testing.T, p Process) bool {
+	t.Helper()
+	alive, err := p.Alive()
+	if err != nil {
+		t.Error(err)
+	}
+	return alive
 }
 
 func status(t *testing.T, pid int) string {

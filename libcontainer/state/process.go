@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -30,17 +31,53 @@ func Identify(pid int) (Process, error) {
 
 // Alive tells whether the process still runs: a zombie does not, and neither does
 // another process that got the same pid later. One whose first thread has ended looks
-// like a zombie, but has others that run.
-func (p Process) Alive() bool {
+// like a zombie, but has others that run. An error says that it can't be known: only the
+// kernel's word that there is no such process means that it is gone.
+func (p Process) Alive() (bool, error) {
 	if p.PID <= 0 {
-		return false
+		return false, nil
 	}
 	fields, err := statFields(p.PID)
-	if err != nil || string(fields[19]) != strconv.FormatUint(p.StartTime, 10) {
-		return false
+	switch {
+	case errors.Is(err, unix.ESRCH): // it has ended since the open
+		return false, nil
+	case errors.Is(err, unix.ENOENT):
+		return false, p.hidden(err)
+	case err != nil:
+		return false, err
 	}
+	return p.runs(fields), nil
+}
+
+// runs tells what Alive does from the fields of its /proc/PID/stat.
+func (p Process) runs(fields [][]byte) bool {
 	status, threads := fields[0][0], string(fields[17])
-	return status != 'X' && (status != 'Z' || threads != "1" && threads != "0")
+	return p.began(fields) && status != 'X' && (status != 'Z' || threads != "1" && threads != "0")
+}
+
+// began tells whether the fields are those of this process, and not of another with its pid.
+func (p Process) began(fields [][]byte) bool {
+	return string(fields[19]) == strconv.FormatUint(p.StartTime, 10)
+}
+
+// hidden returns an error, because of missing, if there is a process of ours with the pid that /proc doesn't show: it is not
+// mounted, or hides other users' processes (hidepid, proc(5)).
+func (p Process) hidden(missing error) error {
+	fd, err := p.PidFD()
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err == nil {
+		defer unix.Close(fd)
+		err = unix.PidfdSendSignal(fd, 0, nil, 0)
+	}
+	switch {
+	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.EPERM): // EPERM: it is another user's, so not the one that we look for
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for process %d: %w", p.PID, err)
+	}
+	return fmt.Errorf("process %d exists, but \"/proc\" does not show it: %w", p.PID, missing)
 }
 
 // PidFD opens a pidfd of whatever process has the pid by now: only Alive, asked afterwards, tells whether it is this one.
@@ -85,17 +122,18 @@ func (p Process) Named(name string) bool {
 	return first >= 0 && first < last && string(raw[first+1:last]) == name
 }
 
-// Leaderless tells whether the process has lost its first thread, which only the others keep from ending.
+// Leaderless tells whether the process has lost its first thread, which only the others keep from ending. It is false where
+// that can't be known.
 func (p Process) Leaderless() bool {
 	fields, err := statFields(p.PID)
-	return err == nil && fields[0][0] == 'Z' && p.Alive()
+	return err == nil && fields[0][0] == 'Z' && p.runs(fields)
 }
 
 // Ended tells how a process ended that nobody has reaped yet, as wait(2) would, proc(5)
 // field 52. ok is false if it runs or is gone, or if we may not see it.
 func (p Process) Ended() (status syscall.WaitStatus, ok bool) {
 	fields, err := statFields(p.PID)
-	if err != nil || len(fields) < 50 || string(fields[0]) != "Z" || p.Alive() || string(fields[19]) != strconv.FormatUint(p.StartTime, 10) {
+	if err != nil || len(fields) < 50 || string(fields[0]) != "Z" || p.runs(fields) || !p.began(fields) {
 		return 0, false
 	}
 	code, err := strconv.ParseUint(string(fields[49]), 10, 32)

@@ -57,9 +57,12 @@ func (d *Dir) CloseStart() error {
 }
 
 // Startable tells whether the container waits for its start.
-func (d *Dir) Startable() bool {
+func (d *Dir) Startable() (bool, error) {
 	_, err := os.Lstat(filepath.Join(d.path, startName))
-	return !errors.Is(err, fs.ErrNotExist)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (d *Dir) startAddress() string {

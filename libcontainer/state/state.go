@@ -211,8 +211,8 @@ func lock(root, id string, how int) (*Dir, error) {
 			break
 		}
 	}
-	if err == nil && !d.linked() {
-		err = fmt.Errorf("%w: %q was deleted meanwhile", ErrNotExist, id)
+	if err == nil {
+		err = d.linked()
 	}
 	if err != nil {
 		d.Close()
@@ -221,11 +221,21 @@ func lock(root, id string, how int) (*Dir, error) {
 	return d, nil
 }
 
-// linked tells whether the directory still stands under its name: a delete that held the
-// lock before us has removed it.
-func (d *Dir) linked() bool {
+// linked returns ErrNotExist if the directory doesn't stand under its name any more: a delete that held the lock before us has
+// removed it.
+func (d *Dir) linked() error {
 	var held, named unix.Stat_t
-	return unix.Fstat(int(d.dir.Fd()), &held) == nil && unix.Stat(d.path, &named) == nil && held.Ino == named.Ino && held.Dev == named.Dev
+	if err := unix.Fstat(int(d.dir.Fd()), &held); err != nil {
+		return &fs.PathError{Op: "fstat", Path: d.path, Err: err}
+	}
+	err := unix.Lstat(d.path, &named)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "lstat", Path: d.path, Err: err}
+	}
+	if err != nil || held.Ino != named.Ino || held.Dev != named.Dev {
+		return fmt.Errorf("%w: %q was deleted meanwhile", ErrNotExist, d.ID)
+	}
+	return nil
 }
 
 // missing turns "no such file" into ErrNotExist.
@@ -263,8 +273,8 @@ func (d *Dir) Record() (*Record, error) {
 			return nil, err
 		}
 	}
-	if !d.linked() {
-		return nil, fmt.Errorf("%w: %q", ErrNotExist, d.ID)
+	if err := d.linked(); err != nil {
+		return nil, err
 	}
 	return &Record{Version: Version, ID: d.ID, Phase: Creating}, nil
 }

@@ -209,7 +209,7 @@ func TestList(t *testing.T) {
 func TestStartChannel(t *testing.T) {
 	// The path of the directory alone is longer than a socket address.
 	d := reserve(t, filepath.Join(t.TempDir(), strings.Repeat("long/", 40)), "one")
-	if d.Startable() {
+	if startable(t, d) {
 		t.Error("startable before there is a channel")
 	}
 	listener, err := d.ListenStart()
@@ -217,7 +217,7 @@ func TestStartChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if !d.Startable() {
+	if !startable(t, d) {
 		t.Error("not startable")
 	}
 	conn, err := d.DialStart()
@@ -228,7 +228,7 @@ func TestStartChannel(t *testing.T) {
 	if err := d.CloseStart(); err != nil {
 		t.Fatal(err)
 	}
-	if d.Startable() {
+	if startable(t, d) {
 		t.Error("startable after the channel was closed")
 	}
 	if err := d.Remove(); err != nil {
@@ -236,18 +236,27 @@ func TestStartChannel(t *testing.T) {
 	}
 }
 
+func startable(t *testing.T, d *Dir) bool {
+	t.Helper()
+	startable, err := d.Startable()
+	if err != nil {
+		t.Error(err)
+	}
+	return startable
+}
+
 func TestAlive(t *testing.T) {
 	self, err := Self()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !self.Alive() {
+	if !alive(t, self) {
 		t.Error("this process is not alive")
 	}
-	if (Process{self.PID, self.StartTime + 1}).Alive() {
+	if alive(t, Process{self.PID, self.StartTime + 1}) {
 		t.Error("an earlier process with this pid is alive")
 	}
-	if (Process{}).Alive() {
+	if alive(t, Process{}) {
 		t.Error("no process is alive")
 	}
 	child := exec.Command("true")
@@ -258,7 +267,7 @@ func TestAlive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); p.Alive(); { // until it is a zombie
+	for deadline := time.Now().Add(30 * time.Second); alive(t, p); { // until it is a zombie
 		if time.Now().After(deadline) {
 			t.Fatal("a zombie is alive")
 		}
@@ -267,7 +276,7 @@ func TestAlive(t *testing.T) {
 	if err := child.Wait(); err != nil {
 		t.Error(err)
 	}
-	if p.Alive() {
+	if alive(t, p) {
 		t.Error("a reaped process is alive")
 	}
 }
