@@ -200,6 +200,9 @@ func (p *plan) planConfinement(spec *specs.Spec) error {
 func (p *plan) planCgroup(f *Factory, id string, spec *specs.Spec) error {
 	var err error
 	p.cgroup, err = cgroups.New(spec, cgroups.Options{ID: id, Driver: f.CgroupDriver, Rootless: f.Rootless})
+	if err == nil {
+		p.init.Root.CopyLimit = p.cgroup.LateMemory()
+	}
 	return err
 }
 

@@ -18,8 +18,8 @@ import (
 	"oci-run/libcontainer/idmap"
 )
 
-// Configure gives the new cgroups of the container the device rules and every limit that init can live with: all but
-// those of memory, processes and CPU time. It is for the time between Create and Join, or while init works.
+// Configure gives the new cgroups of the container the device rules and every limit that init has room in, before it does
+// any work: what it copies and starts is the container's already.
 func (m *Manager) Configure() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil
@@ -35,8 +35,8 @@ func (m *Manager) Settled() bool {
 	return m.plan == nil || m.record.Driver == DriverDisabled || m.record.Driver == DriverCgroupfs && m.plan.late.empty()
 }
 
-// Limit gives the container its limits of memory, processes and CPU time. It comes when init has done its work and waits:
-// init's threads are more than many a container's pids.limit, and with a quota of 1 % of a CPU it would take a second.
+// Limit gives the container the limits that init had no room in. It comes when init has done its work and waits: its
+// threads may be more than pids.limit, and with a quota of 1 % of a CPU it would take a second.
 func (m *Manager) Limit() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil

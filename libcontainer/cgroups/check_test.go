@@ -83,7 +83,7 @@ func TestCheck(t *testing.T) {
 func TestPlan(t *testing.T) {
 	r := parseResources(t, `{
 		"memory": {"limit": 100, "swap": 200, "reservation": 50, "swappiness": 10, "disableOOMKiller": true},
-		"cpu": {"shares": 1024, "quota": 5, "period": 6, "burst": 7, "idle": 1, "cpus": "0", "mems": "0"},
+		"cpu": {"shares": 1024, "quota": 2, "period": 6, "burst": 7, "idle": 1, "cpus": "0", "mems": "0"},
 		"pids": {"limit": 3},
 		"blockIO": {"weight": 100, "throttleReadBpsDevice": [{"major": 8, "minor": 1, "rate": 9}]},
 		"hugepageLimits": [{"pageSize": "2MB", "limit": 4}],
@@ -108,7 +108,7 @@ func TestPlan(t *testing.T) {
 			Resources: lib.Resources{
 				Memory: 100, MemorySwap: 200, MemoryReservation: 50, MemorySwappiness: new(uint64(10)), OomKillDisable: true,
 				PidsLimit: new(int64(3)),
-				CpuShares: 1024, CpuWeight: 100, CpuQuota: 5, CpuPeriod: 6, CpuBurst: new(uint64(7)), CPUIdle: new(int64(1)),
+				CpuShares: 1024, CpuWeight: 100, CpuQuota: 2, CpuPeriod: 6, CpuBurst: new(uint64(7)), CPUIdle: new(int64(1)),
 			},
 			unified: []setting{{"memory.high", "7"}, {"pids.max", "5"}},
 		},

@@ -94,7 +94,7 @@ func joinDir(dir, pid string) error {
 // the container's cgroup of memory as late as can be: on v1 after the limit was set, on v2 (where there is but one cgroup, which has to be
 // the root of the cgroup namespace) when most of it has been used, before it is sent its plan.
 func (m *Manager) tight() bool {
-	const room = 16 << 20
+	const room = 16 << 20 // of which init takes less than [roomMemory] at its start
 	if m.plan == nil || m.record.Driver != DriverCgroupfs {
 		return false
 	}
@@ -103,7 +103,7 @@ func (m *Manager) tight() bool {
 	}
 	for _, s := range m.plan.late.unified {
 		if s.file == "memory.max" || s.file == "memory.high" {
-			if n := limitOf(s.value); n > 0 && n < room {
+			if n := bytesOf(strings.TrimSpace(s.value)); n > 0 && n < room {
 				return true
 			}
 		}

@@ -14,8 +14,8 @@ import (
 // plan is what a new container's cgroups are to be given, made before any of them exists.
 type plan struct {
 	cpus, mems string         // cpuset: before a process joins
-	early      limits         // what doesn't hurt init
-	late       limits         // memory and pids: init needs more of them than the container's program may
+	early      limits         // what init has room in
+	late       limits         // what it needs more of than the container's program may have, see room
 	devices    devices.Policy // early
 	sharedPID  bool           // no pid namespace ends the container's processes with its init
 }
@@ -41,38 +41,21 @@ func newPlan(spec *specs.Spec) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{devices: policy, sharedPID: !hasPIDNamespace(spec), early: limits{Resources: convert(r)}}
-	for _, s := range sortedUnified(r.Unified) {
-		if controller, _, _ := strings.Cut(s.file, "."); controller == "memory" || controller == "pids" || controller == "cpu" {
+	unified := sortedUnified(r.Unified)
+	tight := shortages(&p.early.Resources, unified)
+	for _, s := range unified {
+		if tight.late(s.file) {
 			p.late.unified = append(p.late.unified, s)
 		} else {
 			p.early.unified = append(p.early.unified, s)
 		}
 	}
-	p.split()
+	p.split(tight)
 	return p, nil
 }
 
 func hasPIDNamespace(spec *specs.Spec) bool {
 	return spec.Linux != nil && newNamespace(spec.Linux.Namespaces, specs.PIDNamespace)
-}
-
-// split takes out of p.early what doesn't belong there.
-func (p *plan) split() {
-	e, l := &p.early.Resources, &p.late.Resources
-	p.cpus, e.CpusetCpus = e.CpusetCpus, ""
-	p.mems, e.CpusetMems = e.CpusetMems, ""
-	l.PidsLimit, e.PidsLimit = e.PidsLimit, nil
-	l.CpuQuota, e.CpuQuota = e.CpuQuota, 0
-	l.CpuPeriod, e.CpuPeriod = e.CpuPeriod, 0
-	l.CpuBurst, e.CpuBurst = e.CpuBurst, nil
-	l.CPUIdle, e.CPUIdle = e.CPUIdle, nil
-	l.CpuShares, e.CpuShares = e.CpuShares, 0
-	l.CpuWeight, e.CpuWeight = e.CpuWeight, 0
-	l.Memory, e.Memory = e.Memory, 0
-	l.MemorySwap, e.MemorySwap = e.MemorySwap, 0
-	l.MemoryReservation, e.MemoryReservation = e.MemoryReservation, 0
-	l.MemorySwappiness, e.MemorySwappiness = e.MemorySwappiness, nil
-	l.OomKillDisable, e.OomKillDisable = e.OomKillDisable, false
 }
 
 func sortedUnified(m map[string]string) []setting {
@@ -95,12 +78,16 @@ func (p *plan) limits() bool {
 
 // needsDomain tells whether a limit is asked for that threaded v2 cgroups don't have.
 func (p *plan) needsDomain() bool {
-	e, l := &p.early.Resources, &p.late.Resources
-	return l.Memory != 0 || l.MemorySwap != 0 || l.MemoryReservation != 0 || len(e.HugetlbLimit) > 0 ||
-		l.CpuWeight != 0 || l.CpuQuota != 0 || l.CpuPeriod != 0 || l.CPUIdle != nil || l.CpuBurst != nil ||
-		e.BlkioWeight != 0 || len(e.BlkioWeightDevice) > 0 ||
-		len(e.BlkioThrottleReadBpsDevice) > 0 || len(e.BlkioThrottleWriteBpsDevice) > 0 ||
-		len(e.BlkioThrottleReadIOPSDevice) > 0 || len(e.BlkioThrottleWriteIOPSDevice) > 0
+	for _, r := range [...]*lib.Resources{&p.early.Resources, &p.late.Resources} {
+		if r.Memory != 0 || r.MemorySwap != 0 || r.MemoryReservation != 0 || len(r.HugetlbLimit) > 0 ||
+			r.CpuWeight != 0 || r.CpuQuota != 0 || r.CpuPeriod != 0 || r.CPUIdle != nil || r.CpuBurst != nil ||
+			r.BlkioWeight != 0 || len(r.BlkioWeightDevice) > 0 ||
+			len(r.BlkioThrottleReadBpsDevice) > 0 || len(r.BlkioThrottleWriteBpsDevice) > 0 ||
+			len(r.BlkioThrottleReadIOPSDevice) > 0 || len(r.BlkioThrottleWriteIOPSDevice) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // needs tells whether the container can't do without a hierarchy of which the caller is kept out. What is asked of a v1

@@ -11,17 +11,39 @@ import (
 	"oci-run/libcontainer/linux"
 )
 
+// copier copies what a directory holds into a new tmpfs.
+type copier struct {
+	limit int64 // of the container's memory, if that isn't in force yet, or 0
+	used  int64 // as far as there is a limit
+}
+
 // copyUpTree copies what a directory holds, and its owner, into the root of a new tmpfs. Nothing is followed: both sides
 // are walked by fd.
-func copyUpTree(from, to int) error {
-	if err := copyDir(from, to, "."); err != nil {
+func (f *FS) copyUpTree(from, to int) error {
+	c := &copier{limit: f.plan.CopyLimit}
+	if err := c.dir(from, to, "."); err != nil {
 		return fmt.Errorf("tmpcopyup: %w", err)
 	}
 	return nil
 }
 
-// copyDir copies the entries and then the attributes of the directory that from is open at.
-func copyDir(from, to int, name string) error {
+// content copies a file's content. What isn't limited by the kernel yet must not take the host's memory.
+func (c *copier) content(dst, src *os.File) error {
+	if c.limit == 0 {
+		_, err := io.Copy(dst, src)
+		return err
+	}
+	const node, page = 1 << 10, 1 << 12 // what an inode with its name takes, about, and what memory is given in
+	n, err := io.Copy(dst, io.LimitReader(src, max(c.limit-c.used, 0)+1))
+	c.used += node + (n+page-1)&^(page-1)
+	if err == nil && c.used > c.limit {
+		return fmt.Errorf("the container's memory limit of %d bytes has no room for all that is to be copied", c.limit)
+	}
+	return err
+}
+
+// dir copies the entries and then the attributes of the directory that from is open at.
+func (c *copier) dir(from, to int, name string) error {
 	src, err := linux.Openat2(from, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0, unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return fmt.Errorf("open %q: %w", name, err)
@@ -33,7 +55,7 @@ func copyDir(from, to int, name string) error {
 		return err
 	}
 	for _, entry := range entries {
-		if err := copyEntry(src, to, entry); err != nil {
+		if err := c.entry(src, to, entry); err != nil {
 			return fmt.Errorf("copy %q: %w", name+"/"+entry, err)
 		}
 	}
@@ -52,7 +74,7 @@ func copyDir(from, to int, name string) error {
 	return copyMeta(src, dst, &st)
 }
 
-func copyEntry(from, to int, name string) error {
+func (c *copier) entry(from, to int, name string) error {
 	place, err := linux.Openat2(from, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_BENEATH)
 	if err != nil {
 		return err
@@ -64,9 +86,9 @@ func copyEntry(from, to int, name string) error {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		return copySubdir(place, to, name)
+		return c.subdir(place, to, name)
 	case unix.S_IFREG:
-		return copyFile(place, to, name)
+		return c.file(place, to, name)
 	case unix.S_IFLNK:
 		target, _, err := readLink(place)
 		if err != nil {
@@ -94,7 +116,7 @@ func copyOwner(to int, name string, st *unix.Stat_t) error {
 	return unix.UtimesNanoAt(to, name, times, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-func copySubdir(place, to int, name string) error {
+func (c *copier) subdir(place, to int, name string) error {
 	if err := unix.Mkdirat(to, name, 0o700); err != nil {
 		return err
 	}
@@ -103,12 +125,12 @@ func copySubdir(place, to int, name string) error {
 		return err
 	}
 	defer unix.Close(dst)
-	return copyDir(place, dst, name)
+	return c.dir(place, dst, name)
 }
 
-// copyFile copies the regular file that place stands for. It is opened by that descriptor: under its name there may be a
+// file copies the regular file that place stands for. It is opened by that descriptor: under its name there may be a
 // device by now.
-func copyFile(place, to int, name string) error {
+func (c *copier) file(place, to int, name string) error {
 	fd, err := linux.Reopen(place, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
 		return err
@@ -125,7 +147,7 @@ func copyFile(place, to int, name string) error {
 	}
 	dst := os.NewFile(uintptr(fd), name)
 	defer dst.Close()
-	if _, err := io.Copy(dst, src); err != nil {
+	if err := c.content(dst, src); err != nil {
 		return err
 	}
 	return copyMeta(int(src.Fd()), fd, &st)

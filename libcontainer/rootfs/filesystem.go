@@ -295,7 +295,7 @@ func explain(ctx int, err error) error {
 // finish does to a detached mount what the options say beside the parameters, and attaches it.
 func (f *FS) finish(fd, target int, m *Mount) error {
 	if m.CopyUp {
-		if err := copyUpTree(target, fd); err != nil {
+		if err := f.copyUpTree(target, fd); err != nil {
 			return err
 		}
 	}

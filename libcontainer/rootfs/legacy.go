@@ -60,7 +60,7 @@ func (f *FS) mountLegacy(i int, m *Mount, target int, extra Param) error {
 		err = fmt.Errorf("%q was moved while something was mounted there", m.Destination)
 	}
 	if err == nil && m.CopyUp {
-		err = copyUpTree(target, fd)
+		err = f.copyUpTree(target, fd)
 	}
 	if err == nil {
 		err = decorate(fd, m)

@@ -41,6 +41,8 @@ type Plan struct {
 	MaskedPaths   []string
 	ReadonlyPaths []string
 
+	// CopyLimit bounds what tmpcopyup takes while no limit of memory is in force yet, in bytes; 0 is no bound.
+	CopyLimit int64
 	// Cgroups are the hierarchies that a mount of type cgroup shows. The caller fills them in once it knows them.
 	Cgroups []Hierarchy
 	// Prepared says which mounts [Prepare] has made, by their index in Mounts.

@@ -17,6 +17,34 @@ resources() { config ".linux.resources = $1"; }
 	[[ $(value pids pids.max pids.max) == 20 ]]
 }
 
+@test 'limits that init has room in are in force before it does anything' {
+	needs_cgroup memory cpu pids
+	resources '{memory: {limit: 67108864}, cpu: {quota: 50000, period: 100000}, pids: {limit: 40}}'
+	local files=(memory.max cpu.max pids.max)
+	v2 || files=(memory.limit_in_bytes cpu.cfs_quota_us pids.max)
+	config --arg script "cat '$(cgroup memory)/${files[0]}' '$(cgroup cpu)/${files[1]}' '$(cgroup pids)/${files[2]}' >'$bundle/seen'" \
+		'.hooks.createContainer = [{"path": "/bin/sh", "args": ["sh", "-c", $script]}]'
+	create "$id"
+	[[ $(tr '\n' ' ' <seen) == '67108864 50000 '*'40 ' ]] || { cat seen; return 1; }
+}
+
+@test 'a copy into a tmpfs ends at the memory limit, however low' {
+	needs_cgroup memory
+	mkdir -p rootfs/big
+	truncate -s 256M rootfs/big/file # what is a hole there is memory in the copy
+	config '.mounts += [{"destination": "/big", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]}]'
+	program true
+	resources '{memory: {limit: 67108864, swap: 67108864}}'
+	run -1 oci-run run "$id"
+	output_has 'OOM-killed (memory limit too low?): the limit is 64 MiB'
+	resources '{memory: {limit: 8388608, swap: 8388608}}'
+	run -1 oci-run run "$id"
+	output_has /mounts/
+	output_has "the container's memory limit of 8388608 bytes has no room"
+	truncate -s 1M rootfs/big/file
+	oci-run run "$id"
+}
+
 @test 'pids.limit 0 is 1, and -1 is none' {
 	needs_cgroup pids
 	program sleep 100
