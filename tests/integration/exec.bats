@@ -163,8 +163,25 @@ process() { jq ".process | $1" config.json >process.json; }
 	run -0 "$OCI_RUN" --root "$state" exec --preserve-fds 1 "$id" cat /proc/self/fd/3 3<file
 	output_is 'from outside'
 	run -255 "$OCI_RUN" --root "$state" exec --preserve-fds 5 "$id" true 3<file
-	output_has 'preserve-fds'
+	output_has '--preserve-fds 5: fd '
 }
+
+# Go's runtime opens files of its own, at the lowest free numbers.
+@test "--preserve-fds counts only what the caller has given" {
+	running
+	local n shell=$OCI_RUN
+	for n in 1 2 3 10 9223372036854775807; do
+		run -255 closed_fds "$shell" --root "$state" exec --preserve-fds "$n" "$id" true
+		output_has "--preserve-fds $n: fd 3 is not open"
+		run -1 closed_fds "$shell" --root "$state" run --preserve-fds "$n" "$id-b"
+		output_has "--preserve-fds $n: fd 3 is not open"
+	done
+	run -255 closed_fds "$shell" --root "$state" exec --preserve-fds 2 "$id" true 5</dev/null
+	output_has 'fd 3 is not open'
+}
+
+# closed_fds COMMAND...: without the descriptors that bats has open.
+closed_fds() { "$@" 3>&- 4>&- 6>&- 7>&- 8>&- 9>&-; }
 
 @test "exec passes signals on" {
 	running
