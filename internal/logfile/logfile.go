@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"oci-run/internal/excerpt"
 )
 
 // Log is where the program logs to. Its methods may be called by several goroutines.
@@ -97,7 +99,7 @@ func (l *Log) Flush() {
 // person looks, if the log is a file.
 func (l *Log) Fatal(err error) {
 	if l.own {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, excerpt.Of(err.Error(), maxText))
 	}
 	if l.level <= slog.LevelDebug || !l.json {
 		l.Flush()
@@ -132,11 +134,15 @@ func (l *Log) WithAttrs([]slog.Attr) slog.Handler { return l }
 // WithGroup implements slog.Handler.
 func (l *Log) WithGroup(string) slog.Handler { return l }
 
+// maxText bounds a message: conmon, for one, reads no more than 8 KiB of an error.
+const maxText = 6 << 10
+
 func (l *Log) format(level slog.Level, text string, at time.Time) []byte {
 	name := "warning"
 	if level != slog.LevelWarn {
 		name = strings.ToLower(level.String())
 	}
+	text = excerpt.Of(text, maxText)
 	when := at.Format(time.RFC3339)
 	if !l.json {
 		return []byte("time=\"" + when + "\" level=" + name + " msg=" + strconv.Quote(text) + "\n")

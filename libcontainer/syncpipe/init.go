@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"oci-run/internal/excerpt"
 	"oci-run/libcontainer/wire"
 )
 
@@ -72,7 +73,7 @@ func (i *Init) Limits() error {
 // Log hands a message to the parent.
 func (i *Init) Log(level int, text string) {
 	// A parent that is gone is noticed at the next message with an answer.
-	_ = i.send(logged, wire.Marshal(&logEntry{level, text}))
+	_ = i.send(logged, wire.Marshal(&logEntry{level, excerpt.Of(text, maxText)}))
 }
 
 // Ready reports that all steps are done, and waits until the parent has committed.
@@ -93,7 +94,20 @@ func (i *Init) Waiting(pid int) error {
 
 // Failed reports the error that init ends with.
 func (i *Init) Failed(f *Failure) error {
-	return i.send(failed, wire.Marshal(f))
+	return i.fail(f)
+}
+
+// maxText bounds what init says to people, which has to fit into a packet together with the rest of its message.
+const maxText = maxPacket / 2
+
+// fail sends a failure, shortened. A pointer is of use only whole: one that is too long becomes part of the text.
+func (e end) fail(f *Failure) error {
+	short := *f
+	if len(f.Pointer) > maxPacket/4 {
+		short.Pointer, short.Text = "", f.Pointer+": "+f.Text
+	}
+	short.Text = excerpt.Of(short.Text, maxText)
+	return e.send(failed, wire.Marshal(&short))
 }
 
 type logEntry struct {

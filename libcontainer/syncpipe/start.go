@@ -140,4 +140,4 @@ func (w *Waiter) Listener(f *os.File) error {
 }
 
 // Failed reports the error that init ends with.
-func (w *Waiter) Failed(f *Failure) error { return w.send(failed, wire.Marshal(f)) }
+func (w *Waiter) Failed(f *Failure) error { return w.fail(f) }

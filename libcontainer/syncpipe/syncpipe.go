@@ -95,8 +95,8 @@ type end struct{ f *os.File }
 func (e end) Close() error { return e.f.Close() }
 
 func (e end) send(k kind, payload []byte, files ...*os.File) error {
-	if len(payload) >= maxPacket {
-		payload = payload[:maxPacket-1]
+	if len(payload) >= maxPacket || len(files) > maxFDs {
+		return fmt.Errorf("send %v: %d bytes and %d fds are more than a message holds", k, len(payload), len(files))
 	}
 	var rights []byte
 	if len(files) > 0 {

@@ -3,6 +3,8 @@ package syncpipe
 import (
 	"errors"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 
 	"oci-run/libcontainer/wire"
@@ -140,5 +142,46 @@ func TestClosed(t *testing.T) {
 	}
 	if err := p.Committed(); !errors.Is(err, ErrClosed) {
 		t.Errorf("Committed: %v", err)
+	}
+}
+
+// Whatever the length of what init says, it arrives, with its beginning and its end.
+func TestLongMessages(t *testing.T) {
+	long := strings.Repeat("many words ", 100_000)
+	for _, f := range []*Failure{
+		{Step: "program", Text: "exec: \"" + long + "\": not found", Errno: syscall.ENOENT},
+		{Step: "sysctl", Text: "exec: \"x\": not found", Pointer: "exec: /linux/sysctl/" + long, Errno: syscall.ENOENT},
+	} {
+		p, child, err := Pair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := &Init{end{child}}
+		i.Log(4, long)
+		if err := i.Failed(f); err != nil {
+			t.Error(err)
+		}
+		i.Close()
+		got, isFailure := errors.AsType[*Failure](p.Serve(&deafHandler{}))
+		if !isFailure || got.Errno != f.Errno || got.Step != f.Step {
+			t.Fatalf("Serve: %+v", got)
+		}
+		if !strings.HasPrefix(got.Text, "exec: ") || !strings.HasSuffix(got.Text, ": not found") {
+			t.Errorf("got %.100q", got.Text)
+		}
+		p.Close()
+	}
+}
+
+// What doesn't fit is not cut off without a word.
+func TestTooLong(t *testing.T) {
+	p, child, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	defer child.Close()
+	if err := p.send(config, make([]byte, maxPacket)); err == nil {
+		t.Error("a message that is too long was sent")
 	}
 }

@@ -27,6 +27,7 @@ var layers = [][]string{
 	},
 	{"specconv", "hooks"},
 	{"libcontainer/linux", "libcontainer/oncejson", "libcontainer/mainstack", "internal/cli", "internal/logfile"},
+	{"internal/excerpt"},
 }
 
 // confined names the packages that alone may import a module, so that the rest doesn't grow around it.

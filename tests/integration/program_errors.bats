@@ -119,3 +119,43 @@ executable() {
 	run -0 oci-run run "$id"
 	output_is hello
 }
+
+# short TEXT...: what was said has each text and no more than 8 KiB, which is what conmon reads of it.
+short() {
+	local text
+	for text; do output_has "$text"; done
+	((${#output} < 8192)) || { echo "${#output} characters"; return 1; }
+}
+
+@test "a script in place of a program, and a long path" {
+	local script
+	script=$(yes 'echo "hello"; sleep 1;' | head -n 2000 | tr '\n' ' ')
+	config --arg script "$script" '.process.args = [$script]'
+	run -1 create "$id"
+	short 'exec: \"echo ' 'executable file not found in $PATH'
+	config --arg script "/$script" '.process.args = [$script]'
+	run -1 create "$id"
+	short 'exec: \"/echo ' 'file name too long'
+	program sleep 1000
+	detached "$id"
+	local runtime
+	for runtime in "$OCI_RUN" "$OCI_RUN-crash"; do
+		[[ -x $runtime ]] || continue
+		OCI_RUN_EXEC=init run -255 "$runtime" --root "$state" exec "$id" "$script" 3>&-
+		short 'exec: \"echo ' 'executable file not found in $PATH'
+		OCI_RUN_EXEC=init run -255 "$runtime" --root "$state" exec --cwd "/$script" "$id" true 3>&-
+		short 'chdir to cwd \"/echo ' 'file name too long'
+	done
+}
+
+@test "what is wrong is told, however long it is" {
+	config '.hostname = "x" * 20000'
+	run -1 create "$id"
+	short '/hostname'
+	config '.hostname = "x" | .process.cwd = "/" + "name/" * 2000'
+	run -1 create "$id"
+	short 'cwd' 'file name too long'
+	config '.process.cwd = "/" | .mounts += [{"destination": ("/" + "x/" * 5000), "type": "tmpfs", "source": "tmpfs"}]'
+	run -1 create "$id"
+	short '/mounts/' 'file name too long'
+}

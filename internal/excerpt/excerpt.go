@@ -1,0 +1,28 @@
+// Package excerpt shortens what is said to people. A configuration may have a program of a megabyte, or a
+// thousand groups, and an error that repeats it: nobody reads that, and logs and pipes have limits.
+package excerpt
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// maxNote is more than the note about what was left out takes.
+const maxNote = 40
+
+// Of returns text if it has no more than limit bytes, and else its beginning and its end, where the subject and the cause
+// stand, with a note of how much is missing between them; all that within limit.
+func Of(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	half := max(limit-maxNote, 0) / 2
+	head, tail := half, len(text)-half
+	for head > 0 && head > half-utf8.UTFMax && !utf8.RuneStart(text[head]) {
+		head--
+	}
+	for tail < len(text) && tail < len(text)-half+utf8.UTFMax && !utf8.RuneStart(text[tail]) {
+		tail++
+	}
+	return text[:head] + fmt.Sprintf(" …(%d bytes)… ", tail-head) + text[tail:]
+}
