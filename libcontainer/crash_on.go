@@ -11,7 +11,7 @@ import (
 // crashPoint kills the command with SIGKILL at the step that OCI_RUN_CRASH names.
 func crashPoint(step string) {
 	if os.Getenv("OCI_RUN_CRASH") == step {
-		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+		_ = unix.Tgkill(os.Getpid(), os.Getpid(), unix.SIGKILL)
 		select {}
 	}
 }

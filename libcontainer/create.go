@@ -471,5 +471,8 @@ func (c *creation) undo() error {
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
 		c.init.Wait()
 	}
+	if errors.Is(c.dir.Linked(), state.ErrNotExist) {
+		return returned // a forced delete has undone the rest, and another container may have the name by now
+	}
 	return errors.Join(returned, (&Container{root: c.factory.Root, record: c.record}).destroy(c.dir, specs.StateStopped))
 }

@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,73 +12,36 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/state"
 )
 
 // Delete removes what create made: processes, cgroup, directory. Without force only a
 // container that has stopped, or was never started, is deleted.
 func (c *Container) Delete(force bool) error {
-	dir, err := c.lockForDelete(force)
+	if force {
+		return c.forceDelete()
+	}
+	dir, err := c.lock()
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
 	status, err := c.status(dir)
-	if !force && err == nil && status == specs.StateRunning && c.record.Init.Dying() {
+	if err == nil && status == specs.StateRunning && c.record.Init.Dying() {
 		// It was killed a moment ago, and is a container that has stopped to whoever did that.
 		if err := end(c.record.Init); err != nil {
 			return err
 		}
 		status, err = c.status(dir)
 	}
-	if err != nil && !force {
+	if err != nil {
 		return err
 	}
-	if !force && status != specs.StateStopped && status != specs.StateCreated {
+	if status != specs.StateStopped && status != specs.StateCreated {
 		return fmt.Errorf("cannot delete container %q that is not stopped: %s", c.record.ID, status)
 	}
 	return c.destroy(dir, status)
-}
-
-// lockForDelete takes the lock. With force it does not wait for a create that hangs: that
-// container's init is killed, on which the create fails and lets go.
-func (c *Container) lockForDelete(force bool) (*state.Dir, error) {
-	if !force {
-		return c.lock()
-	}
-	deadline := time.Now().Add(killTimeout)
-	for {
-		dir, err := state.TryLock(c.root, c.record.ID)
-		if err == nil {
-			if err = c.refresh(dir); err != nil {
-				dir.Close()
-			}
-			return dir, err
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
-			return nil, err
-		}
-		c.interruptCreate()
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
-// interruptCreate kills the init process of a container in phase creating.
-func (c *Container) interruptCreate() {
-	dir, err := c.dir()
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	r, err := dir.Record()
-	if err != nil || r.Phase != state.Creating {
-		return
-	}
-	creating := &Container{root: c.root, record: r}
-	if cgroup, err := creating.cgroup(); err == nil && cgroup != nil {
-		_ = cgroup.Kill()
-	}
-	_ = end(r.Init)
 }
 
 // destroy undoes create, in the reverse order, whatever part of it there is. The record
@@ -113,13 +77,69 @@ func (c *Container) endProcesses(status specs.ContainerState) error {
 		}
 	}
 	crashPoint("emptied")
-	if err := end(c.record.Init); err != nil {
+	if err := c.endInit(cgroup); err != nil {
 		return err
 	}
 	if cgroup == nil {
 		return nil
 	}
-	return cgroup.Destroy()
+	return c.removeCgroup(cgroup)
+}
+
+// endInit ends the init process. One that a freezer holds, or that can't end because one holds a process
+// of its pid namespace, needs more than the signal.
+func (c *Container) endInit(cgroup *cgroups.Manager) error {
+	// Most have ended by then.
+	const prompt = 100 * time.Millisecond
+	err := endWithin(c.record.Init, prompt)
+	if cgroup == nil || !errors.Is(err, errSurvives) {
+		return err
+	}
+	if err := cgroup.Kill(); err != nil {
+		return err
+	}
+	if err := endWithin(c.record.Init, prompt); !errors.Is(err, errSurvives) {
+		return err
+	}
+	_ = cgroup.LetDie(c.record.Init.PID) // somebody may have moved it into another cgroup, which is frozen
+	return end(c.record.Init)
+}
+
+// How long the removal of a cgroup waits for processes that are just dying, before what is in it is killed, and after that.
+const (
+	dyingTime = 50 * time.Millisecond
+	deadTime  = 5 * time.Second
+)
+
+// removeCgroup removes the container's cgroup. What is in it after the end of init was moved there, or came with an exec
+// meanwhile, and nobody else can end it.
+func (c *Container) removeCgroup(cgroup *cgroups.Manager) error {
+	err := cgroup.Destroy(dyingTime)
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if other := c.sharer(); other != "" {
+		slog.Warn(fmt.Sprintf("the cgroup of container %q is also that of %q, and left to it", c.record.ID, other))
+		return nil
+	}
+	if err := cgroup.Kill(); err != nil {
+		return err
+	}
+	return cgroup.Destroy(deadTime)
+}
+
+// sharer finds another container that lives in this one's cgroup, by its ID: config.json may give two the same path.
+func (c *Container) sharer() string {
+	others, _ := (&Factory{Root: c.root}).List() // one that can't be read can't tell
+	for _, other := range others {
+		if other.ID() == c.ID() || !bytes.Equal(other.record.Cgroup, c.record.Cgroup) {
+			continue
+		}
+		if lives, err := other.record.Init.Alive(); lives || err != nil {
+			return other.ID()
+		}
+	}
+	return ""
 }
 
 // poststop runs the poststop hooks. Their errors are logged and change nothing,

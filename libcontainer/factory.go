@@ -76,15 +76,7 @@ func (c *Container) ID() string { return c.record.ID }
 
 // lock opens the container's directory under its lock.
 func (c *Container) lock() (*state.Dir, error) {
-	dir, err := state.Lock(c.root, c.record.ID)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.refresh(dir); err != nil {
-		dir.Close()
-		return nil, err
-	}
-	return dir, nil
+	return c.current(state.Lock(c.root, c.record.ID))
 }
 
 // refresh reads the record again if it has changed since the container was loaded.

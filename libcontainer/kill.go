@@ -41,19 +41,19 @@ func (c *Container) Kill(signal syscall.Signal, all bool) error {
 	if err := signalProcess(c.record.Init, signal); err != nil {
 		return err
 	}
-	if signal == unix.SIGKILL && status == Paused {
-		return c.thaw()
+	if signal == unix.SIGKILL {
+		return c.thawKilled(status == Paused)
 	}
 	return nil
 }
 
-// thaw lets a killed but frozen container die: cgroup v1 holds even SIGKILL back.
-func (c *Container) thaw() error {
+// thawKilled lets a killed but frozen container die: cgroup v1 holds even SIGKILL back.
+func (c *Container) thawKilled(paused bool) error {
 	cgroup, err := c.cgroup()
 	if err != nil || cgroup == nil {
 		return err
 	}
-	return cgroup.Thaw()
+	return cgroup.ThawKilled(paused)
 }
 
 // signalAll reaches every process in the container's cgroup; where it has none, as a user's may, its init process, with which its
@@ -109,9 +109,15 @@ func living(p state.Process) error {
 	return err
 }
 
+// errSurvives is that a process has not ended in the time that it was given.
+var errSurvives = errors.New("it survives SIGKILL")
+
 // end kills a process and waits until it is gone, or a zombie that its parent has to
 // reap. A process that is gone already is no error.
-func end(p state.Process) error {
+func end(p state.Process) error { return endWithin(p, killTimeout) }
+
+// endWithin is end with a limited wait, after which the error wraps errSurvives.
+func endWithin(p state.Process, limit time.Duration) error {
 	if p.PID <= 0 {
 		return nil
 	}
@@ -130,12 +136,12 @@ func end(p state.Process) error {
 	if err != nil {
 		return fmt.Errorf("kill process %d: %w", p.PID, err)
 	}
-	return awaitEnd(fd, p.PID)
+	return awaitEnd(fd, p.PID, limit)
 }
 
 // awaitEnd waits until the process of a pidfd has ended.
-func awaitEnd(fd, pid int) error {
-	deadline := time.Now().Add(killTimeout)
+func awaitEnd(fd, pid int, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
 	for {
 		left := time.Until(deadline)
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
@@ -145,7 +151,7 @@ func awaitEnd(fd, pid int) error {
 		case err != nil:
 			return fmt.Errorf("wait for the end of process %d: %w", pid, err)
 		case n == 0:
-			return fmt.Errorf("process %d did not end within %v of SIGKILL", pid, killTimeout)
+			return fmt.Errorf("process %d did not end within %v: %w", pid, limit, errSurvives)
 		default:
 			return nil
 		}

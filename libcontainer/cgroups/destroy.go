@@ -8,19 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// destroyDeadline is how long Destroy waits for dying processes to leave.
-const destroyDeadline = 5 * time.Second
-
 func populated(events string) bool { return strings.Contains(events, "populated 1") }
 
-// Destroy removes the container's cgroups and the ones that it made below. It waits for a short time for processes that
-// are just dying, and kills nothing. What doesn't exist is no error.
-func (m *Manager) Destroy() error {
+// Destroy removes the container's cgroups and the ones that it made below. It waits for processes that are just dying,
+// as long as patience, and kills nothing: with processes in a cgroup, the error wraps unix.EBUSY. What doesn't exist is no error.
+func (m *Manager) Destroy(patience time.Duration) error {
 	var err error
 	if m.record.Driver == DriverSystemd {
 		err = m.stopUnit()
 	}
-	deadline := time.Now().Add(destroyDeadline)
+	deadline := time.Now().Add(patience)
 	for i := range m.record.Hierarchies {
 		h := &m.record.Hierarchies[i]
 		if h.Path == "/" {

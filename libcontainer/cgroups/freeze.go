@@ -3,6 +3,7 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +50,79 @@ func (m *Manager) Thaw() error {
 		return nil
 	}
 	return thawDir(h)
+}
+
+// ThawKilled lets processes end that were sent SIGKILL. Where the container's cgroup is not frozen (paused), only one that
+// the container made below it may be.
+func (m *Manager) ThawKilled(paused bool) error {
+	h := m.freezer()
+	if h == nil {
+		return nil
+	}
+	if below, err := children(h.Dir()); !paused && (err != nil || len(below) == 0) {
+		return nil //nolint:nilerr // the cgroup is gone
+	}
+	return m.thawBelow()
+}
+
+// thawBelow is Thaw for the cgroups below the container's as well: an engine in the container may have paused a container
+// of its own, and a v1 freezer holds even SIGKILL back. v2's does not.
+func (m *Manager) thawBelow() error {
+	h := m.freezer()
+	if h == nil {
+		return nil
+	}
+	if h.unified() {
+		return thawDir(h)
+	}
+	err := thawTree(h.Dir())
+	if err != nil && gone(err) {
+		return nil
+	}
+	return err
+}
+
+// LetDie lets a process end that was sent SIGKILL but is frozen, by whomever: v1 holds even that signal back. A cgroup that
+// isn't ours to thaw is left, for the top of the hierarchy, which can't be frozen. The caller knows that the process can't go anywhere
+// from there.
+func (m *Manager) LetDie(pid int) error {
+	h := m.freezer()
+	if h == nil || h.unified() {
+		return nil
+	}
+	return joinDir(h.Mount, strconv.Itoa(pid))
+}
+
+// frozenAbove tells whether a v1 cgroup above the container's is frozen.
+func (m *Manager) frozenAbove() bool {
+	h := m.freezer()
+	if h == nil || h.unified() {
+		return false
+	}
+	value, err := readFile(h.Dir() + "/freezer.parent_freezing")
+	return err == nil && value == "1"
+}
+
+// thawTree thaws v1 cgroups, those above first: what is below a frozen one is frozen, whatever it says itself.
+func thawTree(dir string) error {
+	dir, done, err := shorten(dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := writeFile(dir+"/freezer.state", "THAWED"); err != nil {
+		return err
+	}
+	below, err := children(dir)
+	if err != nil {
+		return err
+	}
+	for _, child := range below {
+		if err := thawTree(child); err != nil && !gone(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 func thawDir(h *Hierarchy) error {

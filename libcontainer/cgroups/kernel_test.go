@@ -42,7 +42,7 @@ func newManager(t *testing.T, r *specs.LinuxResources) *Manager {
 		if err := m.Kill(); err != nil {
 			t.Error(err)
 		}
-		if err := m.Destroy(); err != nil {
+		if err := m.Destroy(5 * time.Second); err != nil {
 			t.Error(err)
 		}
 		for _, h := range m.Hierarchies() {
@@ -177,7 +177,7 @@ func TestDestroyBelow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := m.Destroy(); err != nil {
+	if err := m.Destroy(5 * time.Second); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -219,7 +219,7 @@ func BenchmarkCycle(b *testing.B) {
 			}
 		}
 		lap(4)
-		if err := m.Destroy(); err != nil {
+		if err := m.Destroy(5 * time.Second); err != nil {
 			b.Fatal(err)
 		}
 		lap(5)

@@ -21,7 +21,7 @@ func (m *Manager) Kill() error {
 			if m.record.Mode == V2 {
 				return waitEmpty(h)
 			}
-			if err := m.Thaw(); err != nil { // a v1 freezer holds back the signal
+			if err := m.thawBelow(); err != nil { // a v1 freezer holds back the signal
 				return err
 			}
 			killed = true
@@ -29,12 +29,12 @@ func (m *Manager) Kill() error {
 			return err
 		}
 	}
-	return m.killByPid(killed)
+	return m.killEach(killed)
 }
 
-// killByPid signals what the kernel can't kill at once: v1 cgroups. Where it has killed them (on a hybrid host), they
+// killEach signals what the kernel can't kill at once: v1 cgroups. Where it has killed them (on a hybrid host), they
 // get the time for eight looks before that.
-func (m *Manager) killByPid(killed bool) error {
+func (m *Manager) killEach(killed bool) error {
 	deadline := time.Now().Add(killDeadline)
 	for wait, look := 100*time.Microsecond, 0; ; wait, look = min(2*wait, 20*time.Millisecond), look+1 {
 		pids, err := m.Pids()
@@ -52,13 +52,23 @@ func (m *Manager) killByPid(killed bool) error {
 				return err
 			}
 		}
+		if look >= 4 && m.frozenAbove() {
+			m.letDie(pids)
+		}
 		time.Sleep(wait)
+	}
+}
+
+// letDie is LetDie for the container's processes. Who has gone meanwhile is no loss, who is left is looked at again.
+func (m *Manager) letDie(pids []int) {
+	for _, pid := range pids {
+		_ = m.LetDie(pid)
 	}
 }
 
 // Signal sends a signal to every process in the container's cgroup and below. The cgroup is frozen meanwhile unless
 // that is impossible, so that none escapes by forking; a cgroup that was frozen before is so afterwards, except that
-// SIGKILL thaws it, for else (v1) it would not be delivered.
+// SIGKILL thaws it and all below it, for else (v1) it would not be delivered.
 func (m *Manager) Signal(sig unix.Signal) error {
 	was, err := m.Frozen()
 	if err != nil {
@@ -70,10 +80,15 @@ func (m *Manager) Signal(sig unix.Signal) error {
 		crashPoint("held")
 	}
 	err = m.signalAll(sig)
-	if !was || sig == unix.SIGKILL {
-		if terr := m.Thaw(); err == nil {
-			err = terr
-		}
+	var terr error
+	switch {
+	case sig == unix.SIGKILL:
+		terr = m.thawBelow()
+	case !was:
+		terr = m.Thaw()
+	}
+	if err == nil {
+		err = terr
 	}
 	return err
 }
@@ -89,19 +104,6 @@ func (m *Manager) tryFreeze() error {
 		return writeFile(h.Dir()+"/cgroup.freeze", "1")
 	}
 	return writeFile(h.Dir()+"/freezer.state", "FROZEN")
-}
-
-func (m *Manager) signalAll(sig unix.Signal) error {
-	pids, err := m.Pids()
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("kill pid %d with %v: %w", pid, sig, err)
-		}
-	}
-	return nil
 }
 
 // waitEmpty waits for the notice that no process is left in a v2 cgroup.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	lib "github.com/opencontainers/cgroups"
@@ -128,7 +129,7 @@ func TestDisabled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{m.Create(), m.Configure(), m.Join(1), m.Limit(), m.Set(r), m.Thaw(), m.Kill(), m.Destroy()} {
+	for _, err := range []error{m.Create(), m.Configure(), m.Join(1), m.Limit(), m.Set(r), m.Thaw(), m.Kill(), m.Destroy(5 * time.Second)} {
 		if err != nil {
 			t.Error(err)
 		}

@@ -108,9 +108,10 @@ const (
 
 // Dir is a container's directory. If it was locked, it stays locked until Close.
 type Dir struct {
-	ID   string
-	path string
-	dir  *os.File
+	ID     string
+	path   string
+	dir    *os.File
+	locked bool
 }
 
 // CheckID refuses names that can't stand as one directory name, or that a command line
@@ -167,7 +168,7 @@ func Reserve(root, id string) (*Dir, error) {
 	case err != nil:
 		return nil, err
 	}
-	return lock(root, id, unix.LOCK_EX)
+	return Lock(root, id)
 }
 
 // Open opens the directory of an existing container for reading, without its lock.
@@ -179,44 +180,6 @@ func Open(root, id string) (*Dir, error) {
 	var err error
 	if d.dir, err = linux.Open(d.path, unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
 		return nil, d.missing(err)
-	}
-	return d, nil
-}
-
-// Lock opens the directory of an existing container and waits for its lock.
-func Lock(root, id string) (*Dir, error) {
-	if err := CheckID(id); err != nil {
-		return nil, err
-	}
-	return lock(root, id, unix.LOCK_EX)
-}
-
-// TryLock is Lock for callers that do not want to wait: it returns unix.EWOULDBLOCK if
-// another command holds the lock.
-func TryLock(root, id string) (*Dir, error) {
-	if err := CheckID(id); err != nil {
-		return nil, err
-	}
-	return lock(root, id, unix.LOCK_EX|unix.LOCK_NB)
-}
-
-func lock(root, id string, how int) (*Dir, error) {
-	d, err := Open(root, id)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err = unix.Flock(int(d.dir.Fd()), how)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err == nil {
-		err = d.linked()
-	}
-	if err != nil {
-		d.Close()
-		return nil, fmt.Errorf("lock container %q: %w", id, err)
 	}
 	return d, nil
 }
@@ -360,8 +323,14 @@ func (d *Dir) Config() ([]byte, error) {
 }
 
 // Remove deletes the directory and what is in it, the records last: what is killed on the
-// way can be deleted again.
+// way can be deleted again. If another command has removed it meanwhile, nothing is left to do: what
+// stands under the name by now is another container's.
 func (d *Dir) Remove() error {
+	if !d.locked {
+		if err := d.linked(); errors.Is(err, ErrNotExist) {
+			return nil
+		}
+	}
 	names, err := d.names()
 	if err != nil {
 		return err
@@ -377,11 +346,11 @@ func (d *Dir) Remove() error {
 		if !slices.Contains(names, name) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(d.path, name)); err != nil {
+		if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	if err := unix.Rmdir(d.path); err != nil {
+	if err := unix.Rmdir(d.path); err != nil && err != unix.ENOENT {
 		return &fs.PathError{Op: "rmdir", Path: d.path, Err: err}
 	}
 	return nil

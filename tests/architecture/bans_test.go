@@ -47,6 +47,8 @@ var bans = []ban{
 	{"golang.org/x/sys/unix.Mount", "resolves its paths by itself, in a tree that a container may change; fsopen, open_tree and move_mount act on descriptors; rootfs falls back to it for a filesystem that fsopen can't make", []string{"libcontainer/rootfs"}},
 	{"golang.org/x/sys/unix.Openat2", "fails at random (EAGAIN) while anybody on the machine renames files; linux.Openat2 tries again", []string{"libcontainer/linux"}},
 	{"golang.org/x/sys/unix.Chroot", "leaves the old root within reach; pivot_root, except for --no-pivot on a root that can't be pivoted", []string{"libcontainer/rootfs"}},
+	{"golang.org/x/sys/unix.Kill", "a number may be another process's by now: a pidfd, or a child that nobody else reaps", []string{"hooks", "libcontainer/spawn"}},
+	{"syscall.Kill", "a number may be another process's by now: a pidfd, or a child that nobody else reaps", nil},
 	{"syscall.ForkExec", "one place forks: spawn", nil},
 	{"syscall.RawSyscall*", "one place makes raw system calls between fork and exec: spawn", []string{"libcontainer/spawn"}},
 }

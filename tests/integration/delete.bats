@@ -84,3 +84,201 @@ load lib
 	eventually is stopped "$id"
 	run -0 oci-run delete "$id"
 }
+
+# hook KIND SCRIPT: add a hook that runs a script.
+hook() {
+	config --arg kind "$1" --arg script "$2" --arg mark "OCI_RUN_SESSION=$session" \
+		'.hooks[$kind] += [{"path": "/bin/sh", "args": ["sh", "-c", $script], "env": ["PATH=/usr/bin:/bin", $mark]}]'
+}
+
+# unhindered COMMAND...: run it in the background, and note its end in the file ended.
+unhindered() { { code=0; "$@" || code=$?; echo "$code" >ended; } >out 2>err </dev/null 3>&- & }
+
+# awaits_release: what a hook does that hangs until the session lets it go.
+awaits_release="n=0; until [ -e release ] || [ \$n = 200 ]; do sleep 0.1; n=\$((n + 1)); done"
+
+# forced: delete --force within three seconds, and nothing of the container is left but what its hook is.
+forced() {
+	local before=$SECONDS
+	run -0 oci-run delete --force "$id"
+	output_is ''
+	((SECONDS - before <= 3))
+	run -1 oci-run state "$id"
+	output_has 'does not exist'
+	[[ -z $(find /sys/fs/cgroup -name "*$id*" 2>/dev/null) ]]
+}
+
+# hook_runs: the hook that hangs has come so far.
+hook_runs() { [[ -e $bundle/hook ]] || [[ -e $bundle/rootfs/hook ]]; }
+
+@test "--force does not wait for a hook that hangs" {
+	local kind
+	for kind in prestart createRuntime createContainer poststart; do
+		rm -f hook ended release
+		rm -f config.json
+		make_config
+		program sleep 1000
+		hook "$kind" "cd $bundle; touch hook; $awaits_release"
+		unhindered oci-run run --detach "$id"
+		eventually hook_runs
+		forced
+		touch release
+		eventually test -e ended
+		eventually no_processes
+	done
+}
+
+@test "--force does not wait for a startContainer hook that hangs" {
+	program sleep 1000
+	config '.root.readonly = false'
+	hook startContainer 'touch /hook; sleep 1000'
+	create "$id"
+	unhindered oci-run start "$id"
+	eventually hook_runs
+	forced
+	eventually test -e ended
+	no_processes
+}
+
+@test "--force does not wait for an init that stands still" {
+	program sleep 1000
+	create "$id"
+	kill -STOP "$(pid_of "$id")"
+	unhindered oci-run start "$id"
+	sleep 0.2
+	forced
+	eventually test -e ended
+}
+
+@test "what comes after a forced delete is not the hanging command's" {
+	program sleep 1000
+	hook createRuntime "cd $bundle; touch hook; $awaits_release"
+	hook poststop "echo stopped >>$bundle/stops"
+	unhindered oci-run create "$id"
+	eventually hook_runs
+	forced
+	rm -f config.json
+	make_config
+	program sleep 1000
+	oci-run run --detach "$id" </dev/null >/dev/null 2>&1
+	touch release
+	eventually test -e ended
+	[[ $(<ended) == 1 && $(<stops) == stopped ]]
+	is running "$id"
+	[[ -d $(cgroup freezer) ]] || ! makes_cgroups
+}
+
+@test "a command that waits for another names it in the end" {
+	local verb waiting=()
+	program sleep 1000
+	hook poststart "cd $bundle; touch hook; $awaits_release"
+	create "$id"
+	unhindered oci-run start "$id"
+	eventually hook_runs
+	printf '{}' >resources
+	for verb in delete pause resume 'update --resources resources'; do
+		# shellcheck disable=SC2086 # an option
+		oci-run $verb "$id" >"${verb%% *}.out" 2>&1 && echo "$verb succeeded" && return 1 &
+		waiting+=($!)
+	done
+	for verb in "${waiting[@]}"; do wait "$verb" || true; done
+	for verb in delete pause resume update; do
+		run -0 cat "$verb.out"
+		output_has "lock container \\\"$id\\\": held for more than 10s by process "
+		output_has "start $id"
+	done
+	forced
+	touch release
+}
+
+# outsider: a process that is not the container's, in its cgroups.
+outsider() {
+	local procs
+	sleep 1000 3>&- &
+	outsider=$!
+	find /sys/fs/cgroup -path "*/oci-run-tests-$id/cgroup.procs" 2>/dev/null | while read -r procs; do echo "$outsider" >"$procs"; done
+}
+
+@test "what was moved into the cgroup goes with the container" {
+	needs_root
+	local how
+	for how in '' --force; do
+		program true
+		create "$id"
+		outsider
+		oci-run start "$id"
+		eventually is stopped "$id"
+		# shellcheck disable=SC2086 # nothing
+		run -0 oci-run delete $how "$id"
+		output_is ''
+		eventually gone "$outsider"
+	done
+}
+
+# freeze DIRECTORY: a cgroup that can freeze.
+freeze() { if v2; then echo 1 >"$1/cgroup.freeze"; else echo FROZEN >"$1/freezer.state"; fi; }
+
+# below: a frozen cgroup below the container's, with a process of the container in it.
+below() {
+	local dir
+	program sh -c 'sleep 1000 & echo $! >/inner; wait'
+	config '.root.readonly = false'
+	detached "$id"
+	eventually test -s rootfs/inner
+	dir=$(cgroup freezer)/inner
+	mkdir "$dir"
+	pgrep -P "$(pid_of "$id")" >"$dir/cgroup.procs"
+	freeze "$dir"
+}
+
+@test "a frozen cgroup in the container's does not keep it from ending" {
+	needs_root
+	needs_cgroup freezer
+	below
+	forced
+	below
+	oci-run kill "$id" KILL
+	eventually is stopped "$id"
+	run -0 oci-run delete "$id"
+	below
+	oci-run kill --all "$id" KILL
+	eventually is stopped "$id"
+}
+
+@test "a cgroup that somebody else has frozen does not keep the container from ending" {
+	needs_root
+	needs_cgroup freezer
+	program sleep 1000
+	detached "$id"
+	freeze "$(cgroup freezer)"
+	forced
+	detached "$id"
+	freeze "$(cgroup freezer)"
+	oci-run kill "$id" KILL
+	eventually is stopped "$id"
+	oci-run delete "$id"
+}
+
+@test "a frozen cgroup above the container's does not keep it from ending" {
+	needs_root
+	needs_cgroup freezer
+	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'the cgroup above is of systemd'
+	config ".linux.cgroupsPath = \"/oci-run-tests-$id/inner\""
+	program sh -c 'sleep 1000 & wait'
+	detached "$id"
+	freeze "$(cgroup freezer)"
+	oci-run delete --force "$id"
+	no_processes
+	find /sys/fs/cgroup -depth -name "*$id*" -type d -exec rmdir {} \; 2>/dev/null || true
+}
+
+@test "another container in the same cgroup stays" {
+	needs_root
+	program sleep 1000
+	create "$id"
+	oci-run kill "$id" KILL
+	eventually is stopped "$id"
+	create "$id.second"
+	run -0 oci-run delete "$id"
+	is created "$id.second"
+}
