@@ -42,6 +42,9 @@ FUZZTIME ?= 60s
 RACES ?= 2000
 ENGINES ?= docker podman buildah containerd cri
 SESSIONS ?=
+# What `make test` runs; .ci/run adds to it.
+PARTS := test-packages build test-unit test-integration test-security lint
+MORE_PARTS ?=
 CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
 
 # ---- targets ---------------------------------------------------------------
@@ -75,9 +78,8 @@ demo: build ## build, then walk a real container through its life (root, or root
 	bin/demo $(BIN)
 
 .PHONY: test
-test: RACES := 200
-test: check-go test-packages build test-unit test-integration test-security lint ## everything: unit, integration and security tests, lint
-	@echo 'make test: all passed'
+test: check-go ## everything: unit, integration and security tests, lint; all of it, though a part fails
+	@V='$(V)' tests/parts RACES=200 $(PARTS) $(MORE_PARTS)
 
 .PHONY: test-packages
 test-packages: ## install the Debian packages that the tests use (only as root, only what is missing)

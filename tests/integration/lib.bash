@@ -13,6 +13,13 @@ bats_require_minimum_version 1.5.0
 
 OCI_RUN=$(realpath "${OCI_RUN:-$BATS_TEST_DIRNAME/../../bin/oci-run}")
 
+# What the caller has left: a umask, and an environment that programs here look at. Signals that it ignores can't be
+# reset by a shell: tests/sessions does it.
+umask 022
+unset LC_ALL LANG LANGUAGE NOTIFY_SOCKET LISTEN_FDS LISTEN_PID LISTEN_FDNAMES POSIXLY_CORRECT CDPATH
+export LC_ALL=C
+export OCI_RUN_PROBES=${OCI_RUN_PROBES:-$BATS_RUN_TMPDIR} # by hand, what is asked is asked once for each `bats`
+
 oci-run() { "$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" "$@" 3>&-; }
 
 setup() {
@@ -93,14 +100,14 @@ detached() {
 status_of() { oci-run state "$1" | jq -r .status; }
 pid_of() { oci-run state "$1" | jq -r .pid; }
 
-# eventually COMMAND...: it has to succeed within five seconds.
+# eventually COMMAND...: it has to succeed within half a minute, for a busy machine; usually it does at once.
 eventually() {
 	local tries
-	for ((tries = 0; tries < 100; tries++)); do
+	for ((tries = 0; tries < 600; tries++)); do
 		if "$@" >/dev/null 2>&1; then return 0; fi
 		sleep 0.05
 	done
-	echo "not within 5 s: $*"
+	echo "not within 30 s: $*"
 	return 1
 }
 
@@ -111,6 +118,14 @@ output_has() { [[ $output == *"$1"* ]] || { printf 'no %q in the output:\n%s\n' 
 output_is() { [[ $output == "$1" ]] || { printf 'the output is not %q but:\n%s\n' "$1" "$output"; return 1; }; }
 
 needs_root() { ((EUID == 0)) || skip 'needs root'; }
+
+# needs PROBE: something that tests/probes asks the machine for, once in a run.
+needs() {
+	local lacking code=0
+	lacking=$("$BATS_TEST_DIRNAME/../probes" "$1") || code=$?
+	((code < 2)) || { echo "$lacking"; return 1; }
+	((code == 0)) || skip "$lacking"
+}
 
 v2() { [[ -e /sys/fs/cgroup/cgroup.controllers ]]; }
 
@@ -195,7 +210,7 @@ nothing_is_left() {
 
 no_processes() {
 	local tries
-	for ((tries = 0; tries < 20; tries++)); do
+	for ((tries = 0; tries < 100; tries++)); do
 		[[ -n $(processes) ]] || return 0
 		sleep 0.05 # a killed process may still be on its way
 	done

@@ -52,11 +52,11 @@ life() {
 }
 
 @test "list doesn't wait for a creation" {
-	config '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "5"]}]'
+	config '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "60"]}]'
 	program true
 	oci-run create "$id" </dev/null >out 2>err &
 	eventually test -d "$state/$id"
-	timeout 2 "$OCI_RUN" --root "$state" list
+	timeout 30 "$OCI_RUN" --root "$state" list
 	kill $!
 	wait $! || true
 	oci-run delete --force "$id"

@@ -8,11 +8,10 @@ for_a_user() { ((EUID != 0)) || skip 'for a user'; }
 # subordinate: maps the user's subordinate ids beside his own, which takes newuidmap and newgidmap.
 subordinate() {
 	local name uids gids
+	needs subids
 	name=$(id -un)
-	if ! command -v newuidmap newgidmap >/dev/null; then skip 'no newuidmap here (Debian: apt-get install uidmap)'; fi
 	uids=$(sed -n "s/^$name:\([0-9]*\):.*/\1/p" /etc/subuid | head -n 1)
 	gids=$(sed -n "s/^$name:\([0-9]*\):.*/\1/p" /etc/subgid | head -n 1)
-	[[ -n $uids && -n $gids ]] || skip "$name has no subordinate ids"
 	config --argjson uid "$EUID" --argjson gid "$(id -g)" --argjson uids "$uids" --argjson gids "$gids" '
 		.linux.uidMappings = [{"containerID": 0, "hostID": $uid, "size": 1}, {"containerID": 1, "hostID": $uids, "size": 1000}]
 		| .linux.gidMappings = [{"containerID": 0, "hostID": $gid, "size": 1}, {"containerID": 1, "hostID": $gids, "size": 1000}]'

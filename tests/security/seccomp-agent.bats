@@ -34,12 +34,12 @@ notify() {
 		"syscalls": [{"names": $ARGS.positional, "action": "SCMP_ACT_NOTIFY"}]}' --args -- "$@"
 }
 
-# can_be_ended: the container is killed and deleted within a second.
+# can_be_ended: the container is killed and deleted within five seconds: what gives up does so after ten.
 can_be_ended() {
 	local start=${EPOCHREALTIME/./}
 	oci-run kill "$id" KILL
 	oci-run delete --force "$id"
-	((${EPOCHREALTIME/./} - start < 1000000)) || { echo "took $((${EPOCHREALTIME/./} - start)) µs"; return 1; }
+	((${EPOCHREALTIME/./} - start < 5000000)) || { echo "took $((${EPOCHREALTIME/./} - start)) µs"; return 1; }
 }
 
 @test "the agent answers, in run and in exec" {
