@@ -1,13 +1,19 @@
-// Package batch makes system calls in a process that is no Go program.
+// Package batch describes what a process does to itself as a list of system calls.
 //
-// A [List] of calls is worked out beforehand and written as a static executable of a few
-// kilobytes: the calls, their data, and a hundred instructions that make one call after
-// the other (run_*.s). A process that executes it has nothing in its memory but what the
-// list says, and is at work a millisecond before a Go program would be.
+// A [List] is worked out beforehand: the calls, with all arguments, and their data. A call can hand
+// its result to a later one and say where to go on: after a result of zero, as in the child of a
+// fork, or after an error that it expects. Any other error ends the list, and the caller who made
+// it says what was being done ([List.Failure]).
 //
-// A call can hand its result to a later one and say where to go on: after a result of
-// zero, as in the child of a fork, or after an error that it expects. Any other error is
-// reported over a descriptor and ends the process; [List.Failure] says what it was.
+// Three executors make the calls of a list, with the same outcome:
+//
+//   - A static executable of a few kilobytes ([New], [List.Open]): the list and a hundred
+//     instructions that make one call after the other (asm/run_*.s). A process that executes it has
+//     nothing in its memory but what the list says, and is at work a millisecond before a Go
+//     program would be.
+//   - The child of a raw fork of this process ([NewHere], [List.RunInChild]), which may do nothing
+//     but make system calls.
+//   - The calling thread ([NewHere], [List.Run]).
 package batch
 
 import (
@@ -28,6 +34,10 @@ const (
 	Equal = ^uintptr(0)
 	// Set stores Args[1] at Args[0], eight bytes.
 	Set = ^uintptr(1)
+	// Copy stores the four bytes at Args[1] at Args[0].
+	Copy = ^uintptr(2)
+	// Await waits, without a system call, until the four bytes at Args[0] are Args[1].
+	Await = ^uintptr(3)
 )
 
 // Any stands for every error in a call's Expect.
@@ -63,6 +73,9 @@ type Call struct {
 type List struct {
 	calls  []*Call
 	data   []byte
+	base   uintptr // where the data lies in the process that makes the calls
+	room   int     // what data and calls may take up, 0 for any size
+	first  *wired  // where a list of this process begins, once it is laid out
 	report int
 	errors error
 }
@@ -76,9 +89,9 @@ const (
 	headSize = 24
 )
 
-// New returns an empty list whose process reports to the descriptor report.
+// New returns an empty list for an executable, whose process reports to the descriptor report.
 func New(report int) *List {
-	return &List{report: report, data: make([]byte, headSize, 4096)}
+	return &List{report: report, base: imageBase, data: make([]byte, headSize, 4096)}
 }
 
 // Add appends a call and returns it.
@@ -97,7 +110,7 @@ func (l *List) Do(number uintptr, args ...uintptr) *Call {
 }
 
 // Place returns a call that does nothing: where others go on.
-func Place() *Call { return &Call{Number: Equal, Args: [6]uintptr{dataBase + roomAt, 0}} }
+func (l *List) Place() *Call { return &Call{Number: Equal, Args: [6]uintptr{l.base + roomAt, 0}} }
 
 // Or says what the call's unexpected errors are called: operation and object. It returns the call.
 func (c *Call) Or(format string, args ...any) *Call {
@@ -111,8 +124,12 @@ func (l *List) Bytes(b []byte) uintptr {
 		l.data = append(l.data, 0)
 	}
 	at := len(l.data)
+	if l.room != 0 && at+len(b) > l.room {
+		l.errors = errors.Join(l.errors, fmt.Errorf("the data of a list take up more than %d bytes", l.room))
+		return l.base
+	}
 	l.data = append(l.data, b...)
-	return dataBase + uintptr(at)
+	return l.base + uintptr(at)
 }
 
 // Struct has a copy of the structure that v points to in the process's memory.
@@ -175,13 +192,17 @@ func (l *List) Failure(report [ReportSize]byte) (value uint32, err error) {
 	if at == 0 {
 		return value, nil
 	}
-	index := int(at-uint32(l.callsBase())) / callSize
-	if index < 0 || index >= len(l.calls) {
-		return 0, errors.New("a report of a batch names no call of it")
+	index := (at - uint32(l.callsBase())) / callSize
+	return 0, l.explain(int(index), syscall.Errno(value))
+}
+
+// explain makes an error of one that a call did not expect.
+func (l *List) explain(index int, errno syscall.Errno) error {
+	if index >= len(l.calls) {
+		return errors.New("a report names no call of the list")
 	}
-	errno := syscall.Errno(value)
 	if explain := l.calls[index].Explain; explain != nil {
-		return 0, explain(errno)
+		return explain(errno)
 	}
-	return 0, errno
+	return errno
 }

@@ -3,11 +3,13 @@ package batch
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -26,18 +28,33 @@ type ran struct {
 	reported bool
 	value    uint32
 	err      error
-	state    *os.ProcessState
+	status   syscall.WaitStatus
 }
 
-// execute runs the list, whose descriptor for reports is 3.
+// each runs a test with both executors of a process of its own: an executable, and a raw fork of this process. Lists report to
+// descriptor 3.
+func each(t *testing.T, test func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran)) {
+	t.Helper()
+	t.Run("executable", func(t *testing.T) {
+		if code == "" {
+			if _, err := New(3).Open(); !errors.Is(err, ErrUnavailable) {
+				t.Fatalf("Open: %v", err)
+			}
+			t.Skipf("there are no instructions for %s", runtime.GOARCH)
+		}
+		test(t, func() *List { return New(3) }, execute)
+	})
+	t.Run("fork", func(t *testing.T) {
+		if emulator != "" {
+			t.Skip("an emulator can't be forked behind Go's back")
+		}
+		test(t, func() *List { return NewHere(3, 1<<16) }, forkAndRun)
+	})
+}
+
+// execute runs the list as an executable.
 func execute(t *testing.T, l *List) ran {
 	t.Helper()
-	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
-		if _, err := l.Open(); !errors.Is(err, ErrUnavailable) {
-			t.Fatalf("Open: %v", err)
-		}
-		t.Skipf("there are no instructions for %s", runtime.GOARCH)
-	}
 	file, err := l.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -68,14 +85,19 @@ func execute(t *testing.T, l *List) ran {
 	}
 	theirs.Close()
 	r := ran{}
+	r.take(l, report)
+	_ = cmd.Wait()
+	r.output, r.status = output.String(), cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return r
+}
+
+// take takes the report, if one comes.
+func (r *ran) take(l *List, from *os.File) {
 	var b [ReportSize]byte
-	if n, _ := report.Read(b[:]); n == len(b) {
+	if n, _ := io.ReadFull(from, b[:]); n == len(b) {
 		r.reported = true
 		r.value, r.err = l.Failure(b)
 	}
-	_ = cmd.Wait()
-	r.output, r.state = output.String(), cmd.ProcessState
-	return r
 }
 
 func write(l *List, text string) *Call {
@@ -87,120 +109,137 @@ func leave(status uintptr) *Call {
 }
 
 func TestCallsAreMadeInOrder(t *testing.T) {
-	l := New(3)
-	l.Add(write(l, "one "))
-	l.Add(write(l, "two"))
-	l.Add(leave(7))
-	r := execute(t, l)
-	if r.output != "one two" || r.state.ExitCode() != 7 || r.reported {
-		t.Errorf("%+v, %v", r, r.state)
-	}
+	each(t, func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran) {
+		l := empty()
+		l.Add(write(l, "one "))
+		l.Add(write(l, "two"))
+		l.Add(leave(7))
+		r := execute(t, l)
+		if r.output != "one two" || r.status.ExitStatus() != 7 || r.reported {
+			t.Errorf("%+v, %v", r, r.status)
+		}
+	})
 }
 
 // A result becomes an argument of a later call.
 func TestResultGoesIntoACall(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, []byte("content"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	l := New(3)
-	buf := l.Room(16)
-	read := &Call{Number: unix.SYS_READ, Args: [6]uintptr{99, buf, 16}}
-	out := &Call{Number: unix.SYS_WRITE, Args: [6]uintptr{1, buf, 99}}
-	cwd := unix.AT_FDCWD
-	l.Add(&Call{Number: unix.SYS_OPENAT, Args: [6]uintptr{uintptr(cwd), l.Text(path), unix.O_RDONLY}, Into: read, IntoArg: 0})
-	read.Into, read.IntoArg = out, 2
-	l.Add(read)
-	l.Add(out)
-	l.Add(leave(0))
-	if r := execute(t, l); r.output != "content" || !r.state.Success() {
-		t.Errorf("%+v, %v", r, r.state)
-	}
+	each(t, func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran) {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, []byte("content"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := empty()
+		buf := l.Room(16)
+		read := &Call{Number: unix.SYS_READ, Args: [6]uintptr{99, buf, 16}}
+		out := &Call{Number: unix.SYS_WRITE, Args: [6]uintptr{1, buf, 99}}
+		cwd := unix.AT_FDCWD
+		l.Add(&Call{Number: unix.SYS_OPENAT, Args: [6]uintptr{uintptr(cwd), l.Text(path), unix.O_RDONLY}, Into: read, IntoArg: 0})
+		read.Into, read.IntoArg = out, 2
+		l.Add(read)
+		l.Add(out)
+		l.Add(leave(0))
+		if r := execute(t, l); r.output != "content" || r.status != 0 {
+			t.Errorf("%+v, %v", r, r.status)
+		}
+	})
 }
 
 func TestUnexpectedErrorIsReported(t *testing.T) {
-	l := New(3)
-	l.Add(write(l, "before"))
-	l.Add(&Call{Number: unix.SYS_CLOSE, Args: [6]uintptr{99}, Expect: []unix.Errno{unix.EIO}, Explain: func(errno unix.Errno) error {
-		return fmt.Errorf("close 99: %w", errno)
-	}})
-	l.Add(write(l, "after"))
-	r := execute(t, l)
-	if r.output != "before" || r.state.ExitCode() != 1 || !errors.Is(r.err, unix.EBADF) || r.err.Error() != "close 99: bad file descriptor" {
-		t.Errorf("%+v, %v", r, r.state)
-	}
+	each(t, func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran) {
+		l := empty()
+		l.Add(write(l, "before"))
+		l.Add(&Call{Number: unix.SYS_CLOSE, Args: [6]uintptr{99}, Expect: []unix.Errno{unix.EIO}, Explain: func(errno unix.Errno) error {
+			return fmt.Errorf("close 99: %w", errno)
+		}})
+		l.Add(write(l, "after"))
+		r := execute(t, l)
+		if r.output != "before" || r.status.ExitStatus() != 1 || !errors.Is(r.err, unix.EBADF) || r.err.Error() != "close 99: bad file descriptor" {
+			t.Errorf("%+v, %v", r, r.status)
+		}
+	})
 }
 
 func TestExpectedErrorGoesElsewhere(t *testing.T) {
-	for _, expect := range [][]unix.Errno{{unix.EBADF}, {Any}, {unix.EIO, unix.EPERM, unix.EINTR, unix.EACCES, unix.ENOENT, unix.ENOSYS, unix.EINVAL, unix.EBADF}} {
-		l := New(3)
-		last := write(l, "else")
-		l.Add(&Call{Number: unix.SYS_CLOSE, Args: [6]uintptr{99}, Expect: expect, Else: last})
-		l.Add(write(l, "not here"))
-		l.Add(last)
-		l.Add(leave(0))
-		if r := execute(t, l); r.output != "else" || !r.state.Success() || r.reported {
-			t.Errorf("%v: %+v, %v", expect, r, r.state)
+	each(t, func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran) {
+		for _, expect := range [][]unix.Errno{{unix.EBADF}, {Any}, {unix.EIO, unix.EPERM, unix.EINTR, unix.EACCES, unix.ENOENT, unix.ENOSYS, unix.EINVAL, unix.EBADF}} {
+			l := empty()
+			last := write(l, "else")
+			l.Add(&Call{Number: unix.SYS_CLOSE, Args: [6]uintptr{99}, Expect: expect, Else: last})
+			l.Add(write(l, "not here"))
+			l.Add(last)
+			l.Add(leave(0))
+			if r := execute(t, l); r.output != "else" || r.status != 0 || r.reported {
+				t.Errorf("%v: %+v, %v", expect, r, r.status)
+			}
 		}
-	}
+	})
 }
 
 // A fork goes two ways, and a message tells of the child.
 func TestForkAndMessage(t *testing.T) {
-	l := New(3)
-	message := l.Message()
-	child := write(l, "child")
-	l.Add(&Call{Number: unix.SYS_CLONE, Args: [6]uintptr{uintptr(unix.SIGCHLD)}, Result: message + 4, Zero: child})
-	l.Add(&Call{Number: unix.SYS_WAIT4, Args: [6]uintptr{^uintptr(0)}})
-	l.Add(&Call{Number: unix.SYS_WRITE, Args: [6]uintptr{3, message, ReportSize}})
-	l.Add(leave(0))
-	l.Add(child)
-	l.Add(leave(0))
-	if r := execute(t, l); r.output != "child" || !r.reported || r.err != nil || r.value == 0 || !r.state.Success() {
-		t.Errorf("%+v, %v", r, r.state)
-	}
+	each(t, func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran) {
+		l := empty()
+		message := l.Message()
+		child := write(l, "child")
+		l.Add(&Call{Number: unix.SYS_CLONE, Args: [6]uintptr{uintptr(unix.SIGCHLD)}, Result: message + 4, Zero: child})
+		l.Add(&Call{Number: unix.SYS_WAIT4, Args: [6]uintptr{^uintptr(0)}})
+		l.Add(&Call{Number: unix.SYS_WRITE, Args: [6]uintptr{3, message, ReportSize}})
+		l.Add(leave(0))
+		l.Add(child)
+		l.Add(leave(0))
+		if r := execute(t, l); r.output != "child" || !r.reported || r.err != nil || r.value == 0 || r.status != 0 {
+			t.Errorf("%+v, %v", r, r.status)
+		}
+	})
 }
 
 func TestSetAndEqual(t *testing.T) {
-	l := New(3)
-	word := l.Room(8)
-	other := write(l, "differs")
-	l.Add(&Call{Number: Set, Args: [6]uintptr{word, 'x'}})
-	l.Add(&Call{Number: Equal, Args: [6]uintptr{word, 'x', uintptr(unix.EIO)}})
-	l.Add(&Call{Number: Equal, Args: [6]uintptr{word, 'y', uintptr(unix.EAGAIN)}, Expect: []unix.Errno{unix.EAGAIN}, Else: other})
-	l.Add(write(l, "equal"))
-	l.Add(other)
-	l.Add(&Call{Number: Equal, Args: [6]uintptr{word, 'y', uintptr(unix.EIO)}})
-	if r := execute(t, l); r.output != "differs" || !errors.Is(r.err, unix.EIO) {
-		t.Errorf("%+v, %v", r, r.state)
-	}
+	each(t, func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran) {
+		l := empty()
+		word := l.Room(8)
+		other := write(l, "differs")
+		l.Add(&Call{Number: Set, Args: [6]uintptr{word, 'x'}})
+		l.Add(&Call{Number: Equal, Args: [6]uintptr{word, 'x', uintptr(unix.EIO)}})
+		l.Add(&Call{Number: Equal, Args: [6]uintptr{word, 'y', uintptr(unix.EAGAIN)}, Expect: []unix.Errno{unix.EAGAIN}, Else: other})
+		l.Add(write(l, "equal"))
+		l.Add(other)
+		l.Add(&Call{Number: Equal, Args: [6]uintptr{word, 'y', uintptr(unix.EIO)}})
+		if r := execute(t, l); r.output != "differs" || !errors.Is(r.err, unix.EIO) {
+			t.Errorf("%+v, %v", r, r.status)
+		}
+	})
 }
 
 // An execve gets its vectors, and the new program nothing else.
 func TestExecve(t *testing.T) {
-	if emulator != "" {
-		t.Skip("an emulator can't execute a program of the machine")
-	}
-	shell, err := filepath.EvalSymlinks("/bin/sh")
-	if err != nil {
-		t.Skip(err)
-	}
-	l := New(3)
-	l.Add(&Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{
-		l.Text(shell), l.Vector([]string{"sh", "-c", `echo "$A $0 $1"; exit 3`, "zero", "one"}), l.Vector([]string{"A=env"}),
-	}})
-	if r := execute(t, l); r.output != "env zero one\n" || r.state.ExitCode() != 3 {
-		t.Errorf("%+v, %v", r, r.state)
-	}
+	each(t, func(t *testing.T, empty func() *List, execute func(*testing.T, *List) ran) {
+		if emulator != "" {
+			t.Skip("an emulator can't execute a program of the machine")
+		}
+		shell, err := filepath.EvalSymlinks("/bin/sh")
+		if err != nil {
+			t.Skip(err)
+		}
+		l := empty()
+		l.Add(&Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{
+			l.Text(shell), l.Vector([]string{"sh", "-c", `echo "$A $0 $1"; exit 3`, "zero", "one"}), l.Vector([]string{"A=env"}),
+		}})
+		if r := execute(t, l); r.output != "env zero one\n" || r.status.ExitStatus() != 3 {
+			t.Errorf("%+v, %v", r, r.status)
+		}
+	})
 }
 
-// A list that runs past its end is ended by the kernel.
+// An executable that runs past its end is ended by the kernel.
 func TestNoEnd(t *testing.T) {
+	if code == "" {
+		t.Skipf("there are no instructions for %s", runtime.GOARCH)
+	}
 	l := New(3)
 	l.Add(write(l, "end"))
 	r := execute(t, l)
-	if r.output != "end" || r.state.Success() || r.reported {
-		t.Errorf("%+v, %v", r, r.state)
+	if r.output != "end" || r.status == 0 || r.reported {
+		t.Errorf("%+v, %v", r, r.status)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 // Where the parts of the executable lie in memory. The data is where the instructions look
 // for it.
 const (
-	codeBase uintptr = 0x400000
-	dataBase uintptr = 0x800000
+	codeBase  uintptr = 0x400000
+	imageBase uintptr = 0x800000
 )
 
 // The layout of a call in memory, as the instructions read it: number, six arguments,
@@ -32,30 +32,32 @@ const (
 	callSize   = 96
 )
 
-func (l *List) callsBase() uintptr { return dataBase + uintptr((len(l.data)+7)&^7) }
+func (l *List) callsBase() uintptr { return l.base + uintptr((len(l.data)+7)&^7) }
 
 func (l *List) at(c *Call) uintptr { return l.callsBase() + uintptr(c.index*callSize) }
 
-// encode lays the calls out, behind the data.
-func (l *List) encode() ([]byte, error) {
+// size is what data and calls take up.
+func (l *List) size() int { return int(l.callsBase()-l.base) + len(l.calls)*callSize }
+
+// layOut writes data and calls to memory of that size.
+func (l *List) layOut(out []byte) error {
 	if l.errors != nil {
-		return nil, l.errors
+		return l.errors
 	}
 	base := l.callsBase()
-	out := make([]byte, int(base-dataBase)+len(l.calls)*callSize)
 	copy(out, l.data)
 	order := binary.NativeEndian
 	order.PutUint64(out[firstAt:], uint64(base))
 	order.PutUint64(out[reportAt:], uint64(l.report))
 	for i, c := range l.calls {
 		if c.index != i {
-			return nil, errors.New("a call stands in a batch twice")
+			return errors.New("a call stands in a list twice")
 		}
-		if err := l.encodeCall(out[int(base-dataBase)+i*callSize:], c); err != nil {
-			return nil, err
+		if err := l.encodeCall(out[int(base-l.base)+i*callSize:], c); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func (l *List) encodeCall(b []byte, c *Call) error {
@@ -70,14 +72,14 @@ func (l *List) encodeCall(b []byte, c *Call) error {
 	}
 	order.PutUint64(b[callResult:], uint64(result))
 	if len(c.Expect) > maxExpect {
-		return fmt.Errorf("a call of a batch expects %d errors", len(c.Expect))
+		return fmt.Errorf("a call expects %d errors", len(c.Expect))
 	}
 	for i, errno := range c.Expect {
 		b[callExpect+i] = byte(errno)
 	}
 	next := l.at(c) + callSize
 	if c.index == len(l.calls)-1 {
-		next = 0 // a fault
+		next = 0 // a fault in an executable, the end elsewhere
 	}
 	follow := func(to *Call, otherwise uintptr) uintptr {
 		if to == nil {
@@ -105,26 +107,22 @@ const (
 	pfR        = 4
 )
 
-// Image returns the list as an ELF executable.
+// Image returns a list made by New as an ELF executable.
 func (l *List) Image() ([]byte, error) {
-	code := instructions()
-	if code == nil {
+	if code == "" {
 		return nil, ErrUnavailable
-	}
-	data, err := l.encode()
-	if err != nil {
-		return nil, err
 	}
 	const codeAt = headerSize + programs*programSize
 	codeEnd := codeAt + len(code)
-	image := make([]byte, 0, pageSize+len(data))
+	size := l.size()
+	image := make([]byte, 0, pageSize+size)
 	image = appendHeader(image, codeBase+codeAt)
 	image = appendProgram(image, ptLoad, pfR|pfX, 0, codeBase, codeEnd)
-	image = appendProgram(image, ptLoad, pfR|pfW, pageSize, dataBase, len(data))
+	image = appendProgram(image, ptLoad, pfR|pfW, pageSize, imageBase, size)
 	image = appendProgram(image, ptGNUStack, pfR|pfW, 0, 0, 0)
 	image = append(image, code...)
-	image = append(image, make([]byte, pageSize-codeEnd)...)
-	return append(image, data...), nil
+	image = image[:pageSize+size]
+	return image, l.layOut(image[pageSize:])
 }
 
 func appendHeader(b []byte, entry uintptr) []byte {

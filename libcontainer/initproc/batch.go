@@ -106,7 +106,7 @@ func (b *Batch) become() (warnings []string, err error) {
 // fork makes the process that will be the program, in the container's pid namespace and a
 // child of the caller, and reports it.
 func (b *Batch) fork() {
-	l, message, child := b.list, b.list.Message(), batch.Place()
+	l, message, child := b.list, b.list.Message(), b.list.Place()
 	if b.plan.Seccomp != nil {
 		process.AddName(l, Executing)
 	}

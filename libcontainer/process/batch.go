@@ -123,7 +123,7 @@ type Entering struct {
 // AddCwd is EnterCwd before the change of user. root is the container's, for errors.
 func (p *Plan) AddCwd(l *batch.List, root Root) *Entering {
 	e := &Entering{plan: p, root: root, entered: l.Room(8), buf: l.Room(unix.PathMax)}
-	after := batch.Place()
+	after := l.Place()
 	e.add(l, []unix.Errno{unix.EACCES, unix.EPERM}, after)
 	l.Do(batch.Set, e.entered, 1)
 	l.Add(after)
@@ -132,7 +132,7 @@ func (p *Plan) AddCwd(l *batch.List, root Root) *Entering {
 
 // AddAgain tries after the change of user what was not permitted before it.
 func (e *Entering) AddAgain(l *batch.List) {
-	after := batch.Place()
+	after := l.Place()
 	again := l.Do(batch.Equal, e.entered, 0, uintptr(unix.EALREADY))
 	again.Expect, again.Else = []unix.Errno{unix.EALREADY}, after
 	e.add(l, nil, nil)

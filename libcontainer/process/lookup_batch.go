@@ -107,13 +107,13 @@ const sizeofStatx = 256
 
 // addSearch adds the calls that choose among the candidates.
 func (f *Found) addSearch(l *batch.List) {
-	here, done := unix.AT_FDCWD, batch.Place()
+	here, done := unix.AT_FDCWD, l.Place()
 	for i, path := range f.paths {
 		access := l.Do(unix.SYS_FACCESSAT2, uintptr(here), l.Text(path), unix.X_OK, unix.AT_EACCESS)
 		choose := &batch.Call{Number: batch.Set, Args: [6]uintptr{f.chosen, uintptr(i)}, Then: done}
 		if i < len(f.paths)-1 {
 			access.Expect = []unix.Errno{batch.Any}
-			access.Then, access.Else = choose, batch.Place()
+			access.Then, access.Else = choose, l.Place()
 			l.Add(choose)
 			l.Add(access.Else)
 			continue
@@ -145,7 +145,7 @@ func (f *Found) AddExec(l *batch.List) {
 		}
 		if i < len(f.paths)-1 {
 			other := l.Do(batch.Equal, f.chosen, uintptr(i), uintptr(unix.EAGAIN))
-			other.Expect, other.Else = []unix.Errno{unix.EAGAIN}, batch.Place()
+			other.Expect, other.Else = []unix.Errno{unix.EAGAIN}, l.Place()
 			l.Add(exec)
 			l.Add(other.Else)
 			continue

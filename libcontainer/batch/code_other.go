@@ -2,9 +2,9 @@
 
 package batch
 
+// There are no instructions for this architecture.
 const (
+	code     = ""
 	machine  = 0
 	pageSize = 4096
 )
-
-func instructions() []byte { return nil }

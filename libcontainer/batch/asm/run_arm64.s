@@ -1,9 +1,11 @@
 #include "textflag.h"
 
-// run makes the calls, as in run_amd64.s.
-TEXT run<>(SB), NOSPLIT|NOFRAME, $0-0
+// func run()
+//
+// As in run_amd64.s; R19 is the call, R20 the data.
+TEXT ·run(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD	$0x800000, R20
-	MOVD	(R20), R19 // the call
+	MOVD	(R20), R19
 
 next:
 	MOVD	0(R19), R8
@@ -17,6 +19,10 @@ next:
 	BEQ	equal
 	CMN	$2, R8
 	BEQ	set
+	CMN	$3, R8
+	BEQ	copy
+	CMN	$4, R8
+	BEQ	await
 	SVC
 
 result:
@@ -66,6 +72,20 @@ set:
 	MOVD	ZR, R0
 	B	result
 
+copy:
+	MOVWU	(R1), R9
+	MOVW	R9, (R0)
+	MOVD	ZR, R0
+	B	result
+
+await:
+	YIELD
+	LDARW	(R0), R9
+	CMP	R1, R9
+	BNE	await
+	MOVD	ZR, R0
+	B	result
+
 report:
 	MOVW	R19, 16(R20)
 	MOVW	R0, 20(R20)
@@ -79,15 +99,3 @@ report:
 	SVC
 	MOVD	ZR, R0
 	MOVD	R0, (R0) // a seccomp filter doesn't allow even that: a fault ends us
-
-TEXT end<>(SB), NOSPLIT|NOFRAME, $0-0
-	RET
-
-// func code() (from *byte, size uintptr)
-TEXT ·code(SB), NOSPLIT, $0-16
-	MOVD	$run<>(SB), R0
-	MOVD	$end<>(SB), R1
-	MOVD	R0, from+0(FP)
-	SUB	R0, R1
-	MOVD	R1, size+8(FP)
-	RET

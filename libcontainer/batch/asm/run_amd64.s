@@ -1,10 +1,12 @@
 #include "textflag.h"
 
-// run makes the calls. It is copied into an executable of its own, whose entry it is: no
-// stack, no symbol, nothing but the data at dataBase (image.go has the layout).
-TEXT run<>(SB), NOSPLIT|NOFRAME, $0-0
+// func run()
+//
+// Makes the calls of a list (package batch, image.go has the layout): the entry of an executable that
+// has no stack, no symbol, nothing but the data at 0x800000. R12 is the call, BX the data.
+TEXT ·run(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ	$0x800000, BX
-	MOVQ	(BX), R12 // the call
+	MOVQ	(BX), R12
 
 next:
 	MOVQ	0(R12), AX
@@ -18,6 +20,10 @@ next:
 	JEQ	equal
 	CMPQ	AX, $-2
 	JEQ	set
+	CMPQ	AX, $-3
+	JEQ	copy
+	CMPQ	AX, $-4
+	JEQ	await
 	SYSCALL
 
 result:
@@ -71,6 +77,20 @@ set:
 	XORQ	AX, AX
 	JMP	result
 
+copy:
+	MOVL	(SI), AX
+	MOVL	AX, (DI)
+	XORQ	AX, AX
+	JMP	result
+
+await:
+	PAUSE
+	MOVL	(DI), AX
+	CMPQ	AX, SI
+	JNE	await
+	XORQ	AX, AX
+	JMP	result
+
 report:
 	MOVL	R12, 16(BX)
 	MOVL	AX, 20(BX)
@@ -84,15 +104,3 @@ report:
 	SYSCALL
 	XORQ	AX, AX
 	MOVQ	AX, (AX) // a seccomp filter doesn't allow even that: a fault ends us
-
-TEXT end<>(SB), NOSPLIT|NOFRAME, $0-0
-	RET
-
-// func code() (from *byte, size uintptr)
-TEXT ·code(SB), NOSPLIT, $0-16
-	LEAQ	run<>(SB), AX
-	LEAQ	end<>(SB), CX
-	MOVQ	AX, from+0(FP)
-	SUBQ	AX, CX
-	MOVQ	CX, size+8(FP)
-	RET
