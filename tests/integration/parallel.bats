@@ -54,7 +54,7 @@ life() {
 @test "list doesn't wait for a creation" {
 	config '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "60"]}]'
 	program true
-	oci-run create "$id" </dev/null >out 2>err &
+	"$OCI_RUN" --root "$state" create "$id" </dev/null >out 2>err 3>&- &
 	eventually test -d "$state/$id"
 	timeout 30 "$OCI_RUN" --root "$state" list
 	kill $!
