@@ -1,8 +1,8 @@
 // Package hooks runs the hooks of a container: programs that engines and administrators put into config.json for the
 // points of a container's life (config.md, POSIX-platform Hooks).
 //
-// A hook gets the container's state on its standard input, and nothing else of ours: its environment is hooks[].env
-// alone (empty if that is), its standard output and error are pipes whose last bytes end up in the error message, its
+// A hook gets the container's state on its standard input. Its environment is hooks[].env alone; without that, ours for a
+// hook in our namespaces, and none for one in the container's (see WithEnv). Its standard output and error are pipes whose last bytes end up in the error message, its
 // working directory is the bundle, it is the leader of a process group of its own, and every other descriptor has to be
 // close-on-exec. A hook may leave processes behind; nobody waits for these.
 package hooks
@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -69,7 +70,7 @@ func Run(name string, list []specs.Hook, state *specs.State) error {
 		return fmt.Errorf("encode state for %s hooks: %w", name, err)
 	}
 	for i := range list {
-		if err := run(&list[i], input, workDir(name, state)); err != nil {
+		if err := run(&list[i], input, attributes{workDir(name, state), environment(name, &list[i])}); err != nil {
 			return &HookError{Name: name, Index: i, Path: list[i].Path, Err: err}
 		}
 	}
@@ -88,6 +89,16 @@ func RunAll(name string, list []specs.Hook, state *specs.State) {
 			slog.Warn(err.Error())
 		}
 	}
+}
+
+// environment is what a hook gets. The specification doesn't say what an absent env means; hooks in the runtime's namespaces
+// have come to expect the PATH and the HOME of who calls the runtime. What engines keep in their environment is none of a
+// container's business.
+func environment(name string, h *specs.Hook) []string {
+	if h.Env == nil && name != CreateContainer && name != StartContainer {
+		return os.Environ()
+	}
+	return h.Env
 }
 
 // WithEnv gives a copy of list in which hooks that name no environment have env: startContainer hooks inherit the

@@ -88,6 +88,27 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestInheritedEnvironment: only an absent list is ours, and only where a hook runs in our namespaces.
+func TestInheritedEnvironment(t *testing.T) {
+	t.Setenv("OF_THE_RUNTIME", "1")
+	for name, inherits := range map[string]bool{
+		Prestart: true, CreateRuntime: true, Poststart: true, Poststop: true, CreateContainer: false, StartContainer: false,
+	} {
+		s := state(t)
+		t.Chdir(s.Bundle)
+		show := []string{"sh", "-c", "cat /proc/self/environ > out"}
+		for _, env := range [][]string{nil, {}} {
+			if err := Run(name, []specs.Hook{{Path: "/bin/sh", Args: show, Env: env}}, s); err != nil {
+				t.Fatal(err)
+			}
+			want := inherits && env == nil
+			if got := strings.Contains(read(t, s.Bundle+"/out"), "OF_THE_RUNTIME"); got != want {
+				t.Errorf("%s, env %#v: inherits %v", name, env, got)
+			}
+		}
+	}
+}
+
 func TestWithEnv(t *testing.T) {
 	list := []specs.Hook{{Path: "/a"}, {Path: "/b", Env: []string{}}, {Path: "/c", Env: []string{"X=1"}}}
 	got := WithEnv(list, []string{"P=1"})

@@ -10,12 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// attributes are what a hook has of its kind.
+type attributes struct {
+	dir string // the working directory; "" is the caller's
+	env []string
+}
+
 // run runs one hook to its end.
 //
 // Only the fork happens on the calling thread. What follows, until the hook has ended, happens on another one: the
 // caller may be the container's init with its seccomp filter loaded, which need not allow poll or wait4.
-func run(h *specs.Hook, input []byte, dir string) error {
-	p, err := start(h, input, dir)
+func run(h *specs.Hook, input []byte, a attributes) error {
+	p, err := start(h, input, a)
 	if err != nil {
 		return err
 	}
@@ -47,7 +53,7 @@ type process struct {
 }
 
 // start forks and executes a hook.
-func start(h *specs.Hook, input []byte, dir string) (_ *process, err error) {
+func start(h *specs.Hook, input []byte, a attributes) (_ *process, err error) {
 	stdin, err := inputFile(input)
 	if err != nil {
 		return nil, err
@@ -75,8 +81,8 @@ func start(h *specs.Hook, input []byte, dir string) (_ *process, err error) {
 	}
 	// Not os/exec: it would need goroutines for the pipes, and give up on a hook's background processes only by a delay.
 	p.pid, _, err = syscall.StartProcess(h.Path, argv, &syscall.ProcAttr{
-		Dir:   dir,
-		Env:   h.Env,
+		Dir:   a.dir,
+		Env:   a.env,
 		Files: []uintptr{uintptr(stdin), uintptr(stdout), uintptr(stderr)},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &p.pidfd},
 	})
@@ -136,16 +142,15 @@ func inputMemory(input []byte) (int, error) {
 }
 
 // reap takes the hook's exit status.
-func (p *process) reap() (syscall.WaitStatus, error) {
+func (p *process) reap(status *syscall.WaitStatus) error {
 	for {
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(p.pid, &status, 0, nil)
+		_, err := syscall.Wait4(p.pid, status, 0, nil)
 		if err == syscall.EINTR {
 			continue
 		}
 		if errors.Is(err, syscall.ECHILD) {
-			return status, fmt.Errorf("the exit status of process %d was taken by someone else: %w", p.pid, err)
+			return fmt.Errorf("the exit status of process %d was taken by someone else: %w", p.pid, err)
 		}
-		return status, err
+		return err
 	}
 }

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -54,30 +55,45 @@ func (p *process) supervise(limit time.Duration) error {
 	}
 	ended, err := p.await(deadline)
 	if err != nil {
+		if killed := p.kill(); killed != nil {
+			return errors.Join(err, killed)
+		}
+		return errors.Join(err, p.reap(nil))
+	}
+	if !ended {
+		if err := p.kill(); err != nil {
+			return fmt.Errorf("timed out after %s: %w", limit, err)
+		}
+	}
+	var status syscall.WaitStatus
+	if err := p.reap(&status); err != nil {
 		return err
 	}
-	killed := !ended
-	if killed {
-		// The group is the hook's own and lives as long as the hook has not been reaped.
-		if err := unix.Kill(-p.pid, unix.SIGKILL); err != nil {
-			return fmt.Errorf("kill process group %d after a timeout of %s: %w", p.pid, limit, err)
-		}
-		if ended, err = p.await(time.Now().Add(killGrace)); err != nil {
-			return err
-		}
-		if !ended {
-			return fmt.Errorf("timed out after %s, and process %d can't be killed", limit, p.pid)
-		}
-	}
-	status, err := p.reap()
-	if err != nil {
-		return err
-	}
-	if killed {
+	if !ended {
 		return &TimeoutError{limit, p.output()}
 	}
 	if status != 0 {
 		return &ExitError{status, p.output()}
+	}
+	return nil
+}
+
+// kill kills the hook and its process group, and waits until the hook has ended. It may have left the group for another one
+// of its session.
+func (p *process) kill() error {
+	// Nobody else's group has this number as long as the hook has not been reaped. It may be empty by now, or have members
+	// that have become somebody else: these are what a hook leaves behind.
+	_ = unix.Kill(-p.pid, unix.SIGKILL)
+	err := unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0)
+	if err != nil && err != unix.ESRCH {
+		return fmt.Errorf("kill process %d: %w", p.pid, err)
+	}
+	ended, err := p.await(time.Now().Add(killGrace))
+	switch {
+	case err != nil:
+		return err
+	case !ended:
+		return fmt.Errorf("process %d does not end within %s of SIGKILL", p.pid, killGrace)
 	}
 	return nil
 }

@@ -47,6 +47,31 @@ hook() {
 	run ! grep -E 'evil|SECRET|HOME|OCI_RUN_SESSION' lines
 }
 
+@test "a hook without an environment has the runtime's, in the runtime's namespaces" {
+	local kind
+	for kind in prestart createRuntime createContainer poststart poststop; do
+		config --arg kind "$kind" --arg to "$bundle/$kind" \
+			'.hooks[$kind] = [{"path": "/bin/sh", "args": ["sh", "-c", "/bin/cat /proc/self/environ >\($to)"]},
+				{"path": "/bin/sh", "args": ["sh", "-c", "/bin/cat /proc/self/environ >\($to).empty"], "env": []}]'
+	done
+	config '.hooks.startContainer = [{"path": "/bin/sh", "args": ["sh", "-c", "/bin/cat /proc/self/environ >/startContainer"]},
+			{"path": "/bin/sh", "args": ["sh", "-c", "/bin/cat /proc/self/environ >/startContainer.empty"], "env": []}]
+		| .root.readonly = false | .process.env += ["COLOUR=blue"]'
+	program true
+	CALLER=us create "$id"
+	CALLER=us oci-run start "$id"
+	eventually is stopped "$id"
+	CALLER=us oci-run delete "$id"
+	for kind in prestart createRuntime poststart poststop; do
+		grep -qzx CALLER=us "$kind"
+		grep -qzx "PATH=$PATH" "$kind"
+		run ! grep -z CALLER "$kind.empty"
+	done
+	run ! grep -z CALLER createContainer
+	grep -qzx COLOUR=blue rootfs/startContainer
+	run ! grep -Ez 'CALLER|COLOUR' rootfs/startContainer.empty createContainer.empty
+}
+
 @test "a hook in the container has the caller's limits" {
 	hook createContainer "ulimit -Sn >$bundle/limit"
 	hook startContainer 'ulimit -Sn >/limit'
@@ -121,4 +146,20 @@ hook() {
 	run -1 create "$id"
 	output_has 'createRuntime hook #0'
 	no_processes
+}
+
+@test "a hook that has left its process group is killed when its time is up" {
+	command -v python3 >/dev/null || skip 'no python3 here'
+	local kind
+	for kind in createRuntime createContainer poststop; do
+		rm config.json
+		make_config
+		program true
+		config --arg kind "$kind" --arg mark "OCI_RUN_SESSION=$session" '.hooks[$kind] = [{"path": "/usr/bin/env", "args": ["env", "python3", "-c",
+			"import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(1000)"], "env": ["PATH=/usr/bin:/bin", $mark], "timeout": 1}]'
+		run oci-run run "$id"
+		output_has "$kind hook #0"
+		output_has 'timed out after 1s'
+		no_processes
+	done
 }
