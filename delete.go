@@ -19,14 +19,16 @@ var deleteCommand = cli.Command{
 }
 
 func deleteContainer(c *cli.Call) error {
-	if _, err := onlyID(c); err != nil {
+	id, err := onlyID(c)
+	if err != nil {
+		return err
+	}
+	f, err := newFactory(c)
+	if err != nil {
 		return err
 	}
 	force := c.Bool("force")
-	container, err := load(c)
-	if err == nil {
-		err = container.Delete(force)
-	}
+	err = f.Delete(id, force)
 	if force && errors.Is(err, libcontainer.ErrNotExist) {
 		return nil
 	}

@@ -62,14 +62,14 @@ func states(c *cli.Call) ([]*libcontainer.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	containers, err := f.List()
+	containers, broken, err := f.List()
 	if errors.Is(err, fs.ErrNotExist) && !c.IsSet("root") {
 		return nil, nil
 	}
-	if err != nil && containers == nil {
+	if err != nil {
 		return nil, err
 	}
-	if err != nil {
+	for _, err := range broken {
 		slog.Warn(err.Error())
 	}
 	var states []*libcontainer.State

@@ -130,7 +130,7 @@ func (c *Container) removeCgroup(cgroup *cgroups.Manager) error {
 
 // sharer finds another container that lives in this one's cgroup, by its ID: config.json may give two the same path.
 func (c *Container) sharer() string {
-	others, _ := (&Factory{Root: c.root}).List() // one that can't be read can't tell
+	others, _, _ := (&Factory{Root: c.root}).List() // one that can't be read can't tell
 	for _, other := range others {
 		if other.ID() == c.ID() || !bytes.Equal(other.record.Cgroup, c.record.Cgroup) {
 			continue

@@ -2,9 +2,7 @@ package libcontainer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
 
@@ -50,7 +48,7 @@ func (c *Container) Config() (*Config, error) {
 }
 
 // seccompFilter takes the filter that create has compiled, or compiles the profile if that
-// is not there or of another version of oci-run.
+// is not there, damaged, or of another version of oci-run.
 func seccompFilter(dir *state.Dir, profile []byte) (*seccomp.Filter, error) {
 	stored, err := dir.Filter()
 	if err == nil {
@@ -59,9 +57,7 @@ func seccompFilter(dir *state.Dir, profile []byte) (*seccomp.Filter, error) {
 			return f, nil
 		}
 	}
-	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, seccomp.ErrOtherFormat) {
-		return nil, err
-	}
+	slog.Debug("compile the seccomp profile again: " + err.Error())
 	var parsed specs.LinuxSeccomp
 	if err := specconv.Decode(profile, &parsed); err != nil {
 		return nil, err

@@ -10,7 +10,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"oci-run/libcontainer/cgroups"
@@ -44,31 +43,37 @@ func (f *Factory) Load(id string) (*Container, error) {
 	defer dir.Close()
 	record, err := dir.Record()
 	if err != nil {
-		return nil, fmt.Errorf("container %q: %w", id, err)
+		return nil, unreadable(id, err)
 	}
 	return &Container{root: f.Root, record: record}, nil
 }
 
+// unreadable says whose record it is that couldn't be read, and what can be done.
+func unreadable(id string, err error) error {
+	if _, ok := errors.AsType[*state.Unreadable](err); ok {
+		return fmt.Errorf("container %q: %w (delete --force ends and removes it)", id, err)
+	}
+	return fmt.Errorf("container %q: %w", id, err)
+}
+
 // List finds all containers, sorted by ID. One that is deleted meanwhile is left out, one
-// whose record can't be read is an error beside the others.
-func (f *Factory) List() ([]*Container, error) {
+// whose record can't be read is among the errors in broken.
+func (f *Factory) List() (found []*Container, broken []error, err error) {
 	ids, err := state.List(f.Root)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Sort(ids)
-	var found []*Container
-	var broken []error
 	for _, id := range ids {
 		c, err := f.Load(id)
 		switch {
 		case err == nil:
 			found = append(found, c)
-		case !errors.Is(err, state.ErrNotExist) && !errors.Is(err, fs.ErrNotExist):
+		case !errors.Is(err, state.ErrNotExist):
 			broken = append(broken, err)
 		}
 	}
-	return found, errors.Join(broken...)
+	return found, broken, nil
 }
 
 // ID is the container's name.
@@ -86,7 +91,7 @@ func (c *Container) refresh(dir *state.Dir) error {
 	}
 	record, err := dir.Record()
 	if err != nil {
-		return fmt.Errorf("container %q: %w", c.record.ID, err)
+		return unreadable(c.record.ID, err)
 	}
 	c.record, c.manager = record, nil
 	return nil

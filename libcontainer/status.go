@@ -59,6 +59,9 @@ func (c *Container) look(dir *state.Dir) (specs.ContainerState, error) {
 	process, alive := c.record.Init, specs.StateRunning
 	if c.record.Phase == state.Creating {
 		process, alive = c.record.Creator, specs.StateCreating
+		if process.PID == 0 && !dir.Locked() {
+			return alive, nil // a create that has not said yet who it is
+		}
 	}
 	lives, err := process.Alive()
 	switch {

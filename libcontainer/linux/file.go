@@ -56,6 +56,11 @@ func ReadFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
+	return ReadFD(fd, path)
+}
+
+// ReadFD reads a file from where its descriptor stands to its end. Errors name the path.
+func ReadFD(fd int, path string) ([]byte, error) {
 	data := make([]byte, 0, 4096)
 	for {
 		n, err := unix.Read(fd, data[len(data):cap(data)])

@@ -88,6 +88,25 @@ func (d *Dir) flock(patience time.Duration) error {
 	}
 }
 
+// held tells whether somebody else holds the lock.
+func (d *Dir) held() (bool, error) {
+	for {
+		err := unix.Flock(int(d.dir.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+		if err == nil {
+			err = unix.Flock(int(d.dir.Fd()), unix.LOCK_UN)
+		}
+		switch err {
+		case unix.EINTR:
+			continue
+		case unix.EWOULDBLOCK:
+			return true, nil
+		case nil:
+			return false, nil
+		}
+		return false, fmt.Errorf("lock %q: %w", d.path, err)
+	}
+}
+
 // holder names the process that holds the lock: the kernel tells that of each open file, in
 // /proc/PID/fdinfo, also if the file was inherited from who took the lock. Who does not wait
 // does not care.

@@ -11,7 +11,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,26 +18,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/linux"
-	"oci-run/libcontainer/oncejson"
-)
-
-// Version is the format of Record. A later format that an older binary can still read
-// keeps the number.
-const Version = 1
-
-// A Phase tells how far create came; everything else about a container's status is
-// looked up, not stored.
-type Phase string
-
-// The phases of a record.
-const (
-	Creating Phase = "creating" // intent: side effects may exist, or only some of them
-	Created  Phase = "created"  // create succeeded
 )
 
 // Errors that callers and engines tell apart. Engines look for these words.
@@ -54,49 +37,6 @@ type Process struct {
 	StartTime uint64 `json:"start_time"` // clock ticks since boot, proc(5) stat field 22
 }
 
-// Record is what is remembered of a container.
-type Record struct {
-	Version     int               `json:"version"`
-	ID          string            `json:"id"`
-	Phase       Phase             `json:"phase"`
-	OCIVersion  string            `json:"oci_version"`
-	Bundle      string            `json:"bundle"`
-	Rootfs      string            `json:"rootfs"`
-	Created     time.Time         `json:"created"`
-	Creator     Process           `json:"creator"` // the create or run command
-	Init        Process           `json:"init"`    // the container's process; pid 0 while there is none
-	Cgroup      json.RawMessage   `json:"cgroup,omitempty"`
-	IntelRdt    string            `json:"intel_rdt,omitempty"`  // resctrl group made by us
-	SharedPID   bool              `json:"shared_pid,omitempty"` // no pid namespace of its own
-	Poststart   bool              `json:"poststart,omitempty"`  // config.json has poststart hooks
-	Poststop    bool              `json:"poststop,omitempty"`   // config.json has poststop hooks
-	Annotations map[string]string `json:"annotations,omitempty"`
-	Stdio       []string          `json:"stdio,omitempty"`   // of the container's process: "pipe:[INODE]" or "" for 0, 1 and 2; none without pipes
-	TimeNS      bool              `json:"time_ns,omitempty"` // CRIU has restored it into a time namespace
-
-	file fileID // state.json, once it is written
-}
-
-// fileID tells one state.json from another, as each is written once.
-type fileID struct {
-	inode uint64
-	mtime unix.Timespec
-}
-
-// identify looks at the state.json that stands in the directory now.
-func (d *Dir) identify() (id fileID) {
-	var st unix.Stat_t
-	if unix.Stat(filepath.Join(d.path, recordName), &st) == nil {
-		id = fileID{st.Ino, st.Mtim}
-	}
-	return id
-}
-
-// Current tells whether r is what Record would return, without reading it.
-func (d *Dir) Current(r *Record) bool {
-	return r.file != fileID{} && r.file == d.identify()
-}
-
 // The names inside a container's directory.
 const (
 	recordName = "state.json"
@@ -104,6 +44,9 @@ const (
 	configName = "config.json"
 	filterName = "seccomp.bpf"
 	startName  = "start.sock"
+	notifyName = "notify" // package sdnotify's
+
+	stagedSuffix = ".new" // of a record that is being written
 )
 
 // Dir is a container's directory. If it was locked, it stays locked until Close.
@@ -178,7 +121,7 @@ func Open(root, id string) (*Dir, error) {
 	}
 	d := &Dir{ID: id, path: filepath.Join(root, id)}
 	var err error
-	if d.dir, err = linux.Open(d.path, unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
+	if d.dir, err = linux.Open(d.path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0); err != nil {
 		return nil, d.missing(err)
 	}
 	return d, nil
@@ -201,10 +144,13 @@ func (d *Dir) linked() error {
 	return nil
 }
 
-// missing turns "no such file" into ErrNotExist.
+// missing turns an error that says that there is no such directory into ErrNotExist.
 func (d *Dir) missing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %q", ErrNotExist, d.ID)
+	case errors.Is(err, unix.ENOTDIR):
+		return fmt.Errorf("%w: %q is not a directory", ErrNotExist, d.path)
 	}
 	return err
 }
@@ -212,115 +158,15 @@ func (d *Dir) missing(err error) error {
 // Close releases the lock, if held.
 func (d *Dir) Close() error { return d.dir.Close() }
 
+// Locked tells whether the lock is ours.
+func (d *Dir) Locked() bool { return d.locked }
+
 // File is the open, perhaps locked directory. A process that inherits it holds the lock
 // until it closes it too.
 func (d *Dir) File() *os.File { return d.dir }
 
 // Path is the directory's absolute path.
 func (d *Dir) Path() string { return d.path }
-
-// Record reads the record. A directory without one belongs to a create that has only
-// just begun, or was killed there: it reads as an empty record in phase Creating.
-func (d *Dir) Record() (*Record, error) {
-	for _, name := range [...]string{recordName, intentName, recordName} { // the last for a commit meanwhile
-		id := d.identify()
-		raw, err := linux.ReadFile(filepath.Join(d.path, name))
-		if err == nil {
-			r, err := decode(raw)
-			if err == nil && name == recordName {
-				r.file = id
-			}
-			return r, err
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	if err := d.linked(); err != nil {
-		return nil, err
-	}
-	return &Record{Version: Version, ID: d.ID, Phase: Creating}, nil
-}
-
-func decode(raw []byte) (*Record, error) {
-	r := &Record{}
-	if err := oncejson.Decode(raw, r); err != nil {
-		return nil, fmt.Errorf("parse %q: %w", recordName, err)
-	}
-	if r.Version != Version {
-		return nil, fmt.Errorf("parse %q: version %d is not the version %d that this oci-run knows", recordName, r.Version, Version)
-	}
-	return r, nil
-}
-
-// Save writes the record of its phase atomically. That of phase Created counts in place
-// of the other.
-func (d *Dir) Save(r *Record) error {
-	if err := d.Stage(r); err != nil {
-		return err
-	}
-	return d.Commit(r)
-}
-
-// Stage is the part of Save that can be done before it is known whether the record will
-// come true.
-func (d *Dir) Stage(r *Record) error {
-	r.Version = Version
-	raw, err := oncejson.Encode(r)
-	if err != nil {
-		return fmt.Errorf("encode %q: %w", recordName, err)
-	}
-	return linux.WriteFile(d.file(r.Phase)+".new", raw, 0o600)
-}
-
-// Commit is the rest of Save, for a record that was staged.
-func (d *Dir) Commit(r *Record) error {
-	path := d.file(r.Phase)
-	if err := linux.Rename(path+".new", path); err != nil {
-		return err
-	}
-	if r.Phase == Created {
-		r.file = d.identify()
-	}
-	return nil
-}
-
-// Settle removes the record of phase Creating once it counts no longer.
-func (d *Dir) Settle() error {
-	err := os.Remove(d.file(Creating))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// file is where the record of a phase is kept.
-func (d *Dir) file(p Phase) string {
-	if p == Creating {
-		return filepath.Join(d.path, intentName)
-	}
-	return filepath.Join(d.path, recordName)
-}
-
-// SaveConfig keeps a verbatim copy of config.json: the bundle may change after create.
-func (d *Dir) SaveConfig(raw []byte) error {
-	return linux.WriteFile(filepath.Join(d.path, configName), raw, 0o600)
-}
-
-// SaveFilter keeps the compiled seccomp filter, in a form of package seccomp's.
-func (d *Dir) SaveFilter(raw []byte) error {
-	return linux.WriteFile(filepath.Join(d.path, filterName), raw, 0o600)
-}
-
-// Filter returns what SaveFilter has kept, or fs.ErrNotExist.
-func (d *Dir) Filter() ([]byte, error) {
-	return linux.ReadFile(filepath.Join(d.path, filterName))
-}
-
-// Config returns the config.json that the container was created with.
-func (d *Dir) Config() ([]byte, error) {
-	return linux.ReadFile(filepath.Join(d.path, configName))
-}
 
 // Remove deletes the directory and what is in it, the records last: what is killed on the
 // way can be deleted again. If another command has removed it meanwhile, nothing is left to do: what
@@ -346,7 +192,7 @@ func (d *Dir) Remove() error {
 		if !slices.Contains(names, name) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(filepath.Join(d.path, name)); err != nil { // a damaged one may be a directory
 			return err
 		}
 	}
