@@ -20,7 +20,7 @@ func Openat2(dirfd int, path string, flags, mode, resolve uint64) (int, error) {
 				return -1, err
 			}
 		default:
-			return fd, err
+			return fd, NameCall("openat2", err)
 		}
 	}
 }

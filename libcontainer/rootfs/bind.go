@@ -1,12 +1,14 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/idmap"
 	"oci-run/libcontainer/linux"
 )
 
@@ -121,7 +123,7 @@ func applyAttr(fd int, wish Flags) error {
 		attr.Attr_clr |= unix.MOUNT_ATTR__ATIME | unix.MOUNT_ATTR_NODIRATIME&^attr.Attr_set
 	}
 	err := linux.MountSetattr(fd, 0, &attr)
-	if err != unix.EPERM { //nolint:errorlint // a bare errno
+	if !errors.Is(err, unix.EPERM) {
 		return err
 	}
 	has, errHas := flagsOf(fd)
@@ -184,8 +186,14 @@ func (f *FS) protectCgroups(source int, m *Mount) error {
 	return linux.MountSetattr(source, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 }
 
+// inUserNamespace tells whether init is in a user namespace: the container's, or one that the runtime itself was started in.
+// Only there may a copy of what the host has stand for a filesystem that the kernel refuses. Elsewhere it refuses for reasons
+// that a copy would go around.
+func (f *FS) inUserNamespace() bool { return f.plan.UserNS || idmap.InUserNamespace() }
+
 // bindSys shows the host's /sys where a sysfs of the container's own isn't allowed: in a user namespace that doesn't own
-// the network namespace.
+// the network namespace. What is mounted below the host's, and can't be left out, is read-only in any case: a sysfs would be
+// empty there.
 func (f *FS) bindSys(m *Mount, target int) error {
 	b := *m
 	b.Kind, b.Source, b.Recursive, b.Given = Bind, "/sys", true, true
@@ -194,5 +202,8 @@ func (f *FS) bindSys(m *Mount, target int) error {
 		return fmt.Errorf("%w (bind source %q in its place: %w)", unix.EPERM, b.Source, err)
 	}
 	defer unix.Close(fd)
+	if err := linux.MountSetattr(fd, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return fmt.Errorf("make bind source %q read-only: %w", b.Source, err)
+	}
 	return f.attachBind(fd, target, &b)
 }

@@ -54,8 +54,8 @@ func (f *FS) mountUnified(m *Mount, h *Hierarchy, target int) error {
 	fresh := *m
 	fresh.Type = "cgroup2"
 	fd, err := f.detached(&fresh, Param{})
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY) {
-		return f.bindCgroup(m, h.visible(f.plan), target)
+	if source := h.visible(f.plan); source != "" && f.copiable(err) {
+		return f.bindCgroup(m, source, target)
 	}
 	if err != nil {
 		return err
@@ -67,10 +67,15 @@ func (f *FS) mountUnified(m *Mount, h *Hierarchy, target int) error {
 	return attach(fd, target)
 }
 
-// visible is what a copy shows: where there should have been a cgroup namespace the container's own cgroup, otherwise
-// the whole, in which the paths of /proc/self/cgroup are.
+// copiable tells whether a copy of the host's mount may take the place of a new one that was refused.
+func (f *FS) copiable(err error) bool {
+	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EPERM) && f.inUserNamespace()
+}
+
+// visible is what a copy shows: with a cgroup namespace the container's own cgroup, "" if it has none, otherwise the whole,
+// in which the paths of /proc/self/cgroup are.
 func (h *Hierarchy) visible(p *Plan) string {
-	if p.CgroupNS && h.Path != "" {
+	if p.CgroupNS {
 		return h.Path
 	}
 	return h.Mount
@@ -188,12 +193,8 @@ func (f *FS) mountHierarchy(m *Mount, h *Hierarchy, dir int) error {
 }
 
 func (f *FS) attachHierarchy(m *Mount, h *Hierarchy, target int) error {
-	own := h.Path
-	if own == "" {
-		own = h.Mount
-	}
 	if !f.plan.CgroupNS {
-		return f.bindCgroup(m, own, target)
+		return f.bindCgroup(m, orElse(h.Path, h.Mount), target)
 	}
 	fresh := Mount{Kind: Cgroup, Type: "cgroup", Source: "cgroup", Attr: m.Attr, Propagation: m.Propagation, Rec: m.Rec}
 	fresh.Attr.Set |= unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
@@ -205,8 +206,12 @@ func (f *FS) attachHierarchy(m *Mount, h *Hierarchy, target int) error {
 	}
 	fd, err := f.detached(&fresh, Param{})
 	if err != nil {
-		// A hierarchy with options that aren't known here (noprefix) can only be copied.
-		if bindErr := f.bindCgroup(m, own, target); bindErr != nil {
+		// A hierarchy with options that aren't known here (noprefix) can only be copied. Without a cgroup of its own in it
+		// the container would see all.
+		if h.Path == "" {
+			return err
+		}
+		if bindErr := f.bindCgroup(m, h.Path, target); bindErr != nil {
 			return errors.Join(err, bindErr)
 		}
 		return nil

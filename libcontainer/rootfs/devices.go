@@ -122,7 +122,7 @@ func (f *FS) device(dev int, own bool, d *Device) error {
 		}
 		return d.verify(dir, name, true)
 	case unix.EPERM:
-		return f.bindDevice(dir, name, d)
+		return f.bindRefused(dir, name, d)
 	case unix.EEXIST:
 		err := d.verify(dir, name, false)
 		if errors.Is(err, errPlainFile) && d.Pointer == "" {
@@ -228,6 +228,28 @@ func (d *Device) match(fd int) error {
 			unix.Major(at.rdev), unix.Minor(at.rdev), d.Major, d.Minor)
 	}
 	return nil
+}
+
+// bindRefused shows the host's node where making one isn't allowed: if the configuration has it, and a user namespace is not
+// the reason, only one that lets nobody do more than the configured one.
+func (f *FS) bindRefused(dir int, name string, d *Device) error {
+	if d.Pointer == "" || f.inUserNamespace() {
+		return f.bindDevice(dir, name, d)
+	}
+	source, err := d.hostNode()
+	if err != nil {
+		return fmt.Errorf("mknod: %w (and the host's cannot stand in: %w)", unix.EPERM, err)
+	}
+	defer unix.Close(source)
+	var st unix.Stat_t
+	if err := unix.Fstat(source, &st); err != nil {
+		return err
+	}
+	if st.Mode&^d.Mode&0o777 != 0 || int(st.Uid) != d.UID || int(st.Gid) != d.GID {
+		return fmt.Errorf("mknod: %w (and the host's cannot stand in: it has mode %#o and owner %d:%d, not %#o and %d:%d)",
+			unix.EPERM, st.Mode&0o777, st.Uid, st.Gid, d.Mode&0o777, d.UID, d.GID)
+	}
+	return f.bindDevice(dir, name, d)
 }
 
 // bindDevice shows the host's node. Its mode and owner are the host's, and stay so.

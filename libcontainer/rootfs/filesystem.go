@@ -53,7 +53,7 @@ func (f *FS) mountFilesystem(i int, m *Mount) error {
 	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
 		fd, err = f.withoutGroup(m, err)
 	}
-	if errors.Is(err, unix.EPERM) && m.Kind == Sysfs {
+	if errors.Is(err, unix.EPERM) && m.Kind == Sysfs && f.inUserNamespace() {
 		return f.bindSys(m, target)
 	}
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 // legacy tells that a mount takes mount(2): a parameter is longer than fsconfig(2) takes, as the lower directories of an
@@ -48,7 +50,7 @@ func (f *FS) mountLegacy(i int, m *Mount, target int, extra Param) error {
 		flags &^= unix.MS_RDONLY
 	}
 	if err := unix.Mount(m.name(), ".", m.Type, uintptr(flags), f.legacyData(m, extra)); err != nil {
-		return err
+		return linux.NameCall("mount", err)
 	}
 	// The new mount is only to be had by its path. If that leads elsewhere now, somebody is at it.
 	fd, err := f.lookup(m.Destination, 0)

@@ -43,23 +43,6 @@ func (f *FS) mount(i int, m *Mount) error {
 	}
 }
 
-// hint says what the kernel may mean by an error, "" if that is not known.
-func (f *FS) hint(m *Mount, err error) string {
-	if errors.Is(err, unix.ENODEV) && m.Kind != Bind {
-		return fmt.Sprintf(" (the kernel has no filesystem %q)", m.Type)
-	}
-	if !errors.Is(err, unix.EPERM) || !f.plan.UserNS {
-		return ""
-	}
-	switch m.Kind {
-	case Proc:
-		return " (a user namespace can mount proc only with a pid namespace of its own)"
-	case Mqueue:
-		return " (a user namespace can mount mqueue only with an ipc namespace of its own)"
-	}
-	return ""
-}
-
 // attach puts a detached mount at an open place.
 func attach(mount, target int) error {
 	err := linux.MoveMount(mount, target)

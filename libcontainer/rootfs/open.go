@@ -102,7 +102,7 @@ func (f *FS) isolate() error {
 		flags = unix.MS_PRIVATE | unix.MS_REC
 	}
 	if err := unix.Mount("", "/", "", flags, ""); err != nil {
-		return fmt.Errorf("change the propagation of %q: %w", "/", err)
+		return fmt.Errorf("change the propagation of %q: %w", "/", linux.NameCall("mount", err))
 	}
 	if !f.plan.shared() {
 		return nil
@@ -120,7 +120,7 @@ func isolateMountOf(dir string) error {
 			return nil
 		}
 		if err != unix.EINVAL || dir == "/" { //nolint:errorlint // a bare errno
-			return fmt.Errorf("change the propagation of %q: %w", dir, err)
+			return fmt.Errorf("change the propagation of %q: %w", dir, linux.NameCall("mount", err))
 		}
 		dir = filepath.Dir(dir)
 	}

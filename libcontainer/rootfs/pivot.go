@@ -38,10 +38,7 @@ func (f *FS) pivot() error {
 		return fmt.Errorf("chdir to the root: %w", err)
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
-		if errors.Is(err, unix.EINVAL) {
-			err = fmt.Errorf("%w (a root in an initramfs can't be pivoted, --no-pivot is for that)", err)
-		}
-		return fmt.Errorf("pivot_root: %w", err)
+		return fmt.Errorf("pivot_root: %w%s", err, whyUnpivotable(old, err))
 	}
 	// Which of the two roots, now on top of each other, "." is, no documentation promises.
 	if err := unix.Fchdir(old); err != nil {
@@ -54,9 +51,27 @@ func (f *FS) pivot() error {
 		}
 	}
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("unmount the old root: %w", err)
+		return fmt.Errorf("unmount the old root: %w", linux.NameCall("umount2", err))
 	}
 	return chdirRoot()
+}
+
+// whyUnpivotable explains why the runtime's own root can't be exchanged: pivot_root(2).
+func whyUnpivotable(old int, err error) string {
+	if !errors.Is(err, unix.EINVAL) {
+		return ""
+	}
+	var st unix.Statx_t
+	if unix.Statx(old, "", unix.AT_EMPTY_PATH, unix.STATX_INO, &st) == nil &&
+		st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
+		return " (the runtime's own root is a mere directory, as after chroot: --no-pivot is for that)"
+	}
+	for _, memory := range [...]int64{unix.RAMFS_MAGIC, unix.TMPFS_MAGIC} {
+		if is, err := isFS(old, memory); err == nil && is {
+			return " (a root in an initramfs can't be pivoted, --no-pivot is for that)"
+		}
+	}
+	return ""
 }
 
 func chdirRoot() error {

@@ -34,6 +34,7 @@ type Plan struct {
 	MountNS       bool // the container has a mount namespace of its own; if not, it only gets a chroot
 	UserNS        bool // it has a user namespace of its own
 	CgroupNS      bool // it has a cgroup namespace of its own
+	PIDNS, IPCNS  NamespaceUse
 	Label         string
 	Mounts        []Mount
 	SetupDev      bool // /dev is the runtime's to fill
@@ -47,6 +48,23 @@ type Plan struct {
 	Cgroups []Hierarchy
 	// Prepared says which mounts [Prepare] has made, by their index in Mounts.
 	Prepared []int
+}
+
+// NamespaceUse says where a namespace of the container's comes from.
+type NamespaceUse uint8
+
+// The uses of a namespace.
+const (
+	NoNamespace     NamespaceUse = iota // the runtime's stays
+	NewNamespace                        // made for the container, by its user namespace if it has one
+	JoinedNamespace                     // given by path
+)
+
+func useOf(ns specs.LinuxNamespace) NamespaceUse {
+	if ns.Path != "" {
+		return JoinedNamespace
+	}
+	return NewNamespace
 }
 
 // Kind says how a mount is made.
@@ -116,6 +134,10 @@ func NewPlan(spec *specs.Spec, o Options) (*Plan, error) {
 			p.UserNS = true
 		case specs.CgroupNamespace:
 			p.CgroupNS = true
+		case specs.PIDNamespace:
+			p.PIDNS = useOf(ns)
+		case specs.IPCNamespace:
+			p.IPCNS = useOf(ns)
 		}
 	}
 	p.Label = linux.MountLabel

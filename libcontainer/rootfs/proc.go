@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,7 +18,7 @@ type Procfs struct{ dir *os.File }
 // is to be called before [FS.Pivot]: in a user namespace the kernel allows it only as long as a complete one is in sight.
 func (f *FS) OpenProc(whole bool) (*Procfs, error) {
 	fd, err := freshProc(whole)
-	if err == unix.EPERM { //nolint:errorlint // a bare errno
+	if errors.Is(err, unix.EPERM) {
 		// The pid namespace isn't the user namespace's own. The host's /proc can't be reached by the container either.
 		fd, err = hostProc()
 	}

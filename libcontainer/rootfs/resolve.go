@@ -169,7 +169,7 @@ func placeOf(fd int) (place, error) {
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW,
 		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_INO|unix.STATX_MNT_ID, &st)
 	if err != nil {
-		return place{}, fmt.Errorf("statx: %w", err)
+		return place{}, fmt.Errorf("stat: %w", linux.NameCall("statx", err))
 	}
 	return place{
 		mount: st.Mnt_id, ino: st.Ino, dev: unix.Mkdev(st.Dev_major, st.Dev_minor),

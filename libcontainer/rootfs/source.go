@@ -70,7 +70,7 @@ func cloneSource(m *Mount, mountNS, userNS *os.File) (*os.File, error) {
 		return nil, err
 	}
 	if userNS != nil {
-		if err := mapIDs(fd, m, userNS); err != nil {
+		if err := mapIDs(fd, m, userNS, false); err != nil {
 			unix.Close(fd)
 			return nil, err
 		}
@@ -78,8 +78,9 @@ func cloneSource(m *Mount, mountNS, userNS *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), m.Source), nil
 }
 
-// mapIDs gives a detached mount the id mapping of a user namespace, mount_setattr(2).
-func mapIDs(fd int, m *Mount, userNS *os.File) error {
+// mapIDs gives a detached mount the id mapping of a user namespace, mount_setattr(2). contained tells that the filesystem is
+// of a user namespace.
+func mapIDs(fd int, m *Mount, userNS *os.File, contained bool) error {
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(userNS.Fd())}
 	err := linux.MountSetattr(fd, recursion(m.IDMap.Recursive), &attr)
 	switch {
@@ -87,7 +88,7 @@ func mapIDs(fd int, m *Mount, userNS *os.File) error {
 		return nil
 	case errors.Is(err, unix.EINVAL):
 		err = fmt.Errorf("%w (the filesystem may not support idmapped mounts)", err)
-	case errors.Is(err, unix.EPERM) && m.Kind != Bind:
+	case errors.Is(err, unix.EPERM) && contained:
 		err = fmt.Errorf("%w (a container with a user namespace can only have bind mounts idmapped)", err)
 	}
 	return fmt.Errorf("map its ids: %w", err)
@@ -107,5 +108,5 @@ func (f *FS) mapIDs(i, fd int, m *Mount) error {
 		return fmt.Errorf("map its ids: %w", err)
 	}
 	defer userNS.Close()
-	return mapIDs(fd, m, userNS)
+	return mapIDs(fd, m, userNS, f.plan.UserNS)
 }
