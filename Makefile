@@ -88,6 +88,7 @@ test-packages: ## install the Debian packages that the tests use (only as root, 
 .PHONY: test-unit
 test-unit: build ## Go tests, with the race detector where a C compiler is
 	tests/unit $(TAGS) ./...
+	cd tests/oracle && ../unit $(TAGS) ./...
 	tests/emulated
 
 .PHONY: test-integration

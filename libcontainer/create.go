@@ -197,9 +197,17 @@ func (c *creation) makeCgroup() error {
 	if len(c.plan.cgroup.Hierarchies()) == planned {
 		return nil
 	}
-	var err error
-	c.record.Cgroup, err = oncejson.Encode(c.plan.cgroup.Record())
-	return err
+	return c.recordCgroup()
+}
+
+// recordCgroup puts into the record what has become of the cgroup since it was planned.
+func (c *creation) recordCgroup() error {
+	cgroup, err := oncejson.Encode(c.plan.cgroup.Record())
+	if err != nil {
+		return fmt.Errorf("encode the cgroup record: %w", err)
+	}
+	c.record.Cgroup = cgroup
+	return nil
 }
 
 // visibleCgroups is what a mount of type cgroup shows.
@@ -280,6 +288,11 @@ func (c *creation) seal() string {
 func (c *creation) confine() error {
 	if err := c.plan.cgroup.Join(c.init.PID); err != nil {
 		return err
+	}
+	if c.plan.cgroup.Record().Invocation != "" {
+		if err := c.recordCgroup(); err != nil {
+			return err
+		}
 	}
 	crashPoint("joined")
 	if err := c.plan.cgroup.Configure(); err != nil {
@@ -474,5 +487,5 @@ func (c *creation) undo() error {
 	if errors.Is(c.dir.Linked(), state.ErrNotExist) {
 		return returned // a forced delete has undone the rest, and another container may have the name by now
 	}
-	return errors.Join(returned, (&Container{root: c.factory.Root, record: c.record}).destroy(c.dir, specs.StateStopped))
+	return errors.Join(returned, (&Container{c.factory.Root, c.record, c.plan.cgroup}).destroy(c.dir, specs.StateStopped))
 }

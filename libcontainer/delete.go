@@ -1,7 +1,7 @@
 package libcontainer
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,16 +71,19 @@ func (c *Container) endProcesses(status specs.ContainerState) error {
 	if err != nil {
 		return err
 	}
+	given := false
 	if cgroup != nil && (c.record.SharedPID || c.record.Phase == state.Creating || status == Paused) {
-		if err := cgroup.Kill(); err != nil {
-			return err
+		if given = c.given(cgroup); !given {
+			if err := cgroup.Kill(); err != nil {
+				return err
+			}
 		}
 	}
 	crashPoint("emptied")
 	if err := c.endInit(cgroup); err != nil {
 		return err
 	}
-	if cgroup == nil {
+	if cgroup == nil || given {
 		return nil
 	}
 	return c.removeCgroup(cgroup)
@@ -118,8 +121,7 @@ func (c *Container) removeCgroup(cgroup *cgroups.Manager) error {
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}
-	if other := c.sharer(); other != "" {
-		slog.Warn(fmt.Sprintf("the cgroup of container %q is also that of %q, and left to it", c.record.ID, other))
+	if c.given(cgroup) {
 		return nil
 	}
 	if err := cgroup.Kill(); err != nil {
@@ -128,11 +130,26 @@ func (c *Container) removeCgroup(cgroup *cgroups.Manager) error {
 	return cgroup.Destroy(deadTime)
 }
 
-// sharer finds another container that lives in this one's cgroup, by its ID: config.json may give two the same path.
-func (c *Container) sharer() string {
+// given tells whether the cgroup is another container's by now, whose processes are not to be killed: config.json may give two the
+// same path, and the scope or directory of one that has ended is free to be taken.
+func (c *Container) given(cgroup *cgroups.Manager) bool {
+	if lives, err := c.record.Init.Alive(); lives || err != nil {
+		return false
+	}
+	other := c.sharer(cgroup)
+	if foreign, err := cgroup.Foreign(); other == "" && (!foreign || err != nil) { // whom systemd can't be asked about is not another's
+		return false
+	}
+	slog.Warn(fmt.Sprintf("the cgroup of container %q is another container's now (%s), and left to it", c.record.ID, cmp.Or(other, "with another --root")))
+	return true
+}
+
+// sharer finds another container that lives in this one's cgroup, by its ID.
+func (c *Container) sharer(cgroup *cgroups.Manager) string {
 	others, _, _ := (&Factory{Root: c.root}).List() // one that can't be read can't tell
 	for _, other := range others {
-		if other.ID() == c.ID() || !bytes.Equal(other.record.Cgroup, c.record.Cgroup) {
+		its, err := other.cgroup()
+		if other.ID() == c.ID() || err != nil || its == nil || !its.Shares(cgroup) {
 			continue
 		}
 		if lives, err := other.record.Init.Alive(); lives || err != nil {

@@ -133,7 +133,10 @@ func (r *restoration) confine(pid int) error {
 	if err := cgroup.Limit(); err != nil {
 		return err
 	}
-	err := r.plan.resctrl.Create(pid)
+	err := r.recordCgroup()
+	if err == nil {
+		err = r.plan.resctrl.Create(pid)
+	}
 	r.record.IntelRdt = r.plan.resctrl.Makes()
 	return err
 }

@@ -46,7 +46,7 @@ func annotatedProperties(annotations map[string]string) ([]systemd.Property, err
 		if _, ok := slices.BinarySearch(annotated[:], name); !ok {
 			return nil, specconv.Fieldf(at, "systemd property %q is none that an annotation may set", name)
 		}
-		out = append(out, systemd.Property{Name: name, Value: value})
+		out = append(out, systemd.Property{Name: name, Value: value, At: at})
 	}
 	slices.SortFunc(out, func(a, b systemd.Property) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil

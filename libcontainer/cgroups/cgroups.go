@@ -41,9 +41,10 @@ type Options struct {
 type Record struct {
 	Driver      string      `json:"driver"`
 	Mode        Mode        `json:"mode"`
-	Unit        string      `json:"unit,omitempty"`     // systemd: the scope's name
-	Slice       string      `json:"slice,omitempty"`    // systemd: the slice it is in
-	Rootless    bool        `json:"rootless,omitempty"` // see Options
+	Unit        string      `json:"unit,omitempty"`       // systemd: the scope's name
+	Slice       string      `json:"slice,omitempty"`      // systemd: the slice it is in
+	Invocation  string      `json:"invocation,omitempty"` // systemd: what no later scope of that name has
+	Rootless    bool        `json:"rootless,omitempty"`   // see Options
 	Hierarchies []Hierarchy `json:"hierarchies,omitempty"`
 }
 
@@ -57,6 +58,7 @@ type Manager struct {
 	pid       int                // the process that joined
 	owner     int                // who gets the cgroup, or -1
 	annotated []systemd.Property // properties of the unit that annotations ask for
+	mute      bool               // systemd did not answer in time
 	plan      *plan              // nil if opened from a record
 }
 
@@ -131,6 +133,18 @@ func (m *Manager) Mode() Mode { return m.record.Mode }
 
 // Hierarchies lists the container's cgroup in each hierarchy; empty if it has none.
 func (m *Manager) Hierarchies() []Hierarchy { return m.record.Hierarchies }
+
+// Shares tells whether two containers have a cgroup in common.
+func (m *Manager) Shares(o *Manager) bool {
+	for i := range m.record.Hierarchies {
+		for j := range o.record.Hierarchies {
+			if m.record.Hierarchies[i].Dir() == o.record.Hierarchies[j].Dir() {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // Path gives the directory of the container's cgroup for a v1 controller; "" is the unified hierarchy, which on a pure
 // v2 host holds every controller. The result is "" if there is none.

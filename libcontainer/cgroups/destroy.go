@@ -2,6 +2,8 @@ package cgroups
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -13,9 +15,13 @@ func populated(events string) bool { return strings.Contains(events, "populated 
 // Destroy removes the container's cgroups and the ones that it made below. It waits for processes that are just dying,
 // as long as patience, and kills nothing: with processes in a cgroup, the error wraps unix.EBUSY. What doesn't exist is no error.
 func (m *Manager) Destroy(patience time.Duration) error {
-	var err error
-	if m.record.Driver == DriverSystemd {
-		err = m.stopUnit()
+	var err, stop error
+	if m.record.Driver == DriverSystemd && len(m.record.Hierarchies) > 0 {
+		var foreign bool
+		if foreign, stop = m.stopUnit(); foreign {
+			slog.Warn(fmt.Sprintf("systemd unit %q is another container's now, and left to it", m.record.Unit))
+			return nil
+		}
 	}
 	deadline := time.Now().Add(patience)
 	for i := range m.record.Hierarchies {
@@ -28,7 +34,11 @@ func (m *Manager) Destroy(patience time.Duration) error {
 		}
 		crashPoint("removed")
 	}
-	return err
+	if stop != nil && err == nil && !m.Exists() {
+		slog.Warn("the cgroup was removed without systemd: " + stop.Error()) // which sees that it is empty
+		return nil
+	}
+	return errors.Join(stop, err)
 }
 
 // remove removes a cgroup with all below it.

@@ -3,8 +3,11 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -101,27 +104,56 @@ func expandSlice(slice string) (string, error) {
 
 // managerCgroup asks the user's manager which cgroup it manages.
 func (m *Manager) managerCgroup() (string, error) {
-	c, err := systemd.Dial(m.record.Rootless)
+	c, err := m.dial()
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	return c.ManagerString("ControlGroup")
+	group, err := c.ManagerString("ControlGroup")
+	return group, m.heard(err)
+}
+
+// How long a command waits for systemd, and for one that didn't answer before, so that it is waited for once. Starting a unit takes
+// milliseconds, but seconds were seen on busy hosts, and during a daemon-reload systemd answers nobody.
+const (
+	systemdTimeout = 20 * time.Second
+	muteTimeout    = 500 * time.Millisecond
+)
+
+// dial connects to the manager that has the unit.
+func (m *Manager) dial() (*systemd.Conn, error) {
+	timeout := systemdTimeout
+	if m.mute {
+		timeout = muteTimeout
+	}
+	c, err := systemd.Dial(m.record.Rootless, timeout)
+	return c, m.heard(err)
+}
+
+// heard remembers of an answer of systemd's if there was none: what undoes the rest won't wait for it as long.
+func (m *Manager) heard(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		m.mute = true
+	}
+	return err
 }
 
 // startUnit has systemd make the scope with a process in it, and prepares what systemd doesn't.
 func (m *Manager) startUnit(pid int) error {
-	properties, err := m.startProperties(pid)
+	properties, err := m.startProperties()
 	if err != nil {
 		return err
 	}
-	c, err := systemd.Dial(m.record.Rootless)
+	c, err := m.dial()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := c.StartUnit(m.record.Unit, properties); err != nil {
-		return err
+	if m.record.Invocation, err = c.StartUnit(m.record.Unit, pid, properties); err != nil {
+		if systemd.Exists(err) {
+			m.record.Hierarchies = nil // they are another container's, for undoing this one to leave alone
+		}
+		return m.heard(blameAnnotation(err))
 	}
 	for i := range m.record.Hierarchies {
 		h := &m.record.Hierarchies[i]
@@ -137,6 +169,14 @@ func (m *Manager) startUnit(pid int) error {
 		}
 	}
 	return nil
+}
+
+// blameAnnotation gives the error about a property that an annotation asks for the annotation's place.
+func blameAnnotation(err error) error {
+	if old := (*systemd.OldError)(nil); errors.As(err, &old) {
+		return specconv.Field(old.At, err)
+	}
+	return err
 }
 
 func mkdirAll(h *Hierarchy) error {
@@ -155,7 +195,7 @@ func mkdirAll(h *Hierarchy) error {
 
 // startProperties are the properties that the scope begins with. Delegate keeps systemd's hands off what is below. A scope that
 // fails stays for people to look at until the container is deleted.
-func (m *Manager) startProperties(pid int) ([]systemd.Property, error) {
+func (m *Manager) startProperties() ([]systemd.Property, error) {
 	io := "IOAccounting"
 	if m.record.Mode != V2 {
 		io = "BlockIOAccounting"
@@ -164,7 +204,6 @@ func (m *Manager) startProperties(pid int) ([]systemd.Property, error) {
 		{Name: "Description", Value: "oci-run container " + strings.TrimSuffix(m.record.Unit, ".scope")},
 		{Name: "Slice", Value: m.record.Slice},
 		{Name: "Delegate", Value: true},
-		{Name: "PIDs", Value: []uint32{uint32(pid)}},
 		{Name: "MemoryAccounting", Value: true},
 		{Name: "CPUAccounting", Value: true},
 		{Name: io, Value: true},
@@ -216,12 +255,12 @@ func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
 	if properties = append(properties, more...); len(properties) == 0 {
 		return nil
 	}
-	c, err := systemd.Dial(m.record.Rootless)
+	c, err := m.dial()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return c.SetProperties(m.record.Unit, properties)
+	return m.heard(c.SetProperties(m.record.Unit, properties))
 }
 
 // Attaches tells whether ExecAttach can do what the kernel refuses the caller.
@@ -238,7 +277,7 @@ func (m *Manager) ExecAttach(below map[string]string, pid, init int) error {
 	if err != nil || len(dirs) == 0 {
 		return err
 	}
-	c, err := systemd.Dial(m.record.Rootless)
+	c, err := m.dial()
 	if err != nil {
 		return err
 	}
@@ -257,15 +296,36 @@ func (m *Manager) ExecAttach(below map[string]string, pid, init int) error {
 	return attach(h.Mount + is[0].path)
 }
 
-// stopUnit has systemd end the scope, and forget it. One whose cgroup is gone has ended by itself.
-func (m *Manager) stopUnit() error {
-	c, err := systemd.Dial(m.record.Rootless)
+// Foreign tells whether the container's scope has ended, and another container has one of the same name now. Only systemd knows.
+func (m *Manager) Foreign() (bool, error) {
+	if m.record.Invocation == "" || !m.Exists() {
+		return false, nil
+	}
+	c, err := m.dial()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer c.Close()
-	if !m.Exists() {
-		return c.ForgetUnit(m.record.Unit)
+	foreign, err := c.Foreign(m.record.Unit, m.record.Invocation)
+	return foreign, m.heard(err)
+}
+
+// stopUnit has systemd end the scope, and forget it. One whose cgroup is gone has ended by itself: there, that systemd can't be
+// reached, as after a logout of the user whose manager it was, changes nothing. The result is that of Foreign.
+func (m *Manager) stopUnit() (foreign bool, err error) {
+	exists := m.Exists()
+	c, err := m.dial()
+	if err == nil {
+		defer c.Close()
+		if exists {
+			foreign, err = c.StopUnit(m.record.Unit, m.record.Invocation)
+		} else {
+			foreign, err = c.ForgetUnit(m.record.Unit, m.record.Invocation)
+		}
 	}
-	return c.StopUnit(m.record.Unit)
+	if err = m.heard(err); err != nil && !exists {
+		slog.Debug("systemd can't forget a unit whose cgroup is gone: " + err.Error())
+		err = nil
+	}
+	return foreign, err
 }

@@ -87,8 +87,10 @@ func TestAnnotatedProperties(t *testing.T) {
 		"org.systemd.property.CollectMode": "'inactive'", "org.systemd.property.After": "['a.service', \"b.service\"]",
 	})
 	want := []systemd.Property{
-		{Name: "After", Value: []string{"a.service", "b.service"}}, {Name: "CollectMode", Value: "inactive"},
-		{Name: "KillSignal", Value: int32(15)}, {Name: "TimeoutStopUSec", Value: uint64(1500000)},
+		{Name: "After", Value: []string{"a.service", "b.service"}, At: "/annotations/org.systemd.property.After"},
+		{Name: "CollectMode", Value: "inactive", At: "/annotations/org.systemd.property.CollectMode"},
+		{Name: "KillSignal", Value: int32(15), At: "/annotations/org.systemd.property.KillSignal"},
+		{Name: "TimeoutStopUSec", Value: uint64(1500000), At: "/annotations/org.systemd.property.TimeoutStopSec"},
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v, %s", err, d)

@@ -282,3 +282,18 @@ below() {
 	run -0 oci-run delete "$id"
 	is created "$id.second"
 }
+
+@test "so it does if the containers share the pid namespace, and the first is deleted by force" {
+	needs_root
+	program sleep 1000
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	for force in '' --force; do
+		create "$id"
+		oci-run kill "$id" KILL
+		eventually is stopped "$id"
+		create "$id.second"
+		run -0 oci-run delete $force "$id"
+		is created "$id.second"
+		oci-run delete --force "$id.second"
+	done
+}
