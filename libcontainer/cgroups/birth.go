@@ -2,6 +2,7 @@ package cgroups
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,6 +44,11 @@ func (m *Manager) Birth() *Birth {
 		name, flags := h.Dir(), unix.O_RDONLY|unix.O_DIRECTORY
 		if !h.unified() {
 			name, flags = name+"/tasks", unix.O_WRONLY
+		} else if !slices.Contains(m.made, name) {
+			// Since 6.13, cgroup.kill counts how often a cgroup was killed, and Linux kills who is born into one that was killed more
+			// often than the caller's own (cgroup_post_fork): after another container has ended there.
+			b.Close()
+			return &Birth{}
 		}
 		fd, err := openFile(unix.AT_FDCWD, name, flags)
 		if err != nil {
