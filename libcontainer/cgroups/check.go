@@ -48,7 +48,7 @@ func checkUnified(r *specs.LinuxResources, mode Mode) error {
 		case !ok || controller == "" || name == "":
 			return specconv.Fieldf(at, "unified resource %q must be in the form CONTROLLER.PARAMETER", key)
 		case strings.ContainsAny(key, "\x00\n"):
-			return specconv.Fieldf(at, "unified resource %q is no file name", key)
+			return specconv.Fieldf(at, "unified resource %q is not a file name", key)
 		}
 	}
 	return nil
@@ -146,6 +146,9 @@ func checkBlockIO(r *specs.LinuxResources, mode Mode) error {
 	leaf := value(b.LeafWeight) != 0
 	for i, d := range b.WeightDevice {
 		here := fmt.Sprintf("%sweightDevice/%d", at, i)
+		if d.Weight == nil && d.LeafWeight == nil {
+			return specconv.Fieldf(here, "has neither weight nor leafWeight")
+		}
 		if err := checkWeight(here+"/weight", d.Weight); err != nil {
 			return err
 		}
@@ -174,7 +177,7 @@ func checkHugepages(r *specs.LinuxResources, _ Mode) error {
 		digits := strings.TrimLeft(l.Pagesize, "0123456789")
 		if digits == l.Pagesize || (digits != "KB" && digits != "MB" && digits != "GB") {
 			return specconv.Fieldf(fmt.Sprintf("/linux/resources/hugepageLimits/%d/pageSize", i),
-				"%q is no page size like 2MB", l.Pagesize)
+				"%q is not a page size like 2MB", l.Pagesize)
 		}
 	}
 	return nil
@@ -196,17 +199,20 @@ func checkNetwork(r *specs.LinuxResources, mode Mode) error {
 	for i, p := range n.Priorities {
 		if !isWord(p.Name) {
 			return specconv.Fieldf(fmt.Sprintf("/linux/resources/network/priorities/%d/name", i),
-				"%q is no name of a network interface", p.Name)
+				"%q is not a name of a network interface", p.Name)
 		}
 	}
 	return nil
 }
 
 func checkRdma(r *specs.LinuxResources, _ Mode) error {
-	for device := range r.Rdma {
+	for device, l := range r.Rdma {
+		at := specconv.Pointer("linux", "resources", "rdma", device)
 		if !isWord(device) {
-			return specconv.Fieldf(specconv.Pointer("linux", "resources", "rdma", device),
-				"%q is no name of an RDMA device", device)
+			return specconv.Fieldf(at, "%q is not a name of an RDMA device", device)
+		}
+		if l.HcaHandles == nil && l.HcaObjects == nil {
+			return specconv.Fieldf(at, "has neither hcaHandles nor hcaObjects")
 		}
 	}
 	return nil

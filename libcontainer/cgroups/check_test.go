@@ -49,6 +49,8 @@ func TestCheck(t *testing.T) {
 		{`{"pids":{"limit":0}}`, V2, ""},
 		{`{"blockIO":{"weight":9}}`, V2, "/blockIO/weight"},
 		{`{"blockIO":{"weightDevice":[{"major":8,"minor":0,"weight":1001}]}}`, V1, "/blockIO/weightDevice/0/weight"},
+		{`{"blockIO":{"weightDevice":[{"major":8,"minor":0}]}}`, V1, "/blockIO/weightDevice/0"},
+		{`{"rdma":{"mlx5_0":{}}}`, V2, "/rdma/mlx5_0"},
 		{`{"blockIO":{"leafWeight":10}}`, V2, "/blockIO/leafWeight"},
 		{`{"hugepageLimits":[{"pageSize":"2MB","limit":0},{"pageSize":"../2MB","limit":0}]}`, V1, "/hugepageLimits/1/pageSize"},
 		{`{"network":{"classID":1}}`, V2, "/network/classID"},

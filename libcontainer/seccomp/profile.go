@@ -132,6 +132,9 @@ func (p *profile) readEntry(index int, s *specs.LinuxSyscall) error {
 	if err != nil {
 		return err
 	}
+	if len(s.Names) == 0 {
+		return entryField(index, errNoNames, "names")
+	}
 	number := int32(-1)
 	if ret != p.defaultRet {
 		number = int32(len(p.rules))
@@ -159,6 +162,7 @@ func (p *profile) readEntry(index int, s *specs.LinuxSyscall) error {
 
 var (
 	errNotifyWrite = errors.New("SCMP_ACT_NOTIFY cannot be used for the write syscall")
+	errNoNames     = errors.New("must have at least one entry")
 	errNoName      = errors.New("the name of a system call is empty")
 )
 

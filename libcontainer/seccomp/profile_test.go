@@ -34,6 +34,7 @@ func TestErrors(t *testing.T) {
 	}
 	for _, test := range []struct{ profile, pointer, text string }{
 		{`{"defaultAction": "SCMP_ACT_MAYBE"}`, "/linux/seccomp/defaultAction", `"SCMP_ACT_MAYBE" is not an action of seccomp`},
+		{rule(`"names": [], "action": "SCMP_ACT_KILL"`), "/linux/seccomp/syscalls/1/names", "must have at least one entry"},
 		{`{"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/x"}`, "/linux/seccomp/defaultAction", "SCMP_ACT_NOTIFY cannot be used as default action"},
 		{`{"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 1}`, "/linux/seccomp/defaultErrnoRet", "action SCMP_ACT_ALLOW has no errno"},
 		{`{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 5000}`, "/linux/seccomp/defaultErrnoRet", "errno 5000 is greater than 4095"},
