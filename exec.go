@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -72,7 +71,7 @@ func joinContainer(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	p, err := execProcess(c, config.Process)
+	p, file, err := execProcess(c, config.Process)
 	if err != nil {
 		return err
 	}
@@ -95,11 +94,11 @@ func joinContainer(c *cli.Call) error {
 	if attendant == nil {
 		e, err := container.Exec(p, config, o)
 		if err != nil {
-			return err
+			return file.Locate(err)
 		}
 		return e.Start()
 	}
-	return execForeground(container, p, config, o, attendant)
+	return file.Locate(execForeground(container, p, config, o, attendant))
 }
 
 // execForeground runs the process as if it were a program of ours.
@@ -126,29 +125,26 @@ func execForeground(container *libcontainer.Container, p *specs.Process, config 
 	return nil
 }
 
-// execProcess is the process that the command line describes; base is the container's own.
-func execProcess(c *cli.Call, base *specs.Process) (*specs.Process, error) {
-	p := &specs.Process{}
+// execProcess is the process that the command line describes, and the file that it is in, if there is one; base is the
+// container's own.
+func execProcess(c *cli.Call, base *specs.Process) (p *specs.Process, file *specconv.Document, err error) {
+	p = &specs.Process{}
 	if path := c.String("process"); path != "" {
 		if len(c.Args) > 1 {
-			return nil, errors.New("--process: the command stands in the file, not on the command line")
+			return nil, nil, errors.New("--process: the command stands in the file, not on the command line")
 		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		if err := specconv.Decode(raw, p); err != nil {
-			return nil, specconv.LocateIn(path, raw, err)
+		if file, err = readInput(path, "", nil, p); err != nil {
+			return nil, nil, err
 		}
 	} else {
 		if len(c.Args) < 2 {
-			return nil, errors.New("exec args cannot be empty: neither a command nor --process is given")
+			return nil, nil, errors.New("exec args cannot be empty: neither a command nor --process is given")
 		}
 		*p = *base
 		p.Args = c.Args[1:]
 		p.Terminal, p.ConsoleSize = false, nil
 	}
-	return p, applyExecFlags(c, p)
+	return p, file, applyExecFlags(c, p)
 }
 
 // applyExecFlags lets options prevail over the file or the container's process.

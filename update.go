@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -15,6 +13,7 @@ import (
 
 	"oci-run/internal/cli"
 	"oci-run/libcontainer"
+	"oci-run/specconv"
 )
 
 // limitFlags are the flags of update that set a field of linux.resources.
@@ -81,7 +80,7 @@ func update(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
-	r, err := updateResources(c)
+	r, file, err := updateResources(c)
 	if err != nil {
 		return err
 	}
@@ -89,49 +88,34 @@ func update(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	return container.Update(&libcontainer.Update{
+	return file.Locate(container.Update(&libcontainer.Update{
 		Resources: r, L3CacheSchema: c.String("l3-cache-schema"), MemBwSchema: c.String("mem-bw-schema"),
-	})
+	}))
 }
 
 // updateResources makes one set of limits out of the flags or the file.
-func updateResources(c *cli.Call) (*specs.LinuxResources, error) {
-	if file := c.String("resources"); file != "" {
-		return readResources(file)
+func updateResources(c *cli.Call) (r *specs.LinuxResources, file *specconv.Document, err error) {
+	if path := c.String("resources"); path != "" {
+		var stdin *os.File
+		if path == "-" {
+			stdin = os.Stdin
+		}
+		r = &specs.LinuxResources{}
+		file, err = readInput(path, "/linux/resources", stdin, r)
+		return r, file, err
 	}
-	r := &specs.LinuxResources{
+	r = &specs.LinuxResources{
 		Memory: &specs.LinuxMemory{}, CPU: &specs.LinuxCPU{}, BlockIO: &specs.LinuxBlockIO{}, Pids: &specs.LinuxPids{},
 	}
 	for i := range limitFlags {
 		f := &limitFlags[i]
 		if value := c.String(f.name); value != "" {
 			if err := f.set(r, value); err != nil {
-				return nil, fmt.Errorf("invalid value for %s: %w", f.name, err)
+				return nil, nil, fmt.Errorf("invalid value for %s: %w", f.name, err)
 			}
 		}
 	}
-	return r, nil
-}
-
-func readResources(file string) (*specs.LinuxResources, error) {
-	in := os.Stdin
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	}
-	raw, err := io.ReadAll(in)
-	if err != nil {
-		return nil, fmt.Errorf("read resources: %w", err)
-	}
-	r := &specs.LinuxResources{}
-	if err := json.Unmarshal(raw, r); err != nil {
-		return nil, fmt.Errorf("resources in %s: %w", file, err)
-	}
-	return r, nil
+	return r, nil, nil
 }
 
 func ignoredLimit(*specs.LinuxResources, string) error {

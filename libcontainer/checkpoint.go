@@ -16,9 +16,11 @@ import (
 
 	"oci-run/libcontainer/criu"
 	"oci-run/libcontainer/namespaces"
+	"oci-run/libcontainer/oncejson"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/sdnotify"
 	"oci-run/libcontainer/state"
+	"oci-run/specconv"
 )
 
 // descriptorsFile is where the images hold what standard input, output and error were, in the form of runc and crun: three
@@ -207,12 +209,12 @@ func saveDescriptors(images string, stdio []string) error {
 // loadDescriptors reads what saveDescriptors, runc or crun have written. Without it no pipe is replaced.
 func loadDescriptors(images string) (stdio []string, err error) {
 	name := filepath.Join(images, descriptorsFile)
-	raw, err := os.ReadFile(name)
+	raw, err := specconv.ReadConfig(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(raw, &stdio)
+		err = oncejson.Decode(raw, &stdio)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", name, err)

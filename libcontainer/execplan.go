@@ -59,7 +59,7 @@ func seccompFilter(dir *state.Dir, profile []byte) (*seccomp.Filter, error) {
 	}
 	slog.Debug("compile the seccomp profile again: " + err.Error())
 	var parsed specs.LinuxSeccomp
-	if err := specconv.Decode(profile, &parsed); err != nil {
+	if _, err := specconv.Decode(profile, &parsed); err != nil {
 		return nil, err
 	}
 	f, _, err := seccomp.Compile(&parsed)

@@ -7,24 +7,16 @@
 package specconv
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"oci-run/libcontainer/linux"
 )
 
 // ConfigName is the name of the configuration in a bundle (bundle.md).
 const ConfigName = "config.json"
-
-// maxConfig bounds what is read into memory. Engines write 10 to 100 kB.
-const maxConfig = 64 << 20
 
 // Bundle is a bundle directory with its checked configuration.
 type Bundle struct {
@@ -46,11 +38,12 @@ func Load(dir string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := readConfig(filepath.Join(dir, ConfigName))
+	raw, err := ReadConfig(filepath.Join(dir, ConfigName))
 	if err != nil {
 		return nil, err
 	}
-	spec, err := Parse(raw)
+	spec := new(specs.Spec)
+	ignored, err := Decode(raw, spec)
 	if err != nil {
 		return nil, Locate(raw, err)
 	}
@@ -62,31 +55,7 @@ func Load(dir string) (*Bundle, error) {
 	if err := checkRootExists(spec.Root.Path); err != nil {
 		return nil, Locate(raw, err)
 	}
-	return &Bundle{Dir: dir, Raw: raw, Spec: spec, Warnings: warnings}, nil
-}
-
-// readConfig opens without blocking and refuses what is not a regular file: a fifo would never end.
-func readConfig(path string) ([]byte, error) {
-	f, err := linux.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %q: not a regular file (%s)", path, fi.Mode().Type())
-	}
-	if fi.Size() > maxConfig {
-		return nil, fmt.Errorf("read %q: %d bytes are more than the %d that a config may have", path, fi.Size(), maxConfig)
-	}
-	raw := make([]byte, fi.Size())
-	if _, err := io.ReadFull(f, raw); err != nil {
-		return nil, fmt.Errorf("read %q: %w", path, err)
-	}
-	return raw, nil
+	return &Bundle{Dir: dir, Raw: raw, Spec: spec, Warnings: append(ignored, warnings...)}, nil
 }
 
 // checkRootExists looks root.path up: "A directory MUST exist at the path declared by the field" (config.md).
@@ -134,5 +103,3 @@ func absolute(dir, path string) string {
 func isBind(m *specs.Mount) bool {
 	return slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }
-
-var errMissing = errors.New("is missing")

@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/oncejson"
 )
 
-// execSpec is the part of a config.json that another process of the container has to do with. What encoding/json learns
-// about the types of the rest would take it longer than all the parsing.
+// execSpec is the part of a config.json that another process of the container has to do with.
 type execSpec struct {
 	Process     *specs.Process    `json:"process"`
 	Annotations map[string]string `json:"annotations"`
@@ -29,8 +30,8 @@ type execSpec struct {
 // is empty if there is none.
 func ParseForExec(raw []byte) (spec *specs.Spec, seccomp []byte, err error) {
 	var e execSpec
-	if err := Decode(raw, &e); err != nil {
-		return nil, nil, err
+	if err := oncejson.DecodePart(raw, &e); err != nil {
+		return nil, nil, decodeError(raw, err)
 	}
 	if seccomp = e.Linux.Seccomp; string(seccomp) == "null" {
 		seccomp = nil

@@ -40,7 +40,7 @@ func TestParseForExec(t *testing.T) {
 		}
 		if len(profile) > 0 {
 			var seccomp *specs.LinuxSeccomp
-			if err := Decode(profile, &seccomp); err != nil || !cmp.Equal(seccomp, full.Linux.Seccomp) {
+			if _, err := Decode(profile, &seccomp); err != nil || !cmp.Equal(seccomp, full.Linux.Seccomp) {
 				t.Errorf("%s: profile %v: %s", name, err, cmp.Diff(full.Linux.Seccomp, seccomp))
 			}
 		}

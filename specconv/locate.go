@@ -2,6 +2,7 @@ package specconv
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,15 +12,19 @@ import (
 
 // PositionError is an error with the place in a document that caused it.
 type PositionError struct {
-	// File is the document's name, Line and Column count from 1, the column in characters.
+	// File is the document's name. Line and Column count from 1, the column in characters; they are 0 if the document is
+	// a single line, as engines write it, in which nobody counts columns.
 	File         string
 	Line, Column int
 	// Err holds a *FieldError.
 	Err error
 }
 
-// Error gives `config.json:41:17: /process/args: reason`.
+// Error gives `config.json:41:17: /process/args: reason`, or `config.json: /process/args: reason` without a place.
 func (e *PositionError) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Err.Error()
+	}
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Err)
 }
 
@@ -41,10 +46,22 @@ func LocateIn(file string, raw []byte, err error) error {
 		return err
 	}
 	line, column := fe.Line, fe.Column
-	if line == 0 {
+	switch {
+	case isOneLine(raw) && !isSyntax(err):
+		line, column = 0, 0
+	case line == 0:
 		line, column = lineColumn(raw, offsetOf(raw, fe.Pointer))
 	}
 	return &PositionError{File: file, Line: line, Column: column, Err: err}
+}
+
+// isOneLine tells whether a document has one line only. Its fields are found by their pointers.
+func isOneLine(raw []byte) bool { return bytes.IndexByte(bytes.TrimRight(raw, " \t\r\n"), '\n') < 0 }
+
+// isSyntax tells whether an error is about a character, to which no pointer leads.
+func isSyntax(err error) bool {
+	var se *json.SyntaxError
+	return errors.As(err, &se)
 }
 
 // lineColumn converts a byte offset; an offset behind the end counts as the end.
@@ -54,8 +71,8 @@ func lineColumn(raw []byte, offset int) (line, column int) {
 	return 1 + bytes.Count(before, []byte{'\n'}), 1 + utf8.RuneCount(before[start:])
 }
 
-// offsetOf finds the value that a JSON pointer names, as encoding/json would: the last of equal names, and names
-// without regard to case if none is exact. Where the pointer leads nowhere it stays at the last value that exists.
+// offsetOf finds the value that a JSON pointer names. Where the pointer leads nowhere it stays at the last value that
+// exists.
 func offsetOf(raw []byte, pointer string) int {
 	at := skipSpace(raw, 0)
 	for pointer != "" {
@@ -64,12 +81,11 @@ func offsetOf(raw []byte, pointer string) int {
 		if rest != "" {
 			pointer = "/" + rest
 		}
-		next, exact := -1, false
+		next := -1
 		for c := range children(raw, at) {
 			if c.name == token {
-				next, exact = c.start, true
-			} else if !exact && strings.EqualFold(c.name, token) {
 				next = c.start
+				break
 			}
 		}
 		if next < 0 {

@@ -11,10 +11,10 @@ func TestLocate(t *testing.T) {
   "process": {
     "args": ["sh",  "-c"],
     "ARGS": ["x"],
-    "Env": ["A=1"],
+    "env": ["A=1"],
     "a/b~c": {"d\/e": 1, "f\"g": 2}
   },
-  "process2": [],
+  "process1": [],
   "process2": [[1, 2], {"x": "}]{["}, 3]
 }`)
 	for _, c := range []struct{ pointer, want string }{
@@ -23,11 +23,12 @@ func TestLocate(t *testing.T) {
 		{"/process/args", "3:13"},
 		{"/process/args/1", "3:21"},
 		{"/process/args/2", "3:13"}, // not there: where it would be
-		{"/process/env/0", "5:13"},  // encoding/json takes any case
+		{"/process/env/0", "5:13"},
+		{"/process/ENV/0", "2:14"}, // names are exact
 		{"/process/user/uid", "2:14"},
 		{"/process/a~1b~0c/d~1e", "6:23"},
 		{"/process/a~1b~0c/f\"g", "6:34"},
-		{"/process2/0/1", "9:20"}, // the last of equal names counts
+		{"/process2/0/1", "9:20"},
 		{"/process2/2", "9:39"},
 		{"/nothing/at/all", "1:1"},
 	} {

@@ -14,36 +14,50 @@ import (
 )
 
 // Parse decodes a config.json without checking what it says. Unknown members are ignored ("Runtimes … MUST otherwise
-// ignore them", config.md, Extensibility). An error is a *FieldError with its line and column.
+// ignore them", config.md, Extensibility). An error is a *FieldError.
 func Parse(raw []byte) (*specs.Spec, error) {
 	spec := new(specs.Spec)
-	if err := Decode(raw, spec); err != nil {
+	if _, err := Decode(raw, spec); err != nil {
 		return nil, err
 	}
 	return spec, nil
 }
 
-// Decode decodes a document of another type of the specification, such as the specs.Process of exec or the
-// specs.LinuxResources of update. Its errors are Parse's.
-func Decode(raw []byte, value any) error {
+// Decode decodes a document into an empty value of a type of the specification, such as the specs.Process of exec or the
+// specs.LinuxResources of update. Names are exact and come once, and what is REQUIRED is there. A name in other capitals
+// is ignored like any that is not known, but with a warning: it may have been meant to confine the container.
+func Decode(raw []byte, value any) (warnings []string, err error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
-		return &FieldError{Err: errors.New("the file is empty"), Line: 1, Column: 1}
+		return nil, &FieldError{Err: errors.New("the file is empty"), Line: 1, Column: 1}
 	}
-	err := oncejson.Decode(raw, value)
-	if err == nil {
-		return nil
+	report, err := oncejson.DecodeReporting(raw, value, requiredOf)
+	if err != nil {
+		return nil, decodeError(raw, err)
 	}
-	return decodeError(raw, err)
+	for _, f := range report.Folded {
+		object, _ := pointerTo(raw, f.Offset)
+		name := memberName(raw[f.Offset:skipString(raw, f.Offset)])
+		warnings = append(warnings, fmt.Sprintf("%s: ignored: the property is called %q", object+Pointer(name), f.Name))
+	}
+	return warnings, missingError(raw, value, report.Missing)
 }
 
-// decodeError finds the field and the place that an error of encoding/json is about.
+// decodeError finds the field and the place that an error of the decoder is about.
 func decodeError(raw []byte, err error) error {
 	fe := &FieldError{Err: err}
 	offset := 0
-	if te := (*json.UnmarshalTypeError)(nil); errors.As(err, &te) {
-		fe.Err = typeError(te)
-		fe.Pointer, offset = pointerTo(raw, int(te.Offset)-behind())
-	} else if se := (*json.SyntaxError)(nil); errors.As(err, &se) {
+	var te *oncejson.TypeError
+	var de *oncejson.DuplicateError
+	var se *json.SyntaxError
+	switch {
+	case errors.As(err, &te):
+		offset, fe.Err = te.Offset, typeError(te)
+		fe.Pointer, _ = pointerTo(raw, offset)
+	case errors.As(err, &de):
+		offset, fe.Err = de.Second, duplicateError(raw, de)
+		fe.Pointer, _ = pointerTo(raw, offset)
+		fe.Pointer += Pointer(de.Name)
+	case errors.As(err, &se):
 		offset = int(se.Offset)
 		if se.Error() != "unexpected end of JSON input" {
 			offset -= behind()
@@ -64,8 +78,14 @@ func behind() int {
 	return 0
 }
 
+func duplicateError(raw []byte, de *oncejson.DuplicateError) error {
+	line1, column1 := lineColumn(raw, de.First)
+	line2, column2 := lineColumn(raw, de.Second)
+	return fmt.Errorf("is there twice, at %d:%d and at %d:%d", line1, column1, line2, column2)
+}
+
 // typeError says what is there and what belongs there, in the words of JSON instead of Go's.
-func typeError(te *json.UnmarshalTypeError) error {
+func typeError(te *oncejson.TypeError) error {
 	return fmt.Errorf("is %s, must be %s", withArticle(te.Value), typeName(te.Type))
 }
 
@@ -78,7 +98,7 @@ func withArticle(value string) string {
 	case "string", "number":
 		return "a " + value
 	}
-	return value // "number -5": out of range
+	return "the " + value // "number -5": out of range
 }
 
 func typeName(t reflect.Type) string {

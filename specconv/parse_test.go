@@ -10,24 +10,28 @@ import (
 
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ raw, want string }{
-		{"", `config.json:1:1: the file is empty`},
-		{" \n\t", `config.json:1:1: the file is empty`},
-		{"[]", `config.json:1:1: is an array, must be an object`},
+		{"", `config.json: the file is empty`},
+		{" \n\t", `config.json: the file is empty`},
+		{"[]", `config.json: is an array, must be an object`},
 		{"\n  \"x\"", `config.json:2:3: is a string, must be an object`},
-		{`{"process":{"args":"sh"}}`, `config.json:1:20: /process/args: is a string, must be an array of strings`},
+		{`{"process":{"args":"sh"}}`, `config.json: /process/args: is a string, must be an array of strings`},
 		{"{\n\t\"process\": {\n\t\t\"args\": [\"sh\", 5]\n\t}\n}", `config.json:3:18: /process/args/1: is a number, must be a string`},
-		{`{"mounts":[{"destination":"/a"},{"destination": [1]}]}`, `config.json:1:49: /mounts/1/destination: is an array, must be a string`},
-		{`{"process":{"user":{"uid":-7}}}`, `config.json:1:27: /process/user/uid: is number -7, must be an unsigned integer of 32 bits`},
-		{`{"process":{"user":{"gid":4294967296}}}`, `config.json:1:27: /process/user/gid: is number 4294967296, must be an unsigned integer of 32 bits`},
-		{`{"process":{"terminal":"yes"}}`, `config.json:1:24: /process/terminal: is a string, must be a boolean`},
-		{`{"process":{"rlimits":{}}}`, `config.json:1:23: /process/rlimits: is an object, must be an array of objects`},
-		{`{"process":{"oomScoreAdj":true}}`, `config.json:1:27: /process/oomScoreAdj: is a boolean, must be an integer of 64 bits`},
-		{`{"linux":{"sysctl":{"net/core/a~b":1}}}`, `config.json:1:36: /linux/sysctl/net~1core~1a~0b: is a number, must be a string`},
-		{`{"hostname":"ü","process":{"cwd":1}}`, `config.json:1:34: /process/cwd: is a number, must be a string`},
+		{`{"mounts":[{"destination":"/a"},{"destination": [1]}]}`, `config.json: /mounts/1/destination: is an array, must be a string`},
+		{`{"process":{"user":{"uid":-7}}}`, `config.json: /process/user/uid: is the number -7, must be an unsigned integer of 32 bits`},
+		{`{"process":{"user":{"gid":4294967296}}}`, `config.json: /process/user/gid: is the number 4294967296, must be an unsigned integer of 32 bits`},
+		{`{"process":{"terminal":"yes"}}`, `config.json: /process/terminal: is a string, must be a boolean`},
+		{`{"process":{"rlimits":{}}}`, `config.json: /process/rlimits: is an object, must be an array of objects`},
+		{`{"process":{"oomScoreAdj":true}}`, `config.json: /process/oomScoreAdj: is a boolean, must be an integer of 64 bits`},
+		{`{"linux":{"sysctl":{"net/core/a~b":1}}}`, `config.json: /linux/sysctl/net~1core~1a~0b: is a number, must be a string`},
+		{`{"hostname":"ü","process":{"cwd":1}}`, `config.json: /process/cwd: is a number, must be a string`},
 		{`{"process":{"cwd":"/"} "root":{}}`, `config.json:1:24: invalid character '"' after object key:value pair`},
 		{"{\"process\":{\n\"cwd\":\"/\",}}", `config.json:2:11: /process: invalid character '}' looking for beginning of object key string`},
 		{`{"process":{"cwd":"/"}} {}`, `config.json:1:25: invalid character '{' after top-level value`},
 		{`{"process":{"args":["sh"`, `config.json:1:25: /process/args/0: unexpected end of JSON input`},
+		{`{"hostname":"a","hostname":"b"}`, `config.json: /hostname: is there twice, at 1:2 and at 1:17`},
+		{"{\n \"linux\": {\"seccomp\": {},\n  \"ſeccomp\": 1, \"seccomp\": null}}", `config.json:3:17: /linux/seccomp: is there twice, at 2:12 and at 3:17`},
+		{"{\"annotations\": {\"a/b\": \"\",\n\"a/b\": \"\"}}", `config.json:2:1: /annotations/a~1b: is there twice, at 1:18 and at 2:1`},
+		{"{\"linux\": {\n\"devices\": [{\"type\": \"c\", \"path\": \"/a\", \"minor\": 1}]}, \"ociVersion\": \"1.0.0\"}", `config.json:2:13: /linux/devices/0/major: is missing`},
 		{`{"process":{"args":["s`, `config.json:1:23: /process/args/0: unexpected end of JSON input`},
 	} {
 		_, err := Parse([]byte(c.raw))
@@ -61,8 +65,9 @@ func TestParseNull(t *testing.T) {
 
 func TestDecodeProcess(t *testing.T) {
 	raw := []byte(`{"args": "sh"}`)
-	err := LocateIn("process.json", raw, Decode(raw, new(specs.Process)))
-	if want := "process.json:1:10: /args: is a string, must be an array of strings"; err.Error() != want {
+	_, err := Decode(raw, new(specs.Process))
+	err = LocateIn("process.json", raw, err)
+	if want := "process.json: /args: is a string, must be an array of strings"; err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -90,7 +95,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("not a FieldError: %v", err)
 		}
 		var pe *PositionError
-		if !errors.As(Locate(raw, err), &pe) || pe.Line < 1 || pe.Column < 1 {
+		if !errors.As(Locate(raw, err), &pe) || (pe.Line < 1 || pe.Column < 1) && !isOneLine(raw) {
 			t.Fatalf("no position: %v", err)
 		}
 	})

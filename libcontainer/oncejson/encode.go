@@ -64,6 +64,9 @@ func escapes(text []byte) bool {
 	return n%2 == 1
 }
 
+// maxDepth bounds the nesting of what is written here.
+const maxDepth = 64
+
 // encoder writes a document. Its methods return false where they are not sure.
 type encoder struct {
 	out   []byte
@@ -148,7 +151,7 @@ func (e *encoder) itself(from json.Marshaler) bool {
 func (e *encoder) object(v reflect.Value, depth int) bool {
 	e.write("{")
 	first := true
-	for _, f := range fieldsOf(v.Type(), e.names) {
+	for _, f := range e.fieldsOf(v.Type()) {
 		if f.strange {
 			return false
 		}
@@ -165,6 +168,16 @@ func (e *encoder) object(v reflect.Value, depth int) bool {
 		}
 	}
 	return e.write("}")
+}
+
+// fieldsOf remembers the members of a struct: a list has many of one type.
+func (e *encoder) fieldsOf(t reflect.Type) []field {
+	list, known := e.names[t]
+	if !known {
+		list = fieldsOf(t)
+		e.names[t] = list
+	}
+	return list
 }
 
 // isEmpty is what omitempty leaves out.

@@ -1,30 +1,51 @@
 package oncejson
 
 import (
-	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// integer takes the digits of a number without fraction and exponent, RFC 8259 section 6,
-// or returns nothing.
-func (d *decoder) integer() string {
+// number takes a number, RFC 8259 section 6, or returns nothing.
+func (d *decoder) number() string {
 	begin := d.at
-	digits := strings.TrimPrefix(d.text[begin:], "-")
-	n := 0
-	for n < len(digits) && digits[n] >= '0' && digits[n] <= '9' {
-		n++
-	}
-	if n == 0 || digits[0] == '0' && n > 1 || n < len(digits) && strings.IndexByte(".eE", digits[n]) >= 0 {
+	d.word("-")
+	switch whole := d.digits(); {
+	case whole == 0, whole > 1 && d.text[d.at-whole] == '0':
+		return ""
+	case d.word(".") && d.digits() == 0:
 		return ""
 	}
-	d.at = len(d.text) - len(digits) + n
+	if d.word("e") || d.word("E") {
+		if !d.word("+") {
+			d.word("-")
+		}
+		if d.digits() == 0 {
+			return ""
+		}
+	}
 	return d.text[begin:d.at]
 }
 
-// str takes a string.
+// digits takes decimal digits and tells how many.
+func (d *decoder) digits() int {
+	begin := d.at
+	for d.at < len(d.text) && d.text[d.at] >= '0' && d.text[d.at] <= '9' {
+		d.at++
+	}
+	return d.at - begin
+}
+
+// str takes a string. As in encoding/json, each byte that is not UTF-8 becomes U+FFFD.
 func (d *decoder) str() (s string, ok bool) {
+	if s, ok = d.quoted(); ok && d.mended {
+		s = string([]rune(s))
+	}
+	return s, ok
+}
+
+func (d *decoder) quoted() (s string, ok bool) {
 	if !d.word(`"`) {
 		return "", false
 	}
@@ -68,74 +89,39 @@ func (d *decoder) escaped(first int) (string, bool) {
 			s.WriteByte(letter)
 			continue
 		}
-		r, ok := d.unit(i)
-		if !ok {
+		r, n := d.character(i)
+		if n == 0 {
 			return "", false
 		}
 		s.WriteRune(r)
-		i += 4
+		i += n - 1
 	}
 	return "", false
 }
 
-// unit reads the four digits behind the u of an escape. Half of a surrogate pair it does
-// not take.
+// character reads what a \u escape stands for, of which the u is at at, and tells its length:
+// two of them if they are a surrogate pair. Half of one is U+FFFD.
+func (d *decoder) character(at int) (r rune, length int) {
+	r, ok := d.unit(at)
+	if !ok {
+		return 0, 0
+	}
+	if !utf16.IsSurrogate(r) {
+		return r, len("uXXXX")
+	}
+	if low, ok := d.unit(at + len(`uXXXX\`)); ok && d.text[at+len(`uXXXX`)] == '\\' {
+		if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+			return pair, len(`uXXXX\uXXXX`)
+		}
+	}
+	return utf8.RuneError, len("uXXXX")
+}
+
+// unit reads the four digits behind a u.
 func (d *decoder) unit(at int) (rune, bool) {
-	if d.text[at] != 'u' || len(d.text)-at < 5 {
+	if len(d.text)-at < 5 || d.text[at] != 'u' {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(d.text[at+1:at+5], 16, 16)
-	return rune(n), err == nil && !utf16.IsSurrogate(rune(n))
-}
-
-// field is a member of a struct.
-type field struct {
-	name      string
-	index     []int // for reflect.Value.FieldByIndex
-	omitEmpty bool
-	omitZero  bool
-	strange   bool // has an option that is not known here, or says itself what zero is
-}
-
-// zeroer is what omitzero asks, where a type has it.
-type zeroer interface{ IsZero() bool }
-
-// fieldsOf lists the members of a struct, those of an embedded struct included.
-func fieldsOf(t reflect.Type, known map[reflect.Type][]field) []field {
-	list, ok := known[t]
-	if ok {
-		return list
-	}
-	list = make([]field, 0, t.NumField())
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
-			for _, inner := range fieldsOf(f.Type, known) {
-				inner.index = append([]int{i}, inner.index...)
-				list = append(list, inner)
-			}
-			continue
-		}
-		if name == "-" || !f.IsExported() {
-			continue
-		}
-		if name == "" {
-			name = f.Name
-		}
-		member := field{name: name, index: f.Index}
-		switch option {
-		case "":
-		case "omitempty":
-			member.omitEmpty = true
-		case "omitzero":
-			member.omitZero = true
-			member.strange = reflect.PointerTo(f.Type).Implements(reflect.TypeFor[zeroer]())
-		default:
-			member.strange = true
-		}
-		list = append(list, member)
-	}
-	known[t] = list
-	return list
+	return rune(n), err == nil
 }

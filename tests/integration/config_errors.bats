@@ -50,6 +50,69 @@ line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
 	refused "config.json:$line:$column: " /linux/namespaces/1/type
 }
 
+@test "in a file of a single line, the place is the field" {
+	config -c '.linux.namespaces[1].type = "nonsense"'
+	[[ $(wc -l <config.json) == 1 ]]
+	refused 'config.json: /linux/namespaces/1/type: '
+	config '.process.cwd = 17'
+	config -c .
+	refused 'config.json: /process/cwd: is a number, must be a string'
+	printf '{"ociVersion": "1.0.0", "process": oops}' >config.json
+	refused 'config.json:1:36: /process: invalid character'
+}
+
+@test "names are exact" {
+	needs_root
+	config '.linux.SECCOMP = null | .linux["ſeccomp"] = {} | .Hostname = "another" | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW",
+		"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]} | .hostname = "box"'
+	program sh -c 'hostname; mkdir /tmp/x 2>/dev/null || echo filtered; grep Seccomp: /proc/self/status'
+	run -0 --separate-stderr oci-run run "$id"
+	output_is $'box\nfiltered\nSeccomp:\t2'
+	[[ $stderr == *'/linux/SECCOMP: ignored: the property is called'* && $stderr == *'/Hostname: ignored: '* ]]
+	[[ $stderr == *'/linux/ſeccomp: ignored: '* ]]
+}
+
+@test "a name that comes twice is an error with both places" {
+	config '.linux.seccomp = {"defaultAction": "SCMP_ACT_ERRNO"} | .linux.last = 1'
+	sed -i 's/^\( *\)"last": 1/\1"seccomp": null/' config.json
+	first=$(line_of '"seccomp": {')
+	second=$(line_of '"seccomp": null')
+	refused "config.json:$second:5: /linux/seccomp: is there twice, at $first:5 and at $second:5"
+	printf '{"annotations": {"a": "1", "b": "2", "a": "3"}}' >config.json
+	refused '/annotations/a: is there twice, at 1:18 and at 1:38'
+}
+
+@test "what is REQUIRED and would count as zero is not left out" {
+	local base
+	base=$(jq '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["kexec_load"], "action": "SCMP_ACT_ERRNO",
+		"args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]}]}' config.json)
+	without() { jq "del($1)" <<<"$base" >config.json; }
+	without '.linux.seccomp.syscalls[0].names'
+	refused '/linux/seccomp/syscalls/0/names: is missing'
+	without '.linux.seccomp.syscalls[0].names'
+	config '.linux.seccomp.syscalls[0].name = "kexec_load"'
+	refused '/linux/seccomp/syscalls/0/names: is missing; \"name\" is another property'
+	without '.linux.seccomp.syscalls[0].args[0].index'
+	refused "config.json:$(($(line_of '"value": 1') - 1)):" '/linux/seccomp/syscalls/0/args/0/index: is missing' # the object's line
+	without '.linux.seccomp.syscalls[0].args[0].value'
+	refused /linux/seccomp/syscalls/0/args/0/value
+	config '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": [], "action": "SCMP_ACT_ERRNO"}]}'
+	refused '/linux/seccomp/syscalls/0/names: must have at least one entry'
+	without .linux.seccomp
+	config '.linux.devices = [{"path": "/dev/x", "type": "c", "major": 1}]'
+	refused '/linux/devices/0/minor: is missing'
+	config '.linux.devices = [{"path": "/dev/x", "type": "c", "major": 1, "minor": null}]'
+	refused '/linux/devices/0/minor: is missing'
+	config '.linux.devices = [] | .linux.resources.devices = [null]'
+	refused '/linux/resources/devices/0/allow: is missing'
+	config '.linux.resources = {"blockIO": {"throttleWriteIOPSDevice": [{"major": 8, "minor": 0}]}}'
+	refused '/linux/resources/blockIO/throttleWriteIOPSDevice/0/rate: is missing'
+	config '.linux.resources = {} | .mounts += [{"destination": "/m", "type": "tmpfs", "uidMappings": [{"containerID": 0, "size": 1}]}]'
+	refused '/hostID: is missing'
+	config 'del(.mounts[-1]) | .process.user = {"uid": 0}'
+	refused '/process/user/gid: is missing'
+}
+
 @test "no program" {
 	config '.process.args = []'
 	refused /process/args

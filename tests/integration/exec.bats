@@ -100,10 +100,32 @@ process() { jq ".process | $1" config.json >process.json; }
 	output_has '/rlimits/0/type'
 	echo '{"args": 1}' >process.json
 	run -255 oci-run exec --process process.json "$id"
-	output_has 'process.json:1:10: /args'
+	output_has 'process.json: /args: is a number, must be an array of strings'
 	echo '{"args": [1' >process.json
 	run -255 oci-run exec --process process.json "$id"
 	output_has 'process.json:2:1: '
+	process 'del(.cwd) | .args = ["true"]'
+	run -255 oci-run exec --process process.json "$id"
+	output_has 'process.json:1:1: /cwd: is missing'
+	oci-run exec --process process.json --cwd / "$id"
+	process '.args = ["true"] | del(.user.gid)'
+	run -255 oci-run exec --process process.json "$id"
+	output_has "process.json:$(grep -n '"user"' process.json | cut -d: -f1):11: /user/gid: is missing"
+}
+
+@test "--process takes a pipe, but nothing without an end" {
+	running
+	process '.args = ["echo", "hello"]'
+	run -0 oci-run exec --process <(cat process.json) "$id"
+	output_is hello
+	run -0 oci-run exec --process /dev/stdin "$id" <process.json
+	output_is hello
+	mkfifo fifo
+	local file
+	for file in /dev/zero fifo /; do
+		run -255 timeout 5 "$OCI_RUN" --root "$state" exec --process "$file" "$id"
+		output_has "$file"
+	done
 }
 
 @test "options change the container's own process" {

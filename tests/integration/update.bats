@@ -47,6 +47,44 @@ sleeper() {
 	[[ $(shares) == $(as_shares 200) ]]
 	[[ $(pids) == max ]]
 	[[ $(memory) == 33554432 ]] # 0: not set
+	oci-run update --resources <(echo '{"pids": {"limit": 7}}') "$id"
+	[[ $(pids) == 7 ]]
+}
+
+# not_updated TEXT FLAG...: update fails with the text and sets nothing.
+not_updated() {
+	run -1 timeout 20 "$OCI_RUN" --root "$state" update "${@:2}" "$id"
+	output_has "$1"
+	[[ $(pids) == 20 ]]
+}
+
+@test 'update --resources says where the file is wrong' {
+	needs_cgroup memory cpu pids
+	sleeper
+	printf '{\n  "pids": {"limit": 5},\n  "memory": {"limit": "64M"}\n}\n' >resources.json
+	not_updated 'resources.json:3:23: /memory/limit: is a string, must be an integer' --resources resources.json
+	printf '{\n  "pids": {"limit": 5},\n  "cpu": {"idle": 7}\n}\n' >resources.json
+	not_updated 'resources.json:3:19: /cpu/idle: ' --resources resources.json
+	printf '{\n  "pids": {"limit": 5},\n  "devices": [{"access": "rwm"}]\n}\n' >resources.json
+	not_updated 'resources.json:3:15: /devices/0/allow: is missing' --resources resources.json
+	echo '{"pids": {"limit": 5}, "blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}}' >resources.json
+	not_updated 'resources.json: /blockIO/throttleReadBpsDevice/0/rate: is missing' --resources resources.json
+	not_updated 'standard input: /pids: is there twice, at 1:2 and at 1:24' --resources - <<<'{"pids": {"limit": 5}, "pids": {"limit": 6}}'
+	not_updated 'standard input: the file is empty' --resources - </dev/null
+	run -0 oci-run update --resources - "$id" <<<'{"Pids": {"limit": 5}}'
+	output_has '/Pids: ignored: the property is called'
+	[[ $(pids) == 20 ]]
+}
+
+@test 'update --resources reads nothing that has no end' {
+	needs_cgroup memory cpu pids
+	sleeper
+	mkfifo fifo
+	not_updated '/dev/zero\": not a regular file (Dc' --resources /dev/zero
+	not_updated '/\": not a regular file (d' --resources /
+	not_updated 'fifo: the file is empty' --resources fifo
+	not_updated 'more than the 67108864 bytes' --resources - </dev/zero
+	not_updated 'nosuch: no such file or directory' --resources nosuch
 }
 
 @test 'update sets each limit that it has a flag for' {

@@ -1,0 +1,98 @@
+package specconv
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
+)
+
+// maxInput bounds what is read into memory. Engines write 10 to 100 kB.
+const maxInput = 64 << 20
+
+// ReadConfig reads a config.json, which is a regular file.
+func ReadConfig(path string) ([]byte, error) { return readFile(path, 0) }
+
+// readFile reads a regular file, or one of another type too. It opens without blocking: a named pipe that nobody writes to
+// is empty.
+func readFile(path string, too fs.FileMode) ([]byte, error) {
+	f, err := linux.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if kind := fi.Mode().Type(); kind != 0 && kind != too {
+		return nil, fmt.Errorf("read %q: not a regular file (%s)", path, kind)
+	}
+	return read(f, fi.Size())
+}
+
+// read reads an open file, which has size bytes or, if that is 0, any number of them.
+func read(f *os.File, size int64) ([]byte, error) {
+	raw := make([]byte, 0, min(size, maxInput)+512)
+	for {
+		n, err := f.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		switch {
+		case len(raw) > maxInput:
+			return nil, fmt.Errorf("read %q: more than the %d bytes that a configuration may have", f.Name(), maxInput)
+		case err == io.EOF: //nolint:errorlint // as io.ReadAll
+			return raw, nil
+		case err != nil:
+			return nil, fmt.Errorf("read %q: %w", f.Name(), err)
+		case len(raw) == cap(raw):
+			raw = append(raw, 0)[:len(raw)]
+		}
+	}
+}
+
+// Document is a part of a configuration that the user gives to a command.
+type Document struct {
+	name string
+	at   string
+	raw  []byte
+}
+
+// ReadDocument decodes a document into an empty value: the one in a file, or on standard input if stdin is not nil. The
+// file may be a pipe as well (`--process <(jq …)`, /dev/stdin), but nothing that has no end, such as /dev/zero. at is the
+// pointer of the document in a config.json. Warnings are for the user; they and errors name the place.
+func ReadDocument(path, at string, stdin *os.File, value any) (d *Document, warnings []string, err error) {
+	d = &Document{name: path, at: at}
+	if stdin != nil {
+		d.name = "standard input"
+		d.raw, err = read(stdin, 0)
+	} else {
+		d.raw, err = readFile(path, fs.ModeNamedPipe)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings, err = Decode(d.raw, value)
+	for i := range warnings {
+		warnings[i] = d.name + ": " + warnings[i]
+	}
+	return d, warnings, LocateIn(d.name, d.raw, err)
+}
+
+// Locate is the function Locate for what comes of a document. Without one it returns the error as it is.
+func (d *Document) Locate(err error) error {
+	if d == nil {
+		return err
+	}
+	if fe, ok := errors.AsType[*FieldError](err); ok && fe.Error() == err.Error() { // nothing is lost
+		own := *fe
+		own.Pointer = strings.TrimPrefix(fe.Pointer, d.at)
+		err = &own
+	}
+	return LocateIn(d.name, d.raw, err)
+}

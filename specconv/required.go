@@ -1,0 +1,95 @@
+package specconv
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/oncejson"
+)
+
+var errMissing = errors.New("is missing")
+
+// required are the properties that the specification calls REQUIRED, by the type of their object. Decoded, one that is
+// absent could not be told from a zero: no names of system calls, device 0:0, a rate of 0, the host's root. Not here is
+// what an option may add (process.cwd of exec) and is checked by its value. TestRequired holds the list against the
+// specification's JSON schema.
+var required = [...]struct{ object, properties string }{
+	{"Spec", "ociVersion"},
+	{"Root", "path"},
+	{"Mount", "destination"},
+	{"Box", "height width"},
+	{"User", "uid gid"},
+	{"POSIXRlimit", "type soft hard"},
+	{"Scheduler", "policy"},
+	{"LinuxIOPriority", "class priority"},
+	{"Hook", "path"},
+	{"LinuxNamespace", "type"},
+	{"LinuxIDMapping", "containerID hostID size"},
+	{"LinuxDevice", "type path major minor"},
+	{"LinuxDeviceCgroup", "allow"},
+	{"LinuxWeightDevice", "major minor"},
+	{"LinuxThrottleDevice", "major minor rate"},
+	{"LinuxHugepageLimit", "pageSize limit"},
+	{"LinuxInterfacePriority", "name priority"},
+	{"LinuxSeccomp", "defaultAction"},
+	{"LinuxSyscall", "names action"},
+	{"LinuxSeccompArg", "index value op"},
+	{"LinuxPersonality", "domain"},
+	{"LinuxMemoryPolicy", "mode"},
+}
+
+func requiredOf(t reflect.Type) string {
+	name := t.Name()
+	for i := range required {
+		if required[i].object == name {
+			return required[i].properties
+		}
+	}
+	return ""
+}
+
+// missingError is about the outermost property that has to be there and is not.
+func missingError(raw []byte, value any, list []oncejson.Missing) error {
+	slices.SortStableFunc(list, func(a, b oncejson.Missing) int { return a.Object - b.Object })
+	for _, m := range list {
+		if matters(m, value) {
+			pointer, _ := pointerTo(raw, m.Object)
+			return Field(pointer+Pointer(m.Name), missing(raw, m))
+		}
+	}
+	return nil
+}
+
+// matters knows the exceptions of the specification's text.
+func matters(m oncejson.Missing, value any) bool {
+	switch holder := m.Holder.(type) {
+	case specs.LinuxDevice: // "REQUIRED unless type is p"
+		return holder.Type != "p" || m.Name != "major" && m.Name != "minor"
+	case specs.LinuxIOPriority: // ioprio_set(2): the class has only one level
+		return holder.Class != specs.IOPRIO_CLASS_IDLE || m.Name != "priority"
+	case specs.Box: // "Runtimes MUST ignore consoleSize if terminal is false or unset"
+		switch v := value.(type) {
+		case *specs.Spec:
+			return v.Process.Terminal
+		case *specs.Process:
+			return v.Terminal
+		}
+	}
+	return true
+}
+
+// missing names the property that was meant to be the one that is missing: a misspelled one, or that of another time (the
+// name of old seccomp profiles).
+func missing(raw []byte, m oncejson.Missing) error {
+	for c := range children(raw, m.Object) {
+		if strings.EqualFold(c.name, m.Name) || strings.EqualFold(c.name+"s", m.Name) {
+			return fmt.Errorf("is missing; %q is another property", c.name)
+		}
+	}
+	return errMissing
+}
