@@ -53,7 +53,7 @@ func runDetached(c *cli.Call) error {
 	}
 	if err := startAndNotify(created.Start, created.Container); err != nil {
 		created.Abandon()
-		return errors.Join(err, created.Delete(true))
+		return errors.Join(err, remove(created))
 	}
 	return nil
 }
@@ -78,15 +78,24 @@ func (j *createJob) foreground(
 	}
 	status, err := attendant.Attend(attended(created.PID, created.PidFD, func() error { return start(created) }, created.Abandon))
 	if err != nil {
-		return errors.Join(err, created.Delete(true))
+		return errors.Join(err, remove(created))
 	}
 	if !c.Bool("keep") {
-		if err := created.Delete(true); err != nil {
+		if err := remove(created); err != nil {
 			return err
 		}
 	}
 	if status != 0 {
 		return exitStatus(status)
+	}
+	return nil
+}
+
+// remove deletes a container, of which nothing may be left: a start whose poststart hook fails deletes it too, and so may
+// anybody.
+func remove(c *libcontainer.Created) error {
+	if err := c.Delete(true); !errors.Is(err, libcontainer.ErrNotExist) {
+		return err
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -16,8 +17,8 @@ import (
 )
 
 // Start has a created container execute its program, and returns when it does, or with
-// the reason why it does not. The poststart hooks run after that; if one fails the
-// container is killed, runtime.md (Lifecycle, step 8).
+// the reason why it does not; then its process has ended. The poststart hooks run after
+// that; if one fails the container is destroyed, runtime.md (Lifecycle, steps 9, 12 and 13).
 func (c *Container) Start() error {
 	dir, err := c.lock()
 	if err != nil {
@@ -52,12 +53,29 @@ func (c *Container) Start() error {
 	}
 	crashPoint("unlink")
 	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {
-		return c.blameLimit(err)
+		starter.Close() // on which init ends that waits for us
+		return errors.Join(c.blameLimit(err), awaitFailed(c.record.Init))
 	}
 	if err := ranProgram(c.record.Init); err != nil {
 		return c.blameLimit(err)
 	}
 	return c.poststart(dir)
+}
+
+// awaitFailed waits for the end of an init that has given up, so that whoever is told of the failure finds a container that
+// has stopped. One that takes long over it is killed.
+func awaitFailed(init state.Process) error {
+	fd, err := init.PidFD()
+	if err == nil {
+		if err = living(init); err == nil {
+			err = awaitEnd(fd, init.PID, time.Second)
+		}
+		unix.Close(fd)
+	}
+	if err == nil || errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return end(init)
 }
 
 func startRefused(id string, status specs.ContainerState) error {
@@ -82,7 +100,7 @@ func (c *Container) blameLimit(err error) error {
 	return err
 }
 
-// poststart runs the poststart hooks.
+// poststart runs the poststart hooks, and destroys the container if one fails.
 func (c *Container) poststart(dir *state.Dir) error {
 	if !c.record.Poststart {
 		return nil
@@ -95,10 +113,10 @@ func (c *Container) poststart(dir *state.Dir) error {
 		return nil
 	}
 	err = hooks.Run("poststart", spec.Hooks.Poststart, hookState(c.record, specs.StateRunning, c.record.Init.PID))
-	if err != nil {
-		return errors.Join(err, c.signalAll(unix.SIGKILL))
+	if err == nil || errors.Is(dir.Linked(), state.ErrNotExist) { // a forced delete didn't wait for the hook
+		return err
 	}
-	return nil
+	return errors.Join(err, c.destroy(dir, specs.StateRunning))
 }
 
 // spec parses the config.json that the container was created with.

@@ -114,13 +114,46 @@ hook() {
 	run ! says hello
 }
 
-@test "a failed poststart hook ends the container" {
-	hook poststart 'exit 3'
+@test "a start that fails has ended the container" {
+	needs_cgroup cpu
+	hook startContainer 'exit 3'
+	program true
+	# Between its last word and its end, init waits for a CPU now and then.
+	config '.linux.resources.cpu = {"quota": 1000, "period": 100000}'
+	for _ in {1..12}; do
+		create "$id"
+		run -1 oci-run start "$id"
+		output_has 'error running startContainer hook #0:'
+		is stopped "$id"
+		run -0 oci-run delete "$id"
+		output_is ''
+	done
+}
+
+@test "a failed poststart hook destroys the container" {
+	local how
 	program sleep 1000
-	create "$id"
-	run -1 oci-run start "$id"
-	output_has 'error running poststart hook #0:'
-	eventually is stopped "$id"
+	for how in create run; do
+		rm -f config.json stopped
+		make_config
+		program sleep 1000
+		hook poststart 'exit 3'
+		hook poststop "cat >$bundle/stopped"
+		if [[ $how == create ]]; then
+			create "$id"
+			pid=$(pid_of "$id")
+			run -1 oci-run start "$id"
+			eventually gone "$pid"
+		else
+			run -1 oci-run run "$id"
+		fi
+		output_has 'error running poststart hook #0:'
+		run ! grep -F 'does not exist' <<<"$output"
+		[[ $(jq -r .status stopped) == stopped ]]
+		[[ -z $(find /sys/fs/cgroup -name "*$id*" 2>/dev/null) ]]
+		run -1 oci-run state "$id"
+		output_has 'does not exist'
+	done
 }
 
 @test "a failed poststop hook is a warning" {
