@@ -15,7 +15,7 @@ import (
 // name there.
 func (m *Mount) legacy() bool {
 	return len(m.name()) > longestValue || m.Super.Set&unix.MS_I_VERSION != 0 ||
-		slices.ContainsFunc(m.Params, func(p Param) bool { return len(p.Value) > longestValue || strings.Contains(p.Value, ",") })
+		slices.ContainsFunc(m.Params, func(p Param) bool { return p.needsLegacy() })
 }
 
 // legacyData is the parameters as mount(2) takes them.
@@ -25,11 +25,8 @@ func (f *FS) legacyData(m *Mount, extra Param) string {
 		data = append(data, `context="`+f.plan.Label+`"`)
 	}
 	for _, p := range append([]Param{extra}, m.Params...) {
-		switch {
-		case p.HasValue:
-			data = append(data, p.Key+"="+p.Value)
-		case p.Key != "":
-			data = append(data, p.Key)
+		if p.Key != "" {
+			data = append(data, p.legacy())
 		}
 	}
 	return strings.Join(data, ",")

@@ -143,10 +143,15 @@ type parsed struct {
 // parseOptions sorts a mount's options. overlay tells that a backslash protects a comma, which only that filesystem has.
 func parseOptions(list []string, overlay bool) parsed {
 	var p parsed
-	for i, name := range list {
+	for i := 0; i < len(list); i++ {
+		name, at := list[i], i
 		o, known := findOption(name)
 		if !known {
-			p.params = appendParams(p.params, name, i, overlay)
+			for opensQuote(name) && i+1 < len(list) { // who made the list split it at each comma
+				i++
+				name += "," + list[i]
+			}
+			p.params = appendParams(p.params, name, at, overlay)
 			continue
 		}
 		switch o.kind {
@@ -183,39 +188,6 @@ func (f *Flags) applyRecursive(o option) {
 		f.Clear &^= atimeModes
 	}
 	f.apply(o)
-}
-
-// Param is a parameter of a filesystem: a name with a value, or a name alone.
-type Param struct {
-	Key, Value string
-	HasValue   bool
-	Option     int // its index in the mount's options, or -1
-}
-
-// appendParams takes an option for what mount(2) makes of it in its data string: parameters with commas between them.
-func appendParams(params []Param, text string, index int, overlay bool) []Param {
-	for text != "" {
-		var one string
-		one, text = cutComma(text, overlay)
-		if one == "" {
-			continue
-		}
-		key, value, has := strings.Cut(one, "=")
-		params = append(params, Param{Key: key, Value: value, HasValue: has, Option: index})
-	}
-	return params
-}
-
-func cutComma(s string, backslash bool) (one, rest string) {
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == ',':
-			return s[:i], s[i+1:]
-		case s[i] == '\\' && backslash:
-			i++
-		}
-	}
-	return s, ""
 }
 
 // mountAttr names the MS_* flags that are attributes of a mount by their MOUNT_ATTR_* names, those of access times aside.

@@ -110,6 +110,9 @@ func (m *Mount) check(s *specs.Mount, p *Plan, o Options) error {
 		return specconv.Fieldf(pointer+specconv.Pointer("options", slices.Index(s.Options, "tmpcopyup")), "tmpcopyup is for tmpfs only")
 	}
 	for _, param := range m.Params {
+		if param.unclosed() {
+			return specconv.Fieldf(pointer+specconv.Pointer("options", param.Option), "%q has a quote that does not end", s.Options[param.Option])
+		}
 		if param.Key == "" || strings.IndexByte(param.Key+param.Value, 0) >= 0 {
 			return specconv.Fieldf(pointer+specconv.Pointer("options", param.Option), "%q is not an option", s.Options[param.Option])
 		}

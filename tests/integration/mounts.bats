@@ -183,3 +183,15 @@ mount_on() {
 	run -0 oci-run run --no-pivot "$id"
 	output_is 'root:x:0:0:root:/root:/bin/sh'
 }
+
+@test "an SELinux label in quotes goes to the kernel whole, without them" {
+	command -v strace >/dev/null || skip 'no strace here (Debian: apt-get install strace)'
+	strace -qq -o /dev/null true || skip "strace can't trace here"
+	local label=system_u:object_r:container_file_t:s0:c1,c2
+	mount_on /mnt tmpfs tmpfs "size=1m,context=\"$label\",mode=700"
+	run strace -f -s 500 -e trace=fsconfig,mount -o trace "$OCI_RUN" --root "$state" run "$id" # only with SELinux it succeeds
+	grep -qF "FSCONFIG_SET_STRING, \"context\", \"$label\"" trace
+	config --arg long "$(printf '%0300d' 0)" '.mounts[-1].options[0] += ",x=\($long)"'
+	run strace -f -s 500 -e trace=mount -o trace "$OCI_RUN" --root "$state" run "$id"
+	grep -qF "size=1m,context=\\\"$label\\\",mode=700,x=000" trace
+}
