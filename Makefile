@@ -31,8 +31,11 @@ BUILD := go build -trimpath -buildvcs=false -buildmode=exe $(TAGS) -ldflags '$(L
 
 BIN := bin/oci-run
 TOOLS := $(CURDIR)/bin/tools
-STATICCHECK_VERSION := v0.8.2
-STATICCHECK := $(TOOLS)/staticcheck-$(STATICCHECK_VERSION)
+# The linters, in a directory for this choice of versions.
+LINTERS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 \
+	github.com/polyfloyd/go-errorlint@v1.8.0 \
+	mvdan.cc/unparam@v0.0.0-20260823230713-2fa3d841b0c8
+LINT := $(TOOLS)/lint-$(shell echo '$(LINTERS)' | cksum | cut -d' ' -f1)
 
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
@@ -117,12 +120,13 @@ fuzz: check-go ## run each fuzz target for FUZZTIME (60s)
 	tests/fuzz $(FUZZTIME) $(TAGS)
 
 .PHONY: lint
-lint: check-go $(STATICCHECK) ## gofmt, vet, modernizers, staticcheck, shellcheck
-	tests/lint $(STATICCHECK) $(TAGS)
+lint: check-go $(LINT) ## gofmt, vet, modernizers, staticcheck, errorlint, unparam, shellcheck
+	tests/lint $(LINT) $(TAGS)
 
-$(STATICCHECK):
-	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
-	mv $(TOOLS)/staticcheck $@
+$(LINT):
+	rm -rf $@.new
+	for linter in $(LINTERS); do GOBIN=$@.new go install $$linter; done
+	mv $@.new $@
 
 .PHONY: bench
 bench: build ## time oci-run against runc and crun where installed (BENCH='-n 100 -s run,state')

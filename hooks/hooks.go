@@ -41,7 +41,7 @@ func List(h *specs.Hooks, name string) []specs.Hook {
 	}
 	switch name {
 	case Prestart:
-		return h.Prestart //nolint:staticcheck // deprecated, but Docker up to 26 needs it
+		return h.Prestart // deprecated, but Docker up to 26 needs it
 	case CreateRuntime:
 		return h.CreateRuntime
 	case CreateContainer:

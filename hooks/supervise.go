@@ -85,7 +85,7 @@ func (p *process) kill() error {
 	// that have become somebody else: these are what a hook leaves behind.
 	_ = unix.Kill(-p.pid, unix.SIGKILL)
 	err := unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0)
-	if err != nil && err != unix.ESRCH {
+	if err != nil && err != unix.ESRCH { //nolint:errorlint // a bare errno
 		return fmt.Errorf("kill process %d: %w", p.pid, err)
 	}
 	ended, err := p.await(time.Now().Add(killGrace))

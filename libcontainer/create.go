@@ -434,7 +434,7 @@ func (c *creation) Limits() error { return c.plan.init.Process.SetRlimits(c.init
 func (c *creation) Hooks() error {
 	h := c.bundle.Spec.Hooks
 	s := hookState(c.record, specs.StateCreating, c.init.PID)
-	if err := hooks.Run("prestart", h.Prestart, s); err != nil { //nolint:staticcheck // deprecated, and used by Docker before 28
+	if err := hooks.Run("prestart", h.Prestart, s); err != nil { // deprecated, and used by Docker before 28
 		return err
 	}
 	return hooks.Run("createRuntime", h.CreateRuntime, s)

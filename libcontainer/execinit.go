@@ -61,7 +61,7 @@ func (i *initEntrance) allowNproc() error {
 	}
 	var old unix.Rlimit
 	if err := unix.Prlimit(i.helper.PID, unix.RLIMIT_NPROC, nil, &old); err != nil || n.Max <= old.Max {
-		return nil //nolint:nilerr // setting it will tell
+		return nil // setting it will tell
 	}
 	if err := unix.Prlimit(i.helper.PID, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: old.Cur, Max: n.Max}, nil); err != nil {
 		return fmt.Errorf("raise RLIMIT_NPROC to %d: %w", n.Max, err)

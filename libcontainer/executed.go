@@ -38,7 +38,7 @@ func ranProgram(init state.Process) error {
 func (e *Executed) ranProgram() error {
 	p, err := state.Identify(e.PID)
 	if err != nil {
-		return nil //nolint:nilerr // nobody else can tell
+		return nil // nobody else can tell
 	}
 	return ranProgram(p)
 }

@@ -73,7 +73,7 @@ func (f *Foreground) Attend(p Attended) (int, error) {
 // relay connects the process's terminal with the caller's. It is nil without a terminal.
 func (f *Foreground) relay() (foreground.Terminal, error) {
 	if f.socket == nil {
-		return nil, nil //nolint:nilnil // no terminal is not an error
+		return nil, nil // no terminal is not an error
 	}
 	master, err := fdsocket.Receive(f.socket)
 	if err != nil {

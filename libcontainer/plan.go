@@ -54,7 +54,7 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 	p.init.ID = id
 	subjects := []func() error{
 		func() error { return p.planNamespaces(spec) },
-		func() error { return p.planRoot(f, b, o) },
+		func() error { return p.planRoot(b, o) },
 		func() error { return p.planProcess(spec, o) },
 		func() error { return p.planConfinement(spec) },
 		func() error { return p.planCgroup(f, id, spec) },
@@ -122,7 +122,7 @@ func timeOffsets(offsets map[string]specs.LinuxTimeOffset) string {
 	return text.String()
 }
 
-func (p *plan) planRoot(f *Factory, b *specconv.Bundle, o *CreateOptions) error {
+func (p *plan) planRoot(b *specconv.Bundle, o *CreateOptions) error {
 	root, err := rootfs.NewPlan(b.Spec, rootfs.Options{Bundle: b.Dir, NoPivot: o.NoPivot, Rootless: os.Geteuid() != 0})
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ func (p *plan) planHooks(id string, b *specconv.Bundle) error {
 	if h == nil {
 		return nil
 	}
-	p.init.RuntimeHooks = len(h.Prestart)+len(h.CreateRuntime) > 0 //nolint:staticcheck // deprecated, and used by Docker before 28
+	p.init.RuntimeHooks = len(h.Prestart)+len(h.CreateRuntime) > 0 // deprecated, and used by Docker before 28
 	p.init.Hooks = specs.Hooks{CreateContainer: h.CreateContainer, StartContainer: h.StartContainer}
 	return nil
 }

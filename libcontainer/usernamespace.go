@@ -63,7 +63,7 @@ func (c *creation) MountFD(index int) (*os.File, error) {
 func (c *creation) mapping(index int) (*os.File, error) {
 	m := c.plan.init.Root.Mounts[index].IDMap
 	if m == nil {
-		return nil, nil //nolint:nilnil // no mapping is not an error
+		return nil, nil // no mapping is not an error
 	}
 	if c.idmaps == nil {
 		c.idmaps = idmap.NewNamespaces(func(uids, gids []idmap.Mapping) (*os.File, error) {

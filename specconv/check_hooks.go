@@ -10,7 +10,7 @@ type hookList struct {
 
 func hookLists(h *specs.Hooks) [6]hookList {
 	return [6]hookList{
-		{"prestart", h.Prestart}, //nolint:staticcheck // deprecated, but Docker up to 26 uses it
+		{"prestart", h.Prestart}, // deprecated, but Docker up to 26 uses it
 		{"createRuntime", h.CreateRuntime},
 		{"createContainer", h.CreateContainer},
 		{"startContainer", h.StartContainer},

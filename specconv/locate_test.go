@@ -42,11 +42,11 @@ func TestLocate(t *testing.T) {
 
 func TestLocateLeavesOthers(t *testing.T) {
 	plain := errors.New("plain")
-	if Locate(nil, plain) != plain || Locate(nil, nil) != nil {
+	if Locate(nil, plain) != plain || Locate(nil, nil) != nil { //nolint:errorlint // the very same
 		t.Error("an error without a field was changed")
 	}
 	once := Locate([]byte("{}"), Fieldf("/a", "bad"))
-	if Locate([]byte("{}"), once) != once {
+	if Locate([]byte("{}"), once) != once { //nolint:errorlint // the very same
 		t.Error("the place was put twice")
 	}
 }
@@ -56,7 +56,7 @@ func TestField(t *testing.T) {
 		t.Error("Field made an error of nil")
 	}
 	inner := Fieldf("/a/b", "bad")
-	if Field("/a", inner) != inner {
+	if Field("/a", inner) != inner { //nolint:errorlint // the very same
 		t.Error("Field hid a more precise field")
 	}
 	if got := Pointer("a/b", 3, "~"); got != "/a~1b/3/~0" {

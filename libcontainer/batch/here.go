@@ -138,7 +138,7 @@ func (c *wired) perform() (uintptr, syscall.Errno) {
 	case Copy:
 		*(*uint32)(c.arg(0)) = *(*uint32)(c.arg(1))
 	case Await:
-		for uint64(atomic.LoadUint32((*uint32)(c.arg(0)))) != c.args[1] { //nolint:revive // waits without a system call
+		for uint64(atomic.LoadUint32((*uint32)(c.arg(0)))) != c.args[1] { // waits without a system call
 		}
 	default:
 		a := &c.args

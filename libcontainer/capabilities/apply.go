@@ -11,7 +11,7 @@ import (
 // DropInheritable keeps the program from inheriting capabilities past the plan: in a user namespace without root, init itself could
 // only come by its own through the inheritable and ambient sets. What is ambient goes with what is inheritable.
 func DropInheritable() error {
-	effective, permitted, _, err := get()
+	effective, permitted, err := get()
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (p *Plan) AfterUser(keepSysAdmin bool) (warnings []string, err error) {
 func (p *Plan) after(keepSysAdmin bool) (want Plan, err error) {
 	want = *p
 	if keepSysAdmin {
-		_, permitted, _, err := get()
+		_, permitted, err := get()
 		if err != nil {
 			return want, err
 		}
@@ -119,16 +119,15 @@ func prctl(option int, a, b uintptr) error {
 	return nil
 }
 
-// get reads the calling thread's sets (capget(2)).
-func get() (effective, permitted, inheritable uint64, err error) {
+// get reads two of the calling thread's sets (capget(2)).
+func get() (effective, permitted uint64, err error) {
 	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&head, &data[0]); err != nil {
-		return 0, 0, 0, fmt.Errorf("capget: %w", err)
+		return 0, 0, fmt.Errorf("capget: %w", err)
 	}
 	join := func(low, high uint32) uint64 { return uint64(low) | uint64(high)<<32 }
-	return join(data[0].Effective, data[1].Effective), join(data[0].Permitted, data[1].Permitted),
-		join(data[0].Inheritable, data[1].Inheritable), nil
+	return join(data[0].Effective, data[1].Effective), join(data[0].Permitted, data[1].Permitted), nil
 }
 
 // set writes the calling thread's sets (capset(2)).

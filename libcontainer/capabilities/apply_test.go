@@ -58,7 +58,7 @@ func (c *child) run() error {
 	if err != nil || len(warnings) > 0 {
 		return fmt.Errorf("%q: %w", warnings, err)
 	}
-	effective, _, _, err := get()
+	effective, _, err := get()
 	if err != nil {
 		return err
 	}

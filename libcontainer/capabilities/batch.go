@@ -17,7 +17,7 @@ func (p *Plan) AddBeforeUser(l *batch.List, uid uint32, keepSysAdmin bool) {
 // addDrops adds what dropBounding does. Who may not drop is not to try what has been dropped before: the process has the bounding
 // set of the calling thread.
 func (p *Plan) addDrops(l *batch.List) {
-	effective, _, _, err := get()
+	effective, _, err := get()
 	may := err == nil && effective&(1<<unix.CAP_SETPCAP) != 0
 	for n := range names {
 		if p.Bounding&(1<<n) == 0 && (may || bounded(n)) {

@@ -21,7 +21,7 @@ func Permitted(userNS bool) (uint64, error) {
 	if userNS {
 		return all, nil
 	}
-	_, permitted, _, err := get()
+	_, permitted, err := get()
 	return permitted & all, err
 }
 

@@ -30,9 +30,9 @@ func Check(r *specs.LinuxResources, mode Mode) error {
 	return nil
 }
 
-// refuse is the error for a field that one of the two cgroup versions doesn't have.
-func refuse(field, version string) error {
-	return specconv.Fieldf("/linux/resources/"+field, "cgroup %s has nothing like it", version)
+// refuse is the error for a field that cgroup v2 doesn't have.
+func refuse(field string) error {
+	return specconv.Fieldf("/linux/resources/"+field, "cgroup v2 has nothing like it")
 }
 
 func checkUnified(r *specs.LinuxResources, mode Mode) error {
@@ -77,7 +77,7 @@ func checkMemory(r *specs.LinuxResources, mode Mode) error {
 	case m.UseHierarchy != nil && !*m.UseHierarchy:
 		return specconv.Fieldf(at+"useHierarchy", "since Linux 5.11 there is only hierarchical memory accounting")
 	}
-	if m.Kernel != nil || m.KernelTCP != nil { //nolint:staticcheck // deprecated in the spec: it may be ignored
+	if m.Kernel != nil || m.KernelTCP != nil { // deprecated in the spec: it may be ignored
 		slog.Warn("linux.resources.memory.kernel and kernelTCP are deprecated and ignored")
 	}
 	if mode != V2 {
@@ -85,9 +85,9 @@ func checkMemory(r *specs.LinuxResources, mode Mode) error {
 	}
 	switch {
 	case value(m.DisableOOMKiller):
-		return refuse("memory/disableOOMKiller", "v2")
+		return refuse("memory/disableOOMKiller")
 	case m.Swappiness != nil && int64(*m.Swappiness) != -1:
-		return refuse("memory/swappiness", "v2")
+		return refuse("memory/swappiness")
 	}
 	return nil
 }
@@ -114,9 +114,9 @@ func checkCPU(r *specs.LinuxResources, mode Mode) error {
 	case !isCPUList(c.Mems):
 		return specconv.Fieldf(at+"mems", "%q is no list of memory nodes like 0-1", c.Mems)
 	case mode == V2 && value(c.RealtimeRuntime) != 0:
-		return refuse("cpu/realtimeRuntime", "v2")
+		return refuse("cpu/realtimeRuntime")
 	case mode == V2 && value(c.RealtimePeriod) != 0:
-		return refuse("cpu/realtimePeriod", "v2")
+		return refuse("cpu/realtimePeriod")
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func checkBlockIO(r *specs.LinuxResources, mode Mode) error {
 		leaf = leaf || value(d.LeafWeight) != 0
 	}
 	if leaf && mode == V2 {
-		return refuse("blockIO/leafWeight", "v2")
+		return refuse("blockIO/leafWeight")
 	}
 	return nil
 }
@@ -190,10 +190,10 @@ func checkNetwork(r *specs.LinuxResources, mode Mode) error {
 	}
 	if mode == V2 {
 		if value(n.ClassID) != 0 {
-			return refuse("network/classID", "v2")
+			return refuse("network/classID")
 		}
 		if len(n.Priorities) > 0 {
-			return refuse("network/priorities", "v2")
+			return refuse("network/priorities")
 		}
 	}
 	for i, p := range n.Priorities {

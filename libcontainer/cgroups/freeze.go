@@ -60,7 +60,7 @@ func (m *Manager) ThawKilled(paused bool) error {
 		return nil
 	}
 	if below, err := children(h.Dir()); !paused && (err != nil || len(below) == 0) {
-		return nil //nolint:nilerr // the cgroup is gone
+		return nil // the cgroup is gone
 	}
 	return m.thawBelow()
 }
@@ -215,7 +215,7 @@ func freeze2(dir string) error {
 		}
 		// A modified kernfs file signals POLLPRI. The short timeout is for a notice that came before the poll.
 		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, int(min(left, 100*time.Millisecond).Milliseconds())+1)
-		if err != nil && err != unix.EINTR {
+		if err != nil && err != unix.EINTR { //nolint:errorlint // a bare errno
 			return &FileError{Op: "poll", Path: events, Err: err}
 		}
 	}

@@ -129,7 +129,7 @@ func waitEmpty(h *Hierarchy) error {
 			return fmt.Errorf("processes in %q survive cgroup.kill for %v", h.Dir(), killDeadline)
 		}
 		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, 100)
-		if err != nil && err != unix.EINTR {
+		if err != nil && err != unix.EINTR { //nolint:errorlint // a bare errno
 			return &FileError{Op: "poll", Path: file, Err: err}
 		}
 	}

@@ -95,14 +95,14 @@ func (h *heldProcesses) close() {
 // says that there is none.
 func openProcess(pid int) (int, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
-	if err != unix.EINVAL && err != unix.ENOENT { // a thread: EINVAL, and ENOENT since Linux 6.18
+	if err != unix.EINVAL && err != unix.ENOENT { //nolint:errorlint // a bare errno; a thread: EINVAL, and ENOENT since Linux 6.18
 		return fd, err
 	}
 	leader, err := threadGroup(pid)
 	if err != nil || leader == pid {
 		return -1, unix.ESRCH
 	}
-	if fd, err = unix.PidfdOpen(leader, 0); err == unix.EINVAL || err == unix.ENOENT {
+	if fd, err = unix.PidfdOpen(leader, 0); err == unix.EINVAL || err == unix.ENOENT { //nolint:errorlint // a bare errno
 		err = unix.ESRCH
 	}
 	if err != nil {

@@ -172,7 +172,7 @@ func (r *Relay) flush(buf []byte) {
 	for total := 0; total < flushed; {
 		n, err := -1, error(unix.EINTR)
 		if r.raw.Control(func(fd uintptr) {
-			for err == unix.EINTR {
+			for err == unix.EINTR { //nolint:errorlint // a bare errno
 				n, err = unix.Read(int(fd), buf)
 			}
 		}) != nil || n <= 0 || writeAll(r.stdout, buf[:n]) != nil {

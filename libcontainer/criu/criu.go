@@ -152,7 +152,7 @@ func (w *worker) receive() (*response, *os.File, error) {
 // passed takes the descriptor out of a control message; nil if there is none.
 func passed(rights []byte) (*os.File, error) {
 	if len(rights) == 0 {
-		return nil, nil //nolint:nilnil // no descriptor is not an error
+		return nil, nil // no descriptor is not an error
 	}
 	messages, err := unix.ParseSocketControlMessage(rights)
 	if err != nil {
@@ -163,7 +163,7 @@ func passed(rights []byte) (*os.File, error) {
 			return os.NewFile(uintptr(fds[0]), "criu"), nil
 		}
 	}
-	return nil, nil //nolint:nilnil // as above
+	return nil, nil // as above
 }
 
 func retry(call func() error) error {
@@ -180,7 +180,7 @@ func ask(request message) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer w.end() //nolint:errcheck // it has answered
+	defer w.end() // it has answered
 	if err := w.send(request); err != nil {
 		return nil, err
 	}

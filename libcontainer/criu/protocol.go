@@ -211,7 +211,7 @@ func decode(data []byte) (*response, error) {
 		case respSuccess:
 			r.success = number != 0
 		case respErrno:
-			r.errno = int32(number) //nolint:gosec // as it was encoded
+			r.errno = int32(number) // as it was encoded
 		case respNotify:
 			return fields(part, r.notification)
 		case respFeatures:
@@ -229,7 +229,7 @@ func (r *response) notification(field, number uint64, part []byte) error {
 	case notifyScript:
 		r.script = string(part)
 	case notifyPID:
-		r.pid = int(int32(number)) //nolint:gosec // as it was encoded
+		r.pid = int(int32(number)) // as it was encoded
 	}
 	return nil
 }
@@ -247,11 +247,11 @@ func (r *response) feature(field, number uint64, _ []byte) error {
 func (r *response) versionPart(field, number uint64, _ []byte) error {
 	switch field {
 	case versionMajor:
-		r.version += 10000 * int(int32(number)) //nolint:gosec // as it was encoded
+		r.version += 10000 * int(int32(number)) // as it was encoded
 	case versionMinor:
-		r.version += 100 * int(int32(number)) //nolint:gosec // as above
+		r.version += 100 * int(int32(number)) // as above
 	case versionSublevel:
-		r.version += int(int32(number)) //nolint:gosec // as above
+		r.version += int(int32(number)) // as above
 	}
 	return nil
 }

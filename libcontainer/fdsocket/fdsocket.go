@@ -130,7 +130,7 @@ func parse(rights []byte) ([]int, error) {
 // retry repeats a system call that a signal interrupted.
 func retry(call func() error) error {
 	for {
-		if err := call(); err != unix.EINTR {
+		if err := call(); err != unix.EINTR { //nolint:errorlint // a bare errno
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func (f *confinement) load() error {
 		return nil
 	}
 	f.listener.Store(int64(fd))
-	for f.done.Load() == 0 { //nolint:revive // waits without a system call
+	for f.done.Load() == 0 { // waits without a system call
 	}
 	return f.failure
 }

@@ -12,7 +12,7 @@ func Openat2(dirfd int, path string, flags, mode, resolve uint64) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: mode, Resolve: resolve}
 	for again := 0; ; again++ {
 		fd, err := unix.Openat2(dirfd, path, &how)
-		switch err { //nolint:errorlint // a bare errno
+		switch err {
 		case unix.EINTR:
 			again--
 		case unix.EAGAIN:

@@ -145,7 +145,7 @@ func (s *socket) receive() ([]byte, error) {
 				return packet[:n], nil
 			}
 		}
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != unix.EINTR {
 			return nil, fmt.Errorf("netlink: receive: %w", err)
 		}
 	}

@@ -103,7 +103,7 @@ func (p *Plan) inspect(root Root, path string, errno unix.Errno, depth int) stri
 		resolved = filepath.Join(p.Cwd, resolved)
 	}
 	if errno == unix.ENOENT {
-		if _, err := root.stat(resolved); err == unix.ENOENT {
+		if _, err := root.stat(resolved); err == unix.ENOENT { //nolint:errorlint // a bare errno
 			return missing(interpreter, kind)
 		}
 	}
@@ -134,7 +134,7 @@ func (p *Plan) Foresee(root Root, path string) (unix.Errno, string) {
 	}
 	st, err := root.stat(interpreter)
 	switch {
-	case err == unix.ENOENT:
+	case err == unix.ENOENT: //nolint:errorlint // a bare errno
 		return unix.ENOENT, missing(interpreter, kind)
 	case err == nil && st.Mode&0o111 == 0:
 		return unix.EACCES, fmt.Sprintf("its %s %q: %s", kind, interpreter, noExecuteBit(&st))

@@ -110,7 +110,7 @@ func executable(path string) error {
 
 func ignoringEINTR(call func() error) error {
 	for {
-		if err := call(); err != unix.EINTR {
+		if err := call(); err != unix.EINTR { //nolint:errorlint // a bare errno
 			return err
 		}
 	}
@@ -118,10 +118,10 @@ func ignoringEINTR(call func() error) error {
 
 // errnoOf returns the errno in err, or 0.
 func errnoOf(err error) unix.Errno {
-	if pe, ok := err.(*fs.PathError); ok {
+	if pe, ok := err.(*fs.PathError); ok { //nolint:errorlint // as package os returns it
 		err = pe.Err
 	}
-	errno, _ := err.(unix.Errno)
+	errno, _ := err.(unix.Errno) //nolint:errorlint // a bare errno
 	return errno
 }
 

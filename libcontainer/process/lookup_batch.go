@@ -78,7 +78,7 @@ func (f *Found) find() {
 		}
 		path := candidate(dir, f.plan.Args[0])
 		directory, err := f.plan.seen(f.root, path)
-		missing := err == unix.ENOENT || err == unix.ENOTDIR
+		missing := err == unix.ENOENT || err == unix.ENOTDIR //nolint:errorlint // a bare errno
 		if !missing {
 			f.there = append(f.there, path)
 		}

@@ -40,7 +40,7 @@ func scanPasswd(read func([]byte) (int, error), uid uint32) string {
 	have, total, skip := 0, 0, false
 	for total < maxPasswd {
 		n, err := read(buf[have:])
-		if err == unix.EINTR {
+		if err == unix.EINTR { //nolint:errorlint // a bare errno
 			continue
 		}
 		end := err != nil || n <= 0

@@ -1,6 +1,7 @@
 package rdt
 
 import (
+	"errors"
 	"io"
 	"os"
 	"testing"
@@ -30,7 +31,7 @@ func recordWrites(t *testing.T, path string, run func() error) string {
 	}
 	b := make([]byte, 4096)
 	n, err := f.Read(b)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	return string(b[:n-1])

@@ -19,7 +19,7 @@ var errNoResctrl = errors.New("no resctrl filesystem is mounted: mount -t resctr
 // runtime MUST generate an error".
 func mountPoint() (string, error) {
 	var st unix.Statfs_t
-	if unix.Statfs(usual, &st) == nil && int64(st.Type) == unix.RDTGROUP_SUPER_MAGIC { //nolint:unconvert // differs by architecture
+	if unix.Statfs(usual, &st) == nil && int64(st.Type) == unix.RDTGROUP_SUPER_MAGIC { // differs by architecture
 		return usual, nil
 	}
 	f, err := os.Open("/proc/self/mountinfo")

@@ -68,7 +68,7 @@ func Set(config *specs.LinuxIntelRdt, id, root, l3Cache, memBw string) (undo fun
 
 func find(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
 	if config == nil {
-		return nil, nil //nolint:nilnil // no group is not an error
+		return nil, nil // no group is not an error
 	}
 	if root == "" {
 		var err error

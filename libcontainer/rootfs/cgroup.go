@@ -185,7 +185,7 @@ func (f *FS) mountHierarchy(m *Mount, h *Hierarchy, dir int) error {
 		return nil
 	}
 	for controller := range strings.SplitSeq(name, ",") {
-		if err := unix.Symlinkat(name, dir, controller); err != nil && err != unix.EEXIST { //nolint:errorlint // a bare errno
+		if err := unix.Symlinkat(name, dir, controller); err != nil && err != unix.EEXIST {
 			return fmt.Errorf("symlink %q: %w", controller, err)
 		}
 	}

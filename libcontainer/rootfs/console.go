@@ -104,5 +104,5 @@ func (f *FS) openNull() (int, error) {
 func isNull(fd int) bool {
 	var st unix.Stat_t
 	err := unix.Fstat(fd, &st)
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == unix.Mkdev(1, 3) //nolint:unconvert // differs by architecture
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && uint64(st.Rdev) == unix.Mkdev(1, 3) // differs by architecture
 }

@@ -85,14 +85,14 @@ func (f *FS) devLinks(dev int) error {
 			return err
 		}
 	}
-	if err := unix.Unlinkat(dev, "ptmx", 0); err != nil && err != unix.ENOENT { //nolint:errorlint // a bare errno
+	if err := unix.Unlinkat(dev, "ptmx", 0); err != nil && err != unix.ENOENT {
 		return fmt.Errorf("unlink %q: %w", ptmxPath, err)
 	}
 	return symlink("pts/ptmx", dev, "ptmx")
 }
 
 func symlink(target string, dir int, name string) error {
-	if err := unix.Symlinkat(target, dir, name); err != nil && err != unix.EEXIST { //nolint:errorlint // a bare errno
+	if err := unix.Symlinkat(target, dir, name); err != nil && err != unix.EEXIST {
 		return fmt.Errorf("symlink %q to %q: %w", "/dev/"+name, target, err)
 	}
 	return nil
@@ -114,8 +114,8 @@ func (f *FS) device(dev int, own bool, d *Device) error {
 	if f.plan.UserNS && d.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return f.bindDevice(dir, name, d)
 	}
-	err := unix.Mknodat(dir, name, d.Mode, int(unix.Mkdev(d.Major, d.Minor))) //nolint:gosec // a dev_t
-	switch err {                                                              //nolint:errorlint // a bare errno
+	err := unix.Mknodat(dir, name, d.Mode, int(unix.Mkdev(d.Major, d.Minor))) // a dev_t
+	switch err {
 	case nil:
 		if own {
 			return f.ownNode(dir, name, d)
@@ -287,7 +287,7 @@ func (f *FS) bindDevice(dir int, name string, d *Device) error {
 func openNodeTarget(dir int, name string) (int, error) {
 	fd, err := linux.Openat2(dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_NO_MAGICLINKS)
 	if err == unix.ENOENT { //nolint:errorlint // a bare errno
-		if err := unix.Mknodat(dir, name, unix.S_IFREG, 0); err != nil && err != unix.EEXIST { //nolint:errorlint // a bare errno
+		if err := unix.Mknodat(dir, name, unix.S_IFREG, 0); err != nil && err != unix.EEXIST {
 			return -1, fmt.Errorf("create: %w", err)
 		}
 		fd, err = linux.Openat2(dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_NO_MAGICLINKS)

@@ -89,9 +89,9 @@ func isFS(fd int, magic int64) (bool, error) {
 	var st unix.Statfs_t
 	for {
 		err := unix.Fstatfs(fd, &st)
-		switch err { //nolint:errorlint // a bare errno
+		switch err {
 		case nil:
-			return int64(st.Type) == magic, nil //nolint:unconvert // differs by architecture
+			return int64(st.Type) == magic, nil // differs by architecture
 		case unix.EINTR:
 		default:
 			return false, fmt.Errorf("fstatfs: %w", err)

@@ -45,7 +45,7 @@ func (f *FS) removeComplete() error {
 	slices.Reverse(places) // a later mount may hide an earlier one
 	for _, p := range places {
 		err := unix.Unmount(p, unix.MNT_DETACH)
-		if err == unix.EINVAL || err == unix.EPERM { //nolint:errorlint // a bare errno
+		if err == unix.EINVAL || err == unix.EPERM {
 			err = unix.Mount("tmpfs", p, "tmpfs", unix.MS_RDONLY, "")
 		}
 		if err != nil && !errors.Is(err, unix.ENOENT) { // gone with what it was mounted on

@@ -119,7 +119,7 @@ func isolateMountOf(dir string) error {
 		if err == nil {
 			return nil
 		}
-		if err != unix.EINVAL || dir == "/" { //nolint:errorlint // a bare errno
+		if err != unix.EINVAL || dir == "/" {
 			return fmt.Errorf("change the propagation of %q: %w", dir, linux.NameCall("mount", err))
 		}
 		dir = filepath.Dir(dir)

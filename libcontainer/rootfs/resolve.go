@@ -147,7 +147,7 @@ func (w *walk) follow(target string) error {
 func readLink(fd int) (target string, isLink bool, err error) {
 	var buf [unix.PathMax]byte
 	n, err := unix.Readlinkat(fd, "", buf[:])
-	switch err { //nolint:errorlint // a bare errno
+	switch err {
 	case nil:
 		return string(buf[:n]), true, nil
 	case unix.ENOENT, unix.EINVAL: // readlinkat(2): an empty path at something else than a symbolic link

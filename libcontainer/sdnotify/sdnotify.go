@@ -58,7 +58,7 @@ type Socket struct{ f *os.File }
 func Listen(dir string) (*Socket, error) {
 	d, err := os.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // no socket is not an error
+		return nil, nil // no socket is not an error
 	}
 	if err != nil {
 		return nil, err

@@ -215,7 +215,7 @@ func (p *Program) run() {
 		}
 		if p.Notify {
 			p.shared.listener.Store(int32(fd) + 1)
-			for p.shared.done.Load() == 0 { //nolint:revive // waits without a system call
+			for p.shared.done.Load() == 0 { // waits without a system call
 			}
 		}
 	}

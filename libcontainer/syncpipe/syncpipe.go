@@ -137,7 +137,7 @@ func (e end) receive() (*message, error) {
 	for {
 		n, nr, flags, _, err = unix.Recvmsg(int(e.f.Fd()), buf, rights, unix.MSG_CMSG_CLOEXEC)
 		// ECONNRESET is told once, of an end that was closed before it had received all. What it had sent itself comes after.
-		if err != unix.EINTR && err != unix.ECONNRESET {
+		if err != unix.EINTR && err != unix.ECONNRESET { //nolint:errorlint // a bare errno
 			break
 		}
 	}

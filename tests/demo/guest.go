@@ -14,7 +14,7 @@ import (
 const guestName = "hello"
 
 // guest tells what the container looks like from inside. With "look" that is all; else it stays until SIGTERM.
-func guest(args []string) int {
+func guest(args []string) {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 
@@ -22,7 +22,7 @@ func guest(args []string) int {
 	fmt.Printf("hello from %q: I am pid %d, uid %d, gid %d, in %s\n", host, os.Getpid(), os.Getuid(), os.Getgid(), workingDirectory())
 	fmt.Printf("processes that I see: %s\n", strings.Join(processes(), ", "))
 	if len(args) > 0 && args[0] == "look" {
-		return 0
+		return
 	}
 	fmt.Printf("files at /: %s\n", strings.Join(names("/"), " "))
 	fmt.Printf("mounts: %s\n", strings.Join(mounts(), " "))
@@ -31,7 +31,6 @@ func guest(args []string) int {
 	fmt.Println("now I wait for SIGTERM")
 	<-terminated
 	fmt.Println("SIGTERM: goodbye")
-	return 0
 }
 
 func workingDirectory() string {

@@ -22,7 +22,8 @@ import (
 
 func main() {
 	if strings.HasPrefix(filepath.Base(os.Args[0]), guestName) {
-		os.Exit(guest(os.Args[1:]))
+		guest(os.Args[1:])
+		return
 	}
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: demo RUNTIME")
@@ -108,14 +109,14 @@ func relay(from io.Reader) {
 func say(format string, a ...any) { fmt.Printf("\n# "+format+"\n", a...) }
 
 // call shows a command, runs it and shows what it printed. The container's output goes its own way.
-func (w *walk) call(args ...string) (string, error) {
+func (w *walk) call(args ...string) error {
 	fmt.Printf("$ oci-run %s\n", strings.Join(args, " "))
 	cmd := exec.Command(w.runtime, append([]string{"--root", filepath.Join(w.dir, "state")}, args...)...)
 	cmd.Dir = w.bundle
 	// Files, not pipes: a container that outlives the command keeps them, and waiting for their end would wait for it.
 	text, err := os.CreateTemp(w.dir, "output-")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer os.Remove(text.Name())
 	defer text.Close()
@@ -131,12 +132,12 @@ func (w *walk) call(args ...string) (string, error) {
 	if err != nil {
 		err = fmt.Errorf("oci-run %s: %w", args[0], err)
 	}
-	return string(output), err
+	return err
 }
 
 // refused is call for a command that has to fail; its exit status is shown.
 func (w *walk) refused(args ...string) error {
-	_, err := w.call(args...)
+	err := w.call(args...)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return fmt.Errorf("oci-run %s was to be refused: %w", args[0], err)

@@ -30,7 +30,7 @@ func (w *walk) prepare() error {
 		kind = "as an ordinary user: a rootless container, in a user namespace"
 	}
 	say("The runtime, %s.", kind)
-	if _, err := w.call("--version"); err != nil {
+	if err := w.call("--version"); err != nil {
 		return err
 	}
 	say("A bundle: a root filesystem with one static program in it, and a config.json that the runtime writes.")
@@ -41,7 +41,7 @@ func (w *walk) prepare() error {
 	if w.rootless {
 		spec = append(spec, "--rootless")
 	}
-	if _, err := w.call(spec...); err != nil {
+	if err := w.call(spec...); err != nil {
 		return err
 	}
 	fmt.Printf("  (edited: process.args is [\"/bin/%s\"], process.terminal is false)\n", guestName)
@@ -53,20 +53,20 @@ func (w *walk) prepare() error {
 
 func (w *walk) create() error {
 	say("create: namespaces, mounts, cgroup and limits are made; the program waits for its start.")
-	if _, err := w.call("create", "--bundle", w.bundle, "demo"); err != nil {
+	if err := w.call("create", "--bundle", w.bundle, "demo"); err != nil {
 		return err
 	}
-	_, err := w.call("state", "demo")
+	err := w.call("state", "demo")
 	return err
 }
 
 func (w *walk) start() error {
 	say("start: the program runs, and sees a world of its own.")
-	if _, err := w.call("start", "demo"); err != nil {
+	if err := w.call("start", "demo"); err != nil {
 		return err
 	}
 	time.Sleep(300 * time.Millisecond) // what the program prints belongs here
-	_, err := w.call("list")
+	err := w.call("list")
 	return err
 }
 
@@ -76,28 +76,28 @@ func (w *walk) enter() error {
 		return nil
 	}
 	say("exec: a second process enters the container; it sees the first.")
-	_, err := w.call("exec", "demo", "/bin/"+guestName, "look")
+	err := w.call("exec", "demo", "/bin/"+guestName, "look")
 	return err
 }
 
 func (w *walk) stop() error {
 	say("kill: the program gets a signal, and ends in its own way.")
-	if _, err := w.call("kill", "demo", "TERM"); err != nil {
+	if err := w.call("kill", "demo", "TERM"); err != nil {
 		return err
 	}
 	if err := w.await("demo", "stopped"); err != nil {
 		return err
 	}
-	_, err := w.call("state", "demo")
+	err := w.call("state", "demo")
 	return err
 }
 
 func (w *walk) deleteIt() error {
 	say("delete: nothing stays behind.")
-	if _, err := w.call("delete", "demo"); err != nil {
+	if err := w.call("delete", "demo"); err != nil {
 		return err
 	}
-	_, err := w.call("list")
+	err := w.call("list")
 	return err
 }
 
@@ -106,7 +106,7 @@ func (w *walk) atOnce() error {
 	if err := w.edit(func(process map[string]any) { process["args"] = []string{"/bin/" + guestName, "look"} }); err != nil {
 		return err
 	}
-	_, err := w.call("run", "--bundle", w.bundle, "demo")
+	err := w.call("run", "--bundle", w.bundle, "demo")
 	time.Sleep(100 * time.Millisecond)
 	return err
 }
@@ -130,7 +130,7 @@ func (w *walk) mistakes() error {
 	if err := w.refused("create", "--bundle", w.bundle, "demo-broken"); err != nil {
 		return err
 	}
-	_, err = w.call("list", "--quiet")
+	err = w.call("list", "--quiet")
 	return err
 }
 

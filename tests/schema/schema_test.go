@@ -157,7 +157,7 @@ func TestState(t *testing.T) {
 			return []specs.Hook{{Path: "/bin/sh", Args: []string{"sh", "-c", "cat >" + filepath.Join(dir, name)}}}
 		}
 		s.Hooks = &specs.Hooks{
-			Prestart: tell("prestart"), CreateRuntime: tell("createRuntime"), Poststart: tell("poststart"), Poststop: tell("poststop"), //nolint:staticcheck // deprecated, and in use
+			Prestart: tell("prestart"), CreateRuntime: tell("createRuntime"), Poststart: tell("poststart"), Poststop: tell("poststop"), // deprecated, and in use
 		}
 	})
 	var statuses []string
