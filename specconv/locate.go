@@ -99,10 +99,9 @@ func offsetOf(raw []byte, pointer string) int {
 // maxPointerDepth bounds the work for a document of nothing but brackets. The specification's deepest value has 7.
 const maxPointerDepth = 32
 
-// pointerTo finds the innermost value that contains a byte offset, and where that begins, in a document that may be
-// malformed there.
-func pointerTo(raw []byte, offset int) (pointer string, at int) {
-	at = skipSpace(raw, 0)
+// pointerTo finds the innermost value that contains a byte offset, in a document that may be malformed there.
+func pointerTo(raw []byte, offset int) (pointer string) {
+	at := skipSpace(raw, 0)
 	for depth := 0; at < offset && depth < maxPointerDepth; depth++ {
 		inside := false
 		for c := range children(raw, at) {
@@ -116,7 +115,7 @@ func pointerTo(raw []byte, offset int) (pointer string, at int) {
 			break
 		}
 	}
-	return pointer, at
+	return pointer
 }
 
 // child is a member of an object or an element of an array; the name of an element is its index. The value's bytes are

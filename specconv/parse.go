@@ -35,7 +35,7 @@ func Decode(raw []byte, value any) (warnings []string, err error) {
 		return nil, decodeError(raw, err)
 	}
 	for _, f := range report.Folded {
-		object, _ := pointerTo(raw, f.Offset)
+		object := pointerTo(raw, f.Offset)
 		name := memberName(raw[f.Offset:skipString(raw, f.Offset)])
 		warnings = append(warnings, fmt.Sprintf("%s: ignored: the property is called %q", object+Pointer(name), f.Name))
 	}
@@ -52,17 +52,17 @@ func decodeError(raw []byte, err error) error {
 	switch {
 	case errors.As(err, &te):
 		offset, fe.Err = te.Offset, typeError(te)
-		fe.Pointer, _ = pointerTo(raw, offset)
+		fe.Pointer = pointerTo(raw, offset)
 	case errors.As(err, &de):
 		offset, fe.Err = de.Second, duplicateError(raw, de)
-		fe.Pointer, _ = pointerTo(raw, offset)
+		fe.Pointer = pointerTo(raw, offset)
 		fe.Pointer += Pointer(de.Name)
 	case errors.As(err, &se):
 		offset = int(se.Offset)
 		if se.Error() != "unexpected end of JSON input" {
 			offset -= behind()
 		}
-		fe.Pointer, _ = pointerTo(raw, offset)
+		fe.Pointer = pointerTo(raw, offset)
 	}
 	fe.Line, fe.Column = lineColumn(raw, offset)
 	return fe

@@ -58,7 +58,7 @@ func missingError(raw []byte, value any, list []oncejson.Missing) error {
 	slices.SortStableFunc(list, func(a, b oncejson.Missing) int { return a.Object - b.Object })
 	for _, m := range list {
 		if matters(m, value) {
-			pointer, _ := pointerTo(raw, m.Object)
+			pointer := pointerTo(raw, m.Object)
 			return Field(pointer+Pointer(m.Name), missing(raw, m))
 		}
 	}

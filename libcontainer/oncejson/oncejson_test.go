@@ -114,7 +114,7 @@ func sameError(got, want error) bool {
 	jte, jwrong := errors.AsType[*json.UnmarshalTypeError](want)
 	switch {
 	case got == nil || want == nil:
-		return got == want
+		return got == nil && want == nil
 	case wrong && jwrong:
 		return te.Value == jte.Value && te.Type == jte.Type
 	}
