@@ -133,15 +133,15 @@ func (c *container) execChild() error {
 		return fmt.Errorf("wait for the exec command: %w", err)
 	}
 	c.start = c.sync.Waiter()
-	executed, err := p.Start(c.start.Listener)
+	err := p.Start(c.start.Listener)
 	if err == nil {
 		os.Exit(0)
 	}
-	errno, isErrno := errors.AsType[syscall.Errno](err)
-	if !executed || !isErrno {
+	refused, ok := errors.AsType[spawn.Refused](err)
+	if !ok {
 		return err
 	}
-	root := process.Root{Dir: c.rootDir, Proc: procOutside()}
+	root, errno := process.Root{Dir: c.rootDir, Proc: procOutside()}, syscall.Errno(refused)
 	return process.ExecFailure(c.path, errno, c.plan.Process.Hint(root, c.path, errno))
 }
 

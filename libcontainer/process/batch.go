@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/batch"
+	"oci-run/libcontainer/linux"
 )
 
 // What follows adds to a batch of system calls what the functions of similar names do to the calling thread. The process that
@@ -90,7 +91,7 @@ func (p *Plan) AddStdio(l *batch.List) error {
 // AddUser is SetUser.
 func (p *Plan) AddUser(l *batch.List) {
 	if !p.KeepGroups {
-		groups := l.Do(sysSetgroups, uintptr(len(p.Groups)), l.Halves(p.Groups...))
+		groups := l.Do(linux.SysSetgroups, uintptr(len(p.Groups)), l.Halves(p.Groups...))
 		groups.Explain = func(errno unix.Errno) error {
 			return fmt.Errorf("set groups %v: %w%s", p.Groups, errno, unmapped(errno))
 		}
@@ -99,8 +100,8 @@ func (p *Plan) AddUser(l *batch.List) {
 		}
 	}
 	gid, uid := uintptr(p.GID), uintptr(p.UID)
-	l.Do(sysSetresgid, gid, gid, gid).Explain = func(errno unix.Errno) error { return idError("gid", p.GID, errno) }
-	l.Do(sysSetresuid, uid, uid, uid).Explain = func(errno unix.Errno) error { return idError("uid", p.UID, errno) }
+	l.Do(linux.SysSetresgid, gid, gid, gid).Explain = func(errno unix.Errno) error { return idError("gid", p.GID, errno) }
+	l.Do(linux.SysSetresuid, uid, uid, uid).Explain = func(errno unix.Errno) error { return idError("uid", p.UID, errno) }
 }
 
 // AddRest is SetUmask and SetNoNewPrivs.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 // field19 are the nice value, real-time priority and policy in /proc/PID/stat.
@@ -169,7 +171,7 @@ func TestKeyringQuota(t *testing.T) {
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine, and its keys with it
 		const uid = 3141592653
-		if _, _, errno := unix.RawSyscall(sysSetresuid, uid, uid, uid); errno != 0 {
+		if _, _, errno := unix.RawSyscall(linux.SysSetresuid, uid, uid, uid); errno != 0 {
 			errs <- errno
 			return
 		}

@@ -65,11 +65,11 @@ func (p *Plan) SetUser(proc int) error {
 		return err
 	}
 	gid := uintptr(p.GID)
-	if _, _, errno := unix.RawSyscall(sysSetresgid, gid, gid, gid); errno != 0 {
+	if _, _, errno := unix.RawSyscall(linux.SysSetresgid, gid, gid, gid); errno != 0 {
 		return idError("gid", p.GID, errno)
 	}
 	uid := uintptr(p.UID)
-	if _, _, errno := unix.RawSyscall(sysSetresuid, uid, uid, uid); errno != 0 {
+	if _, _, errno := unix.RawSyscall(linux.SysSetresuid, uid, uid, uid); errno != 0 {
 		return idError("uid", p.UID, errno)
 	}
 	return nil
@@ -79,7 +79,7 @@ func (p *Plan) setGroups(proc int) error {
 	if p.KeepGroups {
 		return nil
 	}
-	_, _, errno := unix.RawSyscall(sysSetgroups, uintptr(len(p.Groups)), sliceAddr(p.Groups), 0)
+	_, _, errno := unix.RawSyscall(linux.SysSetgroups, uintptr(len(p.Groups)), sliceAddr(p.Groups), 0)
 	if errno == 0 {
 		return nil
 	}

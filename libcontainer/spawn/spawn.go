@@ -7,7 +7,6 @@
 package spawn
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
 )
 
 // Join is an existing namespace to enter, or several at once: those of a process (pidfd, Linux 5.8).
@@ -35,7 +36,7 @@ type Request struct {
 	// Inherit is how many fds the new process gets as they are: 0, 1, 2 and those that
 	// the caller wants preserved. Everything above is closed on exec, but for Pass.
 	Inherit int
-	Pass    []*os.File // at most maxPass, at the same numbers
+	Pass    []*os.File // at the same numbers
 
 	New    uintptr  // CLONE_NEW* flags of the namespaces to create, without the cgroup namespace
 	Join   []Join   // namespaces to join
@@ -61,8 +62,7 @@ type Process struct {
 	PID   int
 	PidFD *os.File
 	stage *os.File
-	join  []Join
-	tasks []*os.File
+	list  *batch.List // to read its reports by
 }
 
 // Start clones the child and sees it through to its last step before the exec. An error
@@ -73,13 +73,12 @@ func Start(r *Request) (*Process, error) {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	ours := os.NewFile(uintptr(stage[0]), "stage")
-	c, err := prepare(r, stage[1])
+	c, err := prepare(r, stage)
 	if err != nil {
 		ours.Close()
 		unix.Close(stage[1])
 		return nil, err
 	}
-	c.parent = uintptr(stage[0])
 	pid, errno := c.clone()
 	runtime.KeepAlive(r)
 	unix.Close(stage[1])
@@ -91,7 +90,7 @@ func Start(r *Request) (*Process, error) {
 		}
 		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno))
 	}
-	p := &Process{PID: pid, stage: ours, join: r.Join, tasks: r.Tasks}
+	p := &Process{PID: pid, stage: ours, list: c.list}
 	if err := p.follow(r, c); err != nil {
 		p.abandon()
 		return nil, err
@@ -149,43 +148,27 @@ func (p *Process) follow(r *Request, c *child) error {
 	}
 }
 
-// next reads one report of the child: 8 bytes, a step and a value. A step that failed
-// reports its errno.
+// next reads one report of the child: the value that it tells, or the error that ended it.
 func (p *Process) next() (value uint32, err error) {
-	var b [8]byte
+	var b [batch.ReportSize]byte
 	if _, err := io.ReadFull(p.stage, b[:]); err != nil {
 		if errors.Is(err, io.EOF) {
 			return 0, errors.New("the cloned child ended early")
 		}
 		return 0, err
 	}
-	step, value := binary.NativeEndian.Uint32(b[:4]), binary.NativeEndian.Uint32(b[4:])
-	return value, p.failed(step, value)
-}
-
-// failed turns a report into an error, if it is one. A join packs the namespace's index
-// above its errno.
-func (p *Process) failed(step, value uint32) error {
-	switch {
-	case step == stepAsk || step == stepPID || step >= uint32(len(stepNames)):
-		return nil
-	case step == stepJoin:
-		j := p.join[value>>16]
-		return fmt.Errorf("join %s namespace %q: %w", j.Name, j.File.Name(), syscall.Errno(value&0xffff))
-	case step == stepTasks:
-		return fmt.Errorf("write \"0\" to %q: %w", p.tasks[value>>16].Name(), syscall.Errno(value&0xffff))
-	}
-	return fmt.Errorf("%s: %w", stepNames[step], syscall.Errno(value))
+	return p.list.Failure(b)
 }
 
 // Failure waits until the process has executed the binary, and returns nil, or has
 // reported why it could not.
 func (p *Process) Failure() error {
-	var b [8]byte
+	var b [batch.ReportSize]byte
 	if n, _ := io.ReadFull(p.stage, b[:]); n < len(b) {
 		return nil
 	}
-	return p.failed(binary.NativeEndian.Uint32(b[:4]), binary.NativeEndian.Uint32(b[4:]))
+	_, err := p.list.Failure(b)
+	return err
 }
 
 // Wait waits for the end of the process, reaps it and says how it ended: "exit status 1",

@@ -11,9 +11,7 @@ import (
 // UserNamespace makes a user namespace that has mappings and no process, for idmapped
 // mounts, and returns an fd of it. It lives as long as something refers to it.
 func UserNamespace(writeMaps func(pid int) error) (ns *os.File, err error) {
-	c := &child{user: -1}
-	c.first = cloneArgs{flags: unix.CLONE_NEWUSER, exitSignal: uint64(unix.SIGCHLD)}
-	err = c.stand(nil, func(pid int) error {
+	err = stand(nil, unix.CLONE_NEWUSER, func(pid int) error {
 		if err := writeMaps(pid); err != nil {
 			return err
 		}
@@ -27,20 +25,23 @@ func UserNamespace(writeMaps func(pid int) error) (ns *os.File, err error) {
 // namespace and does nothing there: /proc/PID/uid_map is the only way to learn what a
 // namespace maps. The process is gone when InUserNamespace returns.
 func InUserNamespace(ns *os.File, look func(pid int) error) error {
-	c := &child{njoins: 1, user: 0}
-	c.joins[0].fd, c.joins[0].flag = ns.Fd(), unix.CLONE_NEWUSER
-	c.first = cloneArgs{exitSignal: uint64(unix.SIGCHLD)}
-	return c.stand([]Join{{File: ns, Flag: unix.CLONE_NEWUSER, Name: "user"}}, look)
+	return stand([]Join{{File: ns, Flag: unix.CLONE_NEWUSER, Name: "user"}}, 0, look)
 }
 
 // stand starts a child that only stands in its user namespace, for as long as use takes.
-func (c *child) stand(join []Join, use func(pid int) error) error {
+func stand(join []Join, flags uint64, use func(pid int) error) error {
 	stage, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socketpair: %w", err)
 	}
-	p := &Process{stage: os.NewFile(uintptr(stage[0]), "stage"), join: join}
-	c.ask, c.stage, c.parent = true, uintptr(stage[1]), uintptr(stage[0])
+	p := &Process{stage: os.NewFile(uintptr(stage[0]), "stage")}
+	c, err := standing(join, stage)
+	if err != nil {
+		p.stage.Close()
+		unix.Close(stage[1])
+		return err
+	}
+	c.first.flags, p.list = flags, c.list
 	pid, errno := c.clone()
 	unix.Close(stage[1])
 	if errno != 0 {
