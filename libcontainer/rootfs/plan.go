@@ -28,7 +28,7 @@ type Options struct {
 // Plan is what init does, as plain data.
 type Plan struct {
 	Root          string // the root's absolute path on the host
-	Readonly      bool   // root.readonly
+	Readonly      bool   // root.readonly, or "/" is among the read-only paths
 	Propagation   uint32 // linux.rootfsPropagation: MS_SHARED…, maybe with MS_REC; 0 if not given
 	NoPivot       bool
 	MountNS       bool // the container has a mount namespace of its own; if not, it only gets a chroot
@@ -171,7 +171,8 @@ func (p *Plan) planPropagation(name string) error {
 	return nil
 }
 
-// planProtected takes the paths to hide and to write-protect, each once.
+// planProtected takes the paths to hide and to write-protect, each once. "/" among the latter is the root's own mount, as in
+// runc. Among the former it is refused: whatever is mounted on it, a process that has it as its root sees what is below.
 func (p *Plan) planProtected(linux *specs.Linux) error {
 	for _, l := range [...]struct {
 		field string
@@ -187,10 +188,14 @@ func (p *Plan) planProtected(linux *specs.Linux) error {
 		seen := make(map[string]bool, len(l.list))
 		for i, unsafePath := range l.list {
 			clean := path.Clean("/" + unsafePath)
-			if clean == "/" || strings.IndexByte(clean, 0) >= 0 {
-				return specconv.Fieldf(specconv.Pointer("linux", l.field, i), "%q can't be protected", unsafePath)
-			}
-			if !seen[clean] {
+			switch {
+			case strings.IndexByte(clean, 0) >= 0:
+				return specconv.Fieldf(specconv.Pointer("linux", l.field, i), "%q has a NUL byte in it", unsafePath)
+			case clean == "/" && l.out == &p.MaskedPaths:
+				return specconv.Fieldf(specconv.Pointer("linux", l.field, i), "%q is the root, which can't be hidden from its own processes", unsafePath)
+			case clean == "/":
+				p.Readonly = true
+			case !seen[clean]:
 				seen[clean] = true
 				*l.out = append(*l.out, clean)
 			}

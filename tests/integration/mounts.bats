@@ -109,6 +109,22 @@ mount_on() {
 	((${#lines[@]} == 1))
 }
 
+@test "the root among the read-only paths is read-only, and can't be masked" {
+	mount_on /tmp tmpfs tmpfs
+	program sh -c 'touch /tmp/file && touch /file'
+	local path
+	for path in / //. /etc/..; do
+		config --arg path "$path" '.root.readonly = false | .linux.readonlyPaths = ["/proc/sys", $path]'
+		run -1 oci-run run "$id"
+		output_has 'touch: /file: Read-only file system'
+	done
+	config '.linux.readonlyPaths = [] | .linux.maskedPaths = ["/proc/kcore", "/"]'
+	run -1 create "$id"
+	output_has '/linux/maskedPaths/1: '
+	output_has "is the root, which can't be hidden"
+	[[ ! -e $state/$id ]]
+}
+
 @test "a link in the rootfs that leads out of it leads into it" {
 	mkdir outside data
 	ln -s "$bundle/outside" rootfs/trap

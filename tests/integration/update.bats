@@ -195,7 +195,7 @@ not_updated() {
 	needs_cgroup memory cpu pids
 	sleeper
 	run -1 oci-run update --resources - "$id" <<<'{"pids": {"limit": 7}, "devices": [{"allow": true, "type": "x", "access": "r"}]}'
-	output_has /linux/resources/devices/0
+	output_has 'standard input: /devices/0: '
 	[[ $(pids) == 20 ]]
 }
 
@@ -220,7 +220,7 @@ not_updated() {
 	output_has 'invalid value for memory'
 	run oci-run update --resources - "$id" <<<'{"memory": {"swappiness": 200}}'
 	[[ $status == 1 ]]
-	output_has '/linux/resources/memory/swappiness'
+	output_has 'standard input: /memory/swappiness: '
 	run oci-run update "$id" --l3-cache-schema 'L3:0=f'
 	[[ $status == 1 ]]
 }
