@@ -7,7 +7,8 @@ import (
 )
 
 // CRIU's RPC protocol (criu.org/RPC, images/rpc.proto) is written in protocol buffers. Of these it takes so little that it
-// is written and read by hand here: generated code would be a hundred times as long, and would make maps in each command.
+// is written and read by hand here. With generated code comes google.golang.org/protobuf, whose packages and message types
+// register themselves at the start of each command, whether it has to do with CRIU or not.
 
 // The types of requests and answers.
 const (
