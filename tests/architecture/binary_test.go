@@ -190,6 +190,23 @@ func TestMakefileRepeatsGodebugLines(t *testing.T) {
 	}
 }
 
+// What the README promises: without make, and what make sets, there is a binary too.
+func TestPlainGoBuildWorks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
+	binary := filepath.Join(t.TempDir(), "oci-run")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	out, err := exec.Command(binary, "--version").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "oci-run version ") {
+		t.Errorf("oci-run --version: %v: %s", err, out)
+	}
+}
+
 // The same sources give the same bytes, wherever they lie: so a release can be checked by whoever builds it again.
 func TestBuildIsReproducible(t *testing.T) {
 	if testing.Short() {
