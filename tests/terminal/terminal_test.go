@@ -21,9 +21,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"oci-run/libcontainer/console"
-	"oci-run/libcontainer/fdsocket"
 )
 
 // session is a bundle and a state directory.
@@ -130,28 +127,19 @@ func (s *session) do(args ...string) string {
 
 // user is somebody at a terminal.
 type user struct {
-	*console.Console
-	t      *testing.T
-	before unix.Termios
+	Master, Peer *os.File
+	t            *testing.T
+	before       unix.Termios
 }
 
 func newUser(t *testing.T) *user {
 	t.Helper()
-	root, err := os.Open("/")
+	master, peer := openPTY(t)
+	modes, err := unix.IoctlGetTermios(int(peer.Fd()), unix.TCGETS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
-	c, err := console.Open(root, &console.Plan{Rows: 33, Columns: 99})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	modes, err := unix.IoctlGetTermios(int(c.Peer.Fd()), unix.TCGETS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &user{c, t, *modes}
+	return &user{master, peer, t, *modes}
 }
 
 // at starts a command on the terminal.
@@ -390,7 +378,7 @@ func engine(t *testing.T, long bool) (path string, receive func() *os.File) {
 		}
 		socket := os.NewFile(uintptr(conn), "socket")
 		defer socket.Close()
-		f, err := fdsocket.Receive(socket)
+		f, err := receiveFD(socket)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -414,7 +402,7 @@ func TestConsoleSocket(t *testing.T) {
 			t.Errorf("name %q", master.Name())
 		}
 		s.do("start", s.id)
-		u := &user{Console: &console.Console{Master: master}, t: t}
+		u := &user{Master: master, t: t}
 		if got := u.reads("hello\r\n"); got != "12 34\r\nhello\r\n" { // newlines are as ptys make them
 			t.Errorf("got %q", got)
 		}
@@ -444,7 +432,7 @@ func TestExecConsoleAndPidfdSocket(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	s.do("exec", "--detach", "--tty", "--console-socket", consolePath, "--pidfd-socket", pidfdPath, "--pid-file", pidFile, s.id,
 		"sh", "-c", "echo hello; sleep 1000")
-	u := &user{Console: &console.Console{Master: receiveConsole()}, t: t}
+	u := &user{Master: receiveConsole(), t: t}
 	u.reads("hello\r\n")
 	pidfd := receivePidfd()
 	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil {
