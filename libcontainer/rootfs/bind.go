@@ -31,8 +31,12 @@ func (f *FS) bind(i int, m *Mount) error {
 		return err
 	}
 	defer unix.Close(target)
-	if _, err := f.checkTarget(target, m); err != nil {
+	at, err := f.checkTarget(target, m)
+	if err != nil {
 		return err
+	}
+	if from.isDir() != at.isDir() {
+		return mismatch(m.Source, from, m.Destination, at)
 	}
 	return f.attachBind(source, target, m)
 }
@@ -65,7 +69,7 @@ func (f *FS) source(i int, m *Mount) (int, error) {
 			return fd, nil
 		}
 		if err != unix.EACCES || f.ask == nil || !f.plan.UserNS { //nolint:errorlint // a bare errno
-			return -1, fmt.Errorf("bind source %q: %w", m.Source, err)
+			return -1, fmt.Errorf("bind source %q: %w%s", m.Source, err, blameHost(m.Source, err))
 		}
 	}
 	if f.ask == nil {

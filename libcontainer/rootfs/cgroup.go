@@ -27,7 +27,7 @@ func (f *FS) mountCgroup(i int, m *Mount) error {
 		return err
 	}
 	if !at.isDir() {
-		return unix.ENOTDIR
+		return notDirectory(at, m.Destination)
 	}
 	if unified := f.plan.unified(m); unified != nil {
 		return f.mountUnified(m, unified, target)

@@ -54,7 +54,7 @@ func checkPty(fd int) error {
 	}
 	const firstMajor, lastMajor = 136, 143 // UNIX98_PTY_SLAVE_MAJOR
 	if major := unix.Major(at.rdev); !devpts || at.format() != unix.S_IFCHR || major < firstMajor || major > lastMajor {
-		return fmt.Errorf("it is no pseudo-terminal: type %#o, device %d:%d", at.format(), major, unix.Minor(at.rdev))
+		return fmt.Errorf("it is not a pseudo-terminal: %s, device %d:%d", kindOf(at.mode), major, unix.Minor(at.rdev))
 	}
 	return nil
 }

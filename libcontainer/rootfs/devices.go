@@ -45,7 +45,7 @@ func (f *FS) Devices() error {
 		return err
 	}
 	if !at.isDir() {
-		return fmt.Errorf("open %q: %w", "/dev", unix.ENOTDIR)
+		return fmt.Errorf("open %q: %w", "/dev", notDirectory(at, "/dev"))
 	}
 	own := false // nobody but init has ever seen it
 	if f.dev >= 0 {
@@ -222,7 +222,7 @@ func (d *Device) match(fd int) error {
 	case at.format() == unix.S_IFREG:
 		return errPlainFile
 	case at.format() != format:
-		return fmt.Errorf("there is something else already: type %#o", at.format())
+		return fmt.Errorf("there is something else already: %s", kindOf(at.mode))
 	case format != unix.S_IFIFO && at.rdev != unix.Mkdev(d.Major, d.Minor):
 		return fmt.Errorf("there is another device already: %d:%d, not %d:%d",
 			unix.Major(at.rdev), unix.Minor(at.rdev), d.Major, d.Minor)
@@ -297,7 +297,7 @@ func openNodeTarget(dir int, name string) (int, error) {
 	}
 	at, err := placeOf(fd)
 	if err == nil && (at.isDir() || at.format() == unix.S_IFLNK) {
-		err = fmt.Errorf("there is something else already: type %#o", at.format())
+		err = fmt.Errorf("there is something else already: %s", kindOf(at.mode))
 	}
 	if err != nil {
 		unix.Close(fd)

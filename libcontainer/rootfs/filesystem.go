@@ -40,7 +40,7 @@ func (f *FS) mountFilesystem(i int, m *Mount) error {
 		return err
 	}
 	if !at.isDir() {
-		return unix.ENOTDIR
+		return notDirectory(at, m.Destination)
 	}
 	extra := Param{}
 	if m.Kind == Tmpfs && !created {
@@ -102,7 +102,7 @@ func (f *FS) filesystemTarget(m *Mount) (fd int, created bool, err error) {
 		fd, err = f.lookup(m.Destination, unix.O_NOFOLLOW)
 	}
 	if err != nil {
-		return -1, false, err
+		return -1, false, fmt.Errorf("%w%s", err, f.blameInside(m.Destination, err))
 	}
 	if at, err := placeOf(fd); err != nil || !at.isDir() {
 		unix.Close(fd)

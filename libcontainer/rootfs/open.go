@@ -131,7 +131,7 @@ func (f *FS) pin() error {
 	rootPath := f.plan.Root
 	at, err := linux.OpenTree(unix.AT_FDCWD, rootPath, 0)
 	if err != nil {
-		return fmt.Errorf("open root %q: %w", rootPath, err)
+		return fmt.Errorf("open root %q: %w%s", rootPath, err, blameHost(rootPath, err))
 	}
 	defer unix.Close(at)
 	const clone = unix.OPEN_TREE_CLONE | unix.AT_RECURSIVE | unix.AT_EMPTY_PATH
@@ -163,7 +163,7 @@ func (f *FS) settle(root, at int) (place, error) {
 		return here, err
 	}
 	if !here.isDir() {
-		return here, unix.ENOTDIR
+		return here, fmt.Errorf("%w (it is %s)", unix.ENOTDIR, kindOf(here.mode))
 	}
 	if f.plan.Propagation&unix.MS_SLAVE == 0 {
 		if err := linux.MountSetattr(root, 0, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {

@@ -140,7 +140,7 @@ func TestPrivateProc(t *testing.T) {
 func TestConsole(t *testing.T) {
 	s := newStage(t)
 	out := s.wants("console")
-	if !strings.Contains(out, "it is no pseudo-terminal") || !strings.HasSuffix(out, "136:0 <nil>\n") {
+	if !strings.Contains(out, "it is not a pseudo-terminal") || !strings.HasSuffix(out, "136:0 <nil>\n") {
 		t.Errorf("got %s", out)
 	}
 	s.spec.Mounts = append(s.spec.Mounts[:1], s.spec.Mounts[2:]...) // no tmpfs on /dev

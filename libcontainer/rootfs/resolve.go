@@ -26,11 +26,13 @@ func (f *FS) lookup(unsafePath string, flags uint64) (int, error) {
 // at the end a directory or, if file is set, an empty file. created tells that the end was missing.
 func (f *FS) target(unsafePath string, file bool) (fd int, created bool, err error) {
 	fd, err = f.lookup(unsafePath, 0)
-	if err != unix.ENOENT { //nolint:errorlint // a bare errno
-		return fd, false, err
+	if created = err == unix.ENOENT; created { //nolint:errorlint // a bare errno
+		fd, err = f.create(unsafePath, file)
 	}
-	fd, err = f.create(unsafePath, file)
-	return fd, true, err
+	if err != nil {
+		return -1, false, fmt.Errorf("%w%s", err, f.blameInside(unsafePath, err))
+	}
+	return fd, created, nil
 }
 
 // create opens unsafePath inside the root like lookup and makes what is missing, also where symbolic links lead to. It
@@ -127,7 +129,8 @@ func (w *walk) enter(name string) (int, error) {
 			err = unix.Mkdirat(w.cur, name, 0o755)
 		}
 		if err != nil && err != unix.EEXIST { //nolint:errorlint // a bare errno
-			return -1, fmt.Errorf("create %q: %w", "/"+strings.Join(append(w.names, name), "/"), err)
+			dir := "/" + strings.Join(w.names, "/")
+			return -1, fmt.Errorf("create %q: %w%s", path.Join(dir, name), err, unwritable(w.cur, dir, err))
 		}
 	}
 }

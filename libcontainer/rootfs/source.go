@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/linux"
+	"oci-run/specconv"
 )
 
 // SourceFD prepares, in the parent, what init needs for the i-th mount: for a bind mount a detached copy of its source,
@@ -32,7 +33,11 @@ func SourceFD(p *Plan, i int, mountNS, userNS *os.File) (*os.File, error) {
 	onSpareThread(func() { file, err = cloneSource(m, mountNS, userNS) })
 	runtime.KeepAlive(mountNS)
 	runtime.KeepAlive(userNS)
-	return file, err
+	if err != nil {
+		err = fmt.Errorf("mount %q on %q: bind source %q: %w", m.name(), m.Destination, m.Source, err)
+		return nil, specconv.Field(m.pointer(), err)
+	}
+	return file, nil
 }
 
 // onSpareThread runs work on a thread of its own, which then ends with all that was changed about it.
@@ -63,11 +68,15 @@ func cloneSource(m *Mount, mountNS, userNS *os.File) (*os.File, error) {
 		return nil, fmt.Errorf("unshare(CLONE_FS): %w", err)
 	}
 	if err := unix.Setns(int(mountNS.Fd()), unix.CLONE_NEWNS); err != nil {
+		if errors.Is(err, unix.EPERM) && userNS == nil {
+			// We have no more privileges than init, which can't reach the source. But our ids are those that people know.
+			return nil, fmt.Errorf("%w%s", unix.EACCES, orElse(blameHost(m.Source, unix.EACCES), " (the container's root can't reach it)"))
+		}
 		return nil, fmt.Errorf("enter the mount namespace of init: %w", err)
 	}
 	fd, err := linux.OpenTree(unix.AT_FDCWD, m.Source, cloneFlags(m))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w%s", err, blameHost(m.Source, err))
 	}
 	if userNS != nil {
 		if err := mapIDs(fd, m, userNS, false); err != nil {

@@ -128,3 +128,39 @@ mounts_only() { # TYPE...
 	run -1 refusing fsconfig:error=ENODEV run "$id"
 	[[ $output != *'the kernel has no filesystem'* ]]
 }
+
+# says_of SOURCE DESTINATION TEXT: a bind mount fails with its place in the configuration, and with TEXT.
+says_of() {
+	config --arg from "$1" --arg to "$2" '.mounts = .mounts[:1] + [{"destination": $to, "source": $from, "type": "bind", "options": ["rbind"]}]'
+	run -1 oci-run run "$id"
+	plain
+	output_has "/mounts/1: mount \"$1\" on \"$2\": "
+	output_has "$3"
+}
+
+@test "the component of a path at which a mount fails is named" {
+	config '.root.readonly = false'
+	mkdir dir
+	ln -s loop loop
+	ln -s file/below link
+	touch file
+	ln -s loop rootfs/loop
+	says_of "$bundle/file/below/it" /mnt "not a directory (\"$bundle/file\" is a regular file)"
+	says_of "$bundle/link" /mnt "not a directory (\"$bundle/file\" is a regular file)"
+	says_of "$bundle/missing/below" /mnt "no such file or directory (\"$bundle/missing\" does not exist)"
+	says_of "$bundle/loop/below" /mnt "too many levels of symbolic links (\"$bundle/loop\" is a symbolic link to \"loop\""
+	says_of "$bundle/dir" /loop/below 'too many levels of symbolic links ("/loop" is a symbolic link to "loop"'
+	says_of "$bundle/file" /etc/passwd/below 'not a directory ("/etc/passwd" is a regular file)'
+	says_of "$bundle/dir" /etc/passwd "not a directory (\"$bundle/dir\" is a directory and \"/etc/passwd\" in the container is a regular file)"
+	says_of "$bundle/file" /etc "not a directory (\"$bundle/file\" is a regular file and \"/etc\" in the container is a directory)"
+	config '.mounts = .mounts[:1] + [{"destination": "/etc/passwd", "type": "tmpfs", "source": "tmpfs"}]'
+	run -1 oci-run run "$id"
+	plain
+	output_has 'not a directory ("/etc/passwd" in the container is a regular file)'
+}
+
+@test "the directory that keeps a user from a bind mount's source is named" {
+	((EUID)) || skip 'root gets everywhere'
+	[[ ! -x /root ]] || skip '/root is open to everybody here'
+	says_of /root/x /mnt "permission denied (\"/root\" has mode 0$(stat -c %a /root) and owner 0:0, and may not be searched by $(id -u):$(id -g))"
+}
