@@ -59,6 +59,7 @@ type Manager struct {
 	owner     int                // who gets the cgroup, or -1
 	annotated []systemd.Property // properties of the unit that annotations ask for
 	mute      bool               // systemd did not answer in time
+	told      []systemd.Property // what systemd had been told before a change
 	plan      *plan              // nil if opened from a record
 }
 

@@ -3,6 +3,7 @@ package cgroups
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,9 @@ func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
 		add("CPUQuotaPerSecUSec", perSecond)
 	}
 	if r.PidsLimit != nil {
+		if *r.PidsLimit == 0 {
+			r.PidsLimit = new(int64(1)) // see tasksMax
+		}
 		add("TasksMax", tasksMax(*r.PidsLimit))
 	}
 	for _, set := range [...]struct{ name, list string }{{"AllowedCPUs", r.CpusetCpus}, {"AllowedMemoryNodes", r.CpusetMems}} {
@@ -45,12 +49,33 @@ func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
 		}
 		add(set.name, bits)
 	}
-	for _, s := range l.unified { // the last value of a property counts: unified overrides
-		if err := unifiedProperty(s, add); err != nil {
+	for i := range l.unified { // the last value of a property counts: unified overrides
+		if err := unifiedProperty(&l.unified[i], add); err != nil {
 			return nil, err
 		}
 	}
+	m.endIdle(l, out, add)
 	return out, nil
+}
+
+// endIdle tells systemd the weight that the kernel gives a cgroup that is no longer idle. systemd would make it idle again otherwise.
+func (m *Manager) endIdle(l *limits, told []systemd.Property, add func(string, any)) {
+	ends := l.CPUIdle != nil && *l.CPUIdle == 0
+	for _, s := range l.unified {
+		ends = ends || s.file == "cpu.idle" && strings.TrimSpace(s.value) == "0"
+	}
+	property, file := "CPUShares", "/cpu.shares"
+	if m.record.Mode == V2 {
+		property, file = "CPUWeight", "/cpu.weight"
+	}
+	if !ends || slices.ContainsFunc(told, func(p systemd.Property) bool { return p.Name == property }) {
+		return
+	}
+	if text, err := readFile(m.Path("cpu") + file); err == nil {
+		if weight, err := strconv.ParseUint(text, 10, 64); err == nil && weight > 0 {
+			add(property, weight)
+		}
+	}
 }
 
 func properties1(r *lib.Resources, add func(string, any)) {
@@ -120,7 +145,7 @@ var byteProperties = [...]struct{ file, property string }{
 }
 
 // unifiedProperty gives the property for an entry of linux.resources.unified, if there is one.
-func unifiedProperty(s setting, add func(string, any)) error {
+func unifiedProperty(s *setting, add func(string, any)) error {
 	value := strings.TrimSpace(s.value)
 	for _, b := range byteProperties {
 		if b.file == s.file {
@@ -129,7 +154,10 @@ func unifiedProperty(s setting, add func(string, any)) error {
 	}
 	switch s.file {
 	case "pids.max":
-		return addNumber(s.file, "TasksMax", value, func(name string, n any) { add(name, max(n.(uint64), 1)) })
+		if value == "0" {
+			s.value, value = "1", "1" // see tasksMax
+		}
+		return addNumber(s.file, "TasksMax", value, add)
 	case "cpu.weight":
 		return addNumber(s.file, "CPUWeight", value, add)
 	case "cpu.idle":
@@ -143,7 +171,7 @@ func unifiedProperty(s setting, add func(string, any)) error {
 		}
 		add(map[bool]string{true: "AllowedCPUs", false: "AllowedMemoryNodes"}[s.file == "cpuset.cpus"], bits)
 	case "cpu.max":
-		return addQuota(value, add)
+		return addQuota(s, add)
 	}
 	return nil
 }
@@ -161,17 +189,23 @@ func addNumber(file, property, value string, add func(string, any)) error {
 	return nil
 }
 
-func addQuota(value string, add func(string, any)) error {
-	quota, period, _ := strings.Cut(value, " ")
-	p := uint64(0)
-	if period != "" {
+func addQuota(s *setting, add func(string, any)) error {
+	words := strings.Fields(s.value)
+	period := uint64(0)
+	if len(words) == 2 {
 		var err error
-		if p, err = strconv.ParseUint(strings.TrimSpace(period), 10, 64); err != nil {
-			return fmt.Errorf("unified resource \"cpu.max\": %q is no period", period)
+		if period, err = strconv.ParseUint(words[1], 10, 64); err != nil {
+			return fmt.Errorf("unified resource \"cpu.max\": %q is no period", words[1])
 		}
 	}
-	_, perSecond, p := roundQuota(limitOf(quota), p)
-	add("CPUQuotaPeriodUSec", p)
+	if len(words) == 0 || len(words) > 2 {
+		return fmt.Errorf("unified resource \"cpu.max\": %q is neither QUOTA nor QUOTA PERIOD", s.value)
+	}
+	quota, perSecond, period := roundQuota(limitOf(words[0]), period)
+	if quota > 0 {
+		s.value = fmt.Sprintf("%d %d", quota, period)
+	}
+	add("CPUQuotaPeriodUSec", period)
 	add("CPUQuotaPerSecUSec", perSecond)
 	return nil
 }

@@ -246,7 +246,7 @@ func deviceProperties(p *devices.Policy) []systemd.Property {
 	}
 }
 
-// setUnit tells systemd about limits of the running scope.
+// setUnit tells systemd about limits of the running scope. What it had been told before is kept for restoreUnit.
 func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
 	properties, err := m.properties(l)
 	if err != nil {
@@ -260,6 +260,34 @@ func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
 		return err
 	}
 	defer c.Close()
+	if m.plan == nil { // what is being made is not restored but removed
+		before, err := c.Properties(m.record.Unit, properties)
+		if err != nil {
+			return m.heard(err)
+		}
+		m.told = append(before, m.told...) // of two values the older comes last, and counts
+	}
+	return m.heard(c.SetProperties(m.record.Unit, properties))
+}
+
+// restoreUnit has systemd go back to what it had been told before a change.
+func (m *Manager) restoreUnit() error {
+	if len(m.told) == 0 {
+		return nil
+	}
+	c, err := m.dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var properties []systemd.Property
+	for _, p := range m.told {
+		if list, ok := p.Value.([][2]string); ok && len(list) > 0 {
+			properties = append(properties, systemd.Property{Name: p.Name, Value: [][2]string{}}) // a list is added to
+		}
+		properties = append(properties, p)
+	}
+	m.told = nil
 	return m.heard(c.SetProperties(m.record.Unit, properties))
 }
 

@@ -49,7 +49,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	err := m.change(l, policy)
 	if err != nil {
 		crashPoint("refused")
-		if undo := before.restore(); undo != nil {
+		if undo := errors.Join(m.restoreUnit(), before.restore()); undo != nil {
 			return fmt.Errorf("%w; and taking back what was changed before that failed: %w", err, undo)
 		}
 	}
@@ -151,19 +151,39 @@ func limitOf(text string) int64 {
 
 // updateDevices changes the device rules of a container in use.
 func (m *Manager) updateDevices(p *devices.Policy) error {
+	told := m.record.Driver == DriverSystemd && !m.record.Rootless
 	if h := m.hierarchy("devices"); h != nil && m.record.Mode != V2 {
-		err := p.UpdateV1(h.Dir())
+		err := m.updateDevices1(h.Dir(), p, told)
 		if err != nil && denied(err) && (m.record.Rootless || idmap.InUserNamespace()) {
 			return nil
 		}
 		return err
 	}
-	if m.record.Driver == DriverSystemd && !m.record.Rootless {
+	if told {
 		if err := m.setUnit(&limits{}, deviceProperties(p)...); err != nil {
 			return err
 		}
 	}
 	return m.setDevices(p)
+}
+
+// updateDevices1 is for v1. systemd hears of rules that the kernel has accepted, and writes what it makes of them into the same
+// files.
+func (m *Manager) updateDevices1(dir string, p *devices.Policy, told bool) error {
+	before, err := devices.ReadV1(dir)
+	if err == nil {
+		err = p.UpdateV1(dir)
+	}
+	if err != nil || !told {
+		return err
+	}
+	if err = m.setUnit(&limits{}, deviceProperties(p)...); err == nil {
+		err = p.UpdateV1(dir)
+	}
+	if err != nil {
+		err = errors.Join(err, before.UpdateV1(dir))
+	}
+	return err
 }
 
 // snapshot is what files held before a change.

@@ -16,7 +16,7 @@ property() { ctl show --property "$1" --value "oci-run-$id.scope"; }
 	config ".linux.cgroupsPath = \"ocirun-sessions.slice:pre:$id\""
 	program sleep 1000
 	detached "$id"
-	[[ $(<"/proc/$(pid_of "$id")/cgroup") == *"/ocirun.slice/ocirun-sessions.slice/pre-$id.scope" ]]
+	[[ $(<"/proc/$(pid_of "$id")/cgroup") == *"/ocirun.slice/ocirun-sessions.slice/pre-$id.scope"* ]]
 	[[ $(ctl show --property Slice --value "pre-$id.scope") == ocirun-sessions.slice ]]
 	[[ $(ctl show --property Delegate --value "pre-$id.scope") == yes ]]
 	oci-run delete --force "$id"
@@ -33,18 +33,166 @@ property() { ctl show --property "$1" --value "oci-run-$id.scope"; }
 	done
 }
 
+# limits_now: what the files of the container's cgroup say that hold limits, one a line.
+limits_now() {
+	local file dir
+	if v2; then
+		dir=$(cgroup any)
+		for file in cpu.{idle,max,max.burst,weight} cpuset.{cpus,mems} io.{max,weight} memory.{high,low,max,min,oom.group,swap.max,zswap.max} pids.max cgroup.freeze; do
+			[[ ! -e $dir/$file ]] || echo "$file: $(tr '\n' ';' <"$dir/$file")"
+		done
+		return
+	fi
+	for file in cpu/cpu.{idle,shares,cfs_quota_us,cfs_period_us} cpuset/cpuset.{cpus,mems} pids/pids.max freezer/freezer.state devices/devices.list \
+		memory/memory.{limit_in_bytes,memsw.limit_in_bytes,soft_limit_in_bytes} blkio/blkio.{weight,bfq.weight}; do
+		dir=$(cgroup "${file%%/*}")
+		[[ ! -e $dir/${file#*/} ]] || echo "$file: $(sort "$dir/${file#*/}" | tr '\n' ';')"
+	done
+}
+
+# agree: systemd, which writes what it was told into the files at a daemon-reload, was told what they say.
+agree() {
+	local before after
+	before=$(limits_now)
+	ctl daemon-reload
+	after=$(limits_now)
+	[[ $before == "$after" ]] || { echo "after ${1:-this}, a daemon-reload changes"; diff <(echo "$before") <(echo "$after"); return 1; }
+}
+
+# changed ARG...: an update with which systemd agrees.
+changed() {
+	oci-run update "$@" "$id"
+	agree "$*"
+}
+
+# unified JSON: the same of linux.resources.unified.
+unified() {
+	oci-run update --resources - "$id" <<<"{\"unified\": $1}"
+	agree "$1"
+}
+
+quota() { value cpu cpu.cfs_quota_us cpu.max | cut -d' ' -f1; }
+period() { if v2; then value cpu '' cpu.max | cut -d' ' -f2; else value cpu cpu.cfs_period_us ''; fi; }
+
+@test "systemd agrees with the files after every verb" {
+	needs_systemd
+	needs_cgroup memory cpu pids cpuset
+	program sleep 1000
+	config '.linux.resources = {memory: {limit: 67108864, reservation: 16777216}, cpu: {shares: 512, quota: 50000, period: 100000, cpus: "0"}, pids: {limit: 20}}'
+	! v2 || config '.linux.resources.unified = {"memory.high": "60000000", "memory.oom.group": "1"}'
+	create "$id"
+	agree create
+	oci-run start "$id"
+	agree start
+	changed --memory 128M --memory-swap 256M
+	changed --cpu-share 300
+	changed --pids-limit 0
+	changed --pids-limit -1
+	changed --cpu-quota 12345 --cpu-period 70000
+	oci-run exec "$id" true
+	agree exec
+	oci-run pause "$id"
+	agree pause
+	is paused "$id"
+	oci-run resume "$id"
+	agree resume
+	! v2 || unified '{"memory.oom.group": "0", "memory.high": "max", "pids.max": "0", "cpu.max": "33333 100000"}'
+	[[ $(value memory memory.limit_in_bytes memory.max) == 134217728 ]]
+}
+
+@test "what an update leaves out of quota and period stays" {
+	needs_systemd
+	needs_cgroup cpu
+	program sleep 1000
+	config '.linux.resources = {cpu: {quota: 30000, period: 100000}}'
+	detached "$id"
+	changed --cpu-period 50000
+	[[ $(quota) == 30000 && $(period) == 50000 && $(property CPUQuotaPerSecUSec) == 600ms ]]
+	changed --cpu-quota 10000
+	[[ $(quota) == 10000 && $(period) == 50000 && $(property CPUQuotaPerSecUSec) == 200ms ]]
+	if v2; then
+		unified '{"cpu.max": "20000"}'
+		[[ $(quota) == 20000 && $(period) == 50000 && $(property CPUQuotaPerSecUSec) == 400ms ]]
+	fi
+	changed --cpu-quota -1
+	[[ $(period) == 50000 && $(property CPUQuotaPerSecUSec) == infinity ]]
+}
+
+@test "a cgroup that is no longer idle stays so" {
+	needs_systemd
+	needs_cgroup cpu
+	program sleep 1000
+	config '.linux.resources = {cpu: {shares: 2048}}'
+	detached "$id"
+	[[ -e $(cgroup cpu)/cpu.idle ]] || skip 'no cpu.idle here (Linux 5.15)'
+	for end in '--cpu-idle 0' '--cpu-share 300' '--resources idle.json'; do
+		echo '{"cpu": {"idle": 0}}' >idle.json
+		! v2 || echo '{"unified": {"cpu.idle": "0"}}' >idle.json
+		changed --cpu-idle 1
+		[[ $(<"$(cgroup cpu)/cpu.idle") == 1 ]]
+		# shellcheck disable=SC2086 # words
+		changed $end
+		[[ $(<"$(cgroup cpu)/cpu.idle") == 0 ]]
+	done
+}
+
+@test "an update that fails after systemd was told takes that back" {
+	needs_systemd
+	needs_root
+	needs_cgroup pids
+	program sleep 1000
+	config '.linux.resources.pids.limit = 20'
+	detached "$id"
+	before=$(ctl show --property DeviceAllow,DevicePolicy,TasksMax "oci-run-$id.scope")
+	cat >more.json <<-'END'
+		{"pids": {"limit": 9}, "devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]}
+	END
+	# Device rules come last, and take more than being root.
+	run -1 setpriv --bounding-set=-sys_admin,-bpf,-net_admin,-perfmon \
+		"$OCI_RUN" --systemd-cgroup --root "$state" update --resources more.json "$id"
+	output_has 'not permitted'
+	[[ $(ctl show --property DeviceAllow,DevicePolicy,TasksMax "oci-run-$id.scope") == "$before" ]]
+	[[ $(value pids pids.max pids.max) == 20 ]]
+	agree update
+	changed --resources more.json
+	[[ $(ctl show --property DeviceAllow,DevicePolicy,TasksMax "oci-run-$id.scope") != "$before" ]]
+}
+
+@test "a container whose scope another one has by now is deleted without harm to that" {
+	needs_systemd
+	needs_cgroup pids
+	program sleep 1000
+	config ".linux.cgroupsPath = \":same:$id\""
+	detached "$id"
+	oci-run kill "$id" KILL
+	eventually is stopped "$id"
+	eventually eval '[[ $(ctl show --property ActiveState --value "same-$id.scope") != active ]]'
+	oci-run --root "$state.other" run --detach "$id.second" </dev/null >out 2>err
+	for force in '' --force; do
+		run -0 oci-run delete $force "$id"
+		[[ $(oci-run --root "$state.other" state "$id.second" | jq -r .status) == running ]]
+	done
+	oci-run --root "$state.other" delete --force "$id.second"
+}
+
+memory_property() { if v2; then property MemoryMax; else property MemoryLimit; fi; }
+
 @test "limits are properties of the scope, after update too, and survive a daemon-reload" {
 	needs_systemd
 	needs_cgroup memory cpu pids cpuset
 	program sleep 1000
 	config '.linux.resources = {memory: {limit: 33554432, reservation: 16777216}, cpu: {shares: 1024, quota: 50000, period: 100000, cpus: "0"},
-		pids: {limit: 20}, unified: {"memory.high": "30000000"}}'
+		pids: {limit: 20}}'
+	! v2 || config '.linux.resources.unified = {"memory.high": "30000000"}'
 	detached "$id"
-	[[ $(property MemoryMax) == 33554432 && $(property MemoryLow) == 16777216 && $(property TasksMax) == 20 ]]
-	[[ $(property CPUQuotaPerSecUSec) == 500ms && $(property CPUWeight) == 100 && $(property AllowedCPUs) == 0 ]]
-	[[ $(property MemoryHigh) == 30000000 ]]
+	[[ $(memory_property) == 33554432 && $(property TasksMax) == 20 && $(property CPUQuotaPerSecUSec) == 500ms ]]
+	if v2; then
+		[[ $(property MemoryLow) == 16777216 && $(property CPUWeight) == 100 && $(property AllowedCPUs) == 0 && $(property MemoryHigh) == 30000000 ]]
+	else
+		[[ $(property CPUShares) == 1024 ]]
+	fi
 	oci-run update --memory 64M --pids-limit -1 --cpu-quota -1 "$id"
-	[[ $(property MemoryMax) == 67108864 && $(property TasksMax) == infinity && $(property CPUQuotaPerSecUSec) == infinity ]]
+	[[ $(memory_property) == 67108864 && $(property TasksMax) == infinity && $(property CPUQuotaPerSecUSec) == infinity ]]
 	oci-run update --pids-limit 9 --cpu-quota 20000 "$id"
 	ctl daemon-reload
 	[[ $(value memory memory.limit_in_bytes memory.max) == 67108864 && $(value pids pids.max pids.max) == 9 ]]
@@ -113,7 +261,8 @@ try_devices() {
 @test "a container whose scope systemd has stopped is stopped, and can be deleted" {
 	needs_systemd
 	needs_cgroup pids
-	program sleep 1000
+	program sleep 1000 # which ignores what comes before KILL
+	config '.annotations = {"org.systemd.property.TimeoutStopSec": "uint64 1"}'
 	detached "$id"
 	ctl stop "oci-run-$id.scope"
 	eventually is stopped "$id"

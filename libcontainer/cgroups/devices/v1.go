@@ -33,13 +33,9 @@ func (p *Policy) SetV1(dir string) error {
 // cgroup that forbids by default, now and then. Else it is SetV1: the kernel doesn't tell what an
 // allowing cgroup forbids. After an error, the rules are those of before.
 func (p *Policy) UpdateV1(dir string) error {
-	text, err := os.ReadFile(dir + "/devices.list")
+	now, err := ReadV1(dir)
 	if err != nil {
 		return err
-	}
-	now, err := parseList(string(text))
-	if err != nil {
-		return fmt.Errorf("parse %q: %w", dir+"/devices.list", err)
 	}
 	if now.allow || p.allow {
 		return p.SetV1(dir)
@@ -52,6 +48,19 @@ func (p *Policy) UpdateV1(dir string) error {
 		err = errors.Join(err, writeLines(dir+"/devices.allow", less...), writeLines(dir+"/devices.deny", more...))
 	}
 	return err
+}
+
+// ReadV1 gives the rules that are in force. Those of a cgroup that allows by default have no exceptions, see UpdateV1.
+func ReadV1(dir string) (Policy, error) {
+	text, err := os.ReadFile(dir + "/devices.list")
+	if err != nil {
+		return Policy{}, err
+	}
+	p, err := parseList(string(text))
+	if err != nil {
+		return Policy{}, fmt.Errorf("parse %q: %w", dir+"/devices.list", err)
+	}
+	return p, nil
 }
 
 // minus gives the lines for the access that p excepts and o doesn't.
