@@ -29,6 +29,14 @@ func (m *Manager) Exists() bool {
 	return h != nil && unix.Access(h.Dir(), unix.F_OK) == nil
 }
 
+// Dir is the directory of the cgroup that is asked for the container's processes; "" if it has none.
+func (m *Manager) Dir() string {
+	if h := m.keeper(); h != nil {
+		return h.Dir()
+	}
+	return ""
+}
+
 // keeper is the hierarchy that is asked for the container's processes: the one whose membership they can change least.
 func (m *Manager) keeper() *Hierarchy {
 	for _, c := range [...]string{"devices", "freezer", "pids", ""} {

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -142,7 +142,7 @@ func (d *Dir) check(r *Record, name string) error {
 	switch {
 	case r.ID != d.ID:
 		return fmt.Errorf("it is about container %q", r.ID)
-	case name == recordName && r.Phase != Created, name == intentName && r.Phase != Creating:
+	case name == recordName && r.Phase != Created, name != recordName && r.Phase != Creating:
 		return fmt.Errorf("its phase is %q", r.Phase)
 	case r.Phase == Created && r.Init.PID <= 0:
 		return fmt.Errorf("process %d is not a container's", r.Init.PID)
@@ -162,14 +162,13 @@ func (d *Dir) unrecorded() ([]string, error) {
 	if slices.Contains(names, recordName) || slices.Contains(names, intentName) {
 		return names, nil
 	}
-	for _, name := range names {
-		switch name {
-		case configName, filterName, startName: // what create makes once it has made the record
+	for _, name := range []string{configName, filterName, startName, keptName} { // what create makes once it has made the record
+		if slices.Contains(names, name) {
 			return nil, &Unreadable{fmt.Errorf("%q is missing", filepath.Join(d.path, recordName))}
-		case notifyName, intentName + stagedSuffix:
-		default:
-			return nil, fmt.Errorf("%w: the directory %q is not a container's: it has a file %q", ErrNotExist, d.path, name)
 		}
+	}
+	if err := d.alien(names); err != nil {
+		return nil, fmt.Errorf("%w: the directory %q is not a container's: %w", ErrNotExist, d.path, err)
 	}
 	if d.locked {
 		return names, nil
@@ -179,6 +178,26 @@ func (d *Dir) unrecorded() ([]string, error) {
 		err = fmt.Errorf("%w: the directory %q is empty", ErrNotExist, d.path)
 	}
 	return names, err
+}
+
+// Alien returns an error if there is something in the directory that no command has put there.
+func (d *Dir) Alien() error {
+	names, err := d.names()
+	if err != nil {
+		return err
+	}
+	return d.alien(names)
+}
+
+func (d *Dir) alien(names []string) error {
+	for _, name := range names {
+		switch strings.TrimSuffix(name, stagedSuffix) {
+		case recordName, intentName, keptName, configName, filterName, startName, notifyName:
+		default:
+			return fmt.Errorf("it has a file %q", name)
+		}
+	}
+	return nil
 }
 
 // Save writes the record of its phase atomically. That of phase Created counts in place
@@ -213,13 +232,24 @@ func (d *Dir) Commit(r *Record) error {
 	return nil
 }
 
-// Settle removes the record of phase Creating once it counts no longer.
+// Settle lays the record of phase Creating aside once it counts no longer. It is kept for the case that the other one is
+// damaged, see Intent.
 func (d *Dir) Settle() error {
-	err := os.Remove(d.file(Creating))
+	err := linux.Rename(d.file(Creating), filepath.Join(d.path, keptName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
+}
+
+// Intent reads the record of phase Creating, laid aside or not, of a container whose record is unreadable. Its error is
+// fs.ErrNotExist, or an *Unreadable.
+func (d *Dir) Intent() (*Record, error) {
+	r, err := d.read(intentName)
+	if errors.Is(err, fs.ErrNotExist) {
+		r, err = d.read(keptName)
+	}
+	return r, err
 }
 
 // file is where the record of a phase is kept.

@@ -58,9 +58,12 @@ func (d *Dir) CloseStart() error {
 
 // Startable tells whether the container waits for its start.
 func (d *Dir) Startable() (bool, error) {
-	_, err := os.Lstat(filepath.Join(d.path, startName))
+	info, err := os.Lstat(filepath.Join(d.path, startName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if err == nil && info.Mode().Type() != fs.ModeSocket {
+		err = fmt.Errorf("%q is not a socket", filepath.Join(d.path, startName))
 	}
 	return err == nil, err
 }

@@ -41,6 +41,7 @@ type Process struct {
 const (
 	recordName = "state.json"
 	intentName = "creating.json"
+	keptName   = "recovery.json" // creating.json once it counts no longer
 	configName = "config.json"
 	filterName = "seccomp.bpf"
 	startName  = "start.sock"
