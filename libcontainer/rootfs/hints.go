@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -19,12 +18,12 @@ func (f *FS) hint(m *Mount, err error) string {
 	case errors.Is(err, unix.ENODEV) && m.Kind != Bind && unknownType(m.Type):
 		return fmt.Sprintf(" (the kernel has no filesystem %q)", m.Type)
 	case !errors.Is(err, unix.EPERM) || !f.inUserNamespace():
-	case m.Kind == Proc && f.plan.PIDNS == NewNamespace:
+	case m.Kind == Proc && f.plan.PIDNS:
 		return hiddenProc()
 	case m.Kind == Proc:
-		return f.plan.PIDNS.foreign("proc", "a pid")
-	case m.Kind == Mqueue:
-		return f.plan.IPCNS.foreign("mqueue", "an ipc")
+		return " (a user namespace can mount proc only with a pid namespace of its own)"
+	case m.Kind == Mqueue && !f.plan.IPCNS:
+		return " (a user namespace can mount mqueue only with an ipc namespace of its own)"
 	}
 	return ""
 }
@@ -36,18 +35,6 @@ func unknownType(name string) bool {
 		unix.Close(fd)
 	}
 	return errors.Is(err, unix.ENODEV)
-}
-
-// foreign explains why a filesystem that shows a namespace can't be mounted: the namespace isn't the user namespace's own.
-func (u NamespaceUse) foreign(filesystem, kind string) string {
-	switch u {
-	case NoNamespace:
-		return fmt.Sprintf(" (a user namespace can mount %s only with %s namespace of its own)", filesystem, kind)
-	case JoinedNamespace:
-		_, name, _ := strings.Cut(kind, " ")
-		return fmt.Sprintf(" (the %s namespace that is joined belongs to another user namespace, which alone can mount %s)", name, filesystem)
-	}
-	return ""
 }
 
 // hiddenProc explains why a user namespace can't mount proc although the pid namespace is its own: the kernel allows that only

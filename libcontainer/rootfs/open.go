@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -102,13 +103,23 @@ func (f *FS) isolate() error {
 		flags = unix.MS_PRIVATE | unix.MS_REC
 	}
 	if err := unix.Mount("", "/", "", flags, ""); err != nil {
-		return fmt.Errorf("change the propagation of %q: %w", "/", linux.NameCall("mount", err))
+		return fmt.Errorf("change the propagation of %q: %w%s", "/", linux.NameCall("mount", err), whyNoMount("/", err))
 	}
 	if !f.plan.shared() {
 		return nil
 	}
 	// The root must not propagate to the host either, and pivot_root(2) wants its parent not to be shared.
 	return isolateMountOf(f.plan.Root)
+}
+
+// whyNoMount explains EINVAL of a change of a mount at a path that is none's root.
+func whyNoMount(p string, err error) string {
+	var st unix.Statx_t
+	if !errors.Is(err, unix.EINVAL) || unix.Statx(unix.AT_FDCWD, p, 0, unix.STATX_INO, &st) != nil ||
+		st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT == 0 || st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+		return ""
+	}
+	return " (the runtime's own root is not a mount point, as after chroot: bind-mount it on itself and chroot there)"
 }
 
 // isolateMountOf makes the mount private that a host path lies on. Only the root of a mount can be changed, so it goes

@@ -61,11 +61,6 @@ func whyUnpivotable(old int, err error) string {
 	if !errors.Is(err, unix.EINVAL) {
 		return ""
 	}
-	var st unix.Statx_t
-	if unix.Statx(old, "", unix.AT_EMPTY_PATH, unix.STATX_INO, &st) == nil &&
-		st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
-		return " (the runtime's own root is a mere directory, as after chroot: --no-pivot is for that)"
-	}
 	for _, memory := range [...]int64{unix.RAMFS_MAGIC, unix.TMPFS_MAGIC} {
 		if is, err := isFS(old, memory); err == nil && is {
 			return " (a root in an initramfs can't be pivoted, --no-pivot is for that)"

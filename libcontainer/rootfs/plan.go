@@ -34,7 +34,8 @@ type Plan struct {
 	MountNS       bool // the container has a mount namespace of its own; if not, it only gets a chroot
 	UserNS        bool // it has a user namespace of its own
 	CgroupNS      bool // it has a cgroup namespace of its own
-	PIDNS, IPCNS  NamespaceUse
+	PIDNS         bool // it has a pid namespace of its own
+	IPCNS         bool // it has an ipc namespace of its own
 	Label         string
 	Mounts        []Mount
 	SetupDev      bool // /dev is the runtime's to fill
@@ -48,23 +49,6 @@ type Plan struct {
 	Cgroups []Hierarchy
 	// Prepared says which mounts [Prepare] has made, by their index in Mounts.
 	Prepared []int
-}
-
-// NamespaceUse says where a namespace of the container's comes from.
-type NamespaceUse uint8
-
-// The uses of a namespace.
-const (
-	NoNamespace     NamespaceUse = iota // the runtime's stays
-	NewNamespace                        // made for the container, by its user namespace if it has one
-	JoinedNamespace                     // given by path
-)
-
-func useOf(ns specs.LinuxNamespace) NamespaceUse {
-	if ns.Path != "" {
-		return JoinedNamespace
-	}
-	return NewNamespace
 }
 
 // Kind says how a mount is made.
@@ -135,9 +119,9 @@ func NewPlan(spec *specs.Spec, o Options) (*Plan, error) {
 		case specs.CgroupNamespace:
 			p.CgroupNS = true
 		case specs.PIDNamespace:
-			p.PIDNS = useOf(ns)
+			p.PIDNS = true
 		case specs.IPCNamespace:
-			p.IPCNS = useOf(ns)
+			p.IPCNS = true
 		}
 	}
 	p.Label = linux.MountLabel

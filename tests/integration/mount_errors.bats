@@ -164,3 +164,18 @@ says_of() {
 	[[ ! -x /root ]] || skip '/root is open to everybody here'
 	says_of /root/x /mnt "permission denied (\"/root\" has mode 0$(stat -c %a /root) and owner 0:0, and may not be searched by $(id -u):$(id -g))"
 }
+
+@test "a runtime in a chroot is told what its root lacks" {
+	needs_root
+	mkdir -p outer/{dev,proc,run,sys,bundle}
+	cp "$OCI_RUN" outer/oci-run
+	program true
+	cp -a config.json rootfs outer/bundle
+	in_chroot() {
+		unshare --mount --propagation private sh -c 'mount -t proc proc outer/proc && mount --rbind /sys outer/sys && mount --rbind /dev outer/dev &&
+			'"$1"' chroot . /oci-run --root /run/state run --bundle /bundle "$1"' sh "$id"
+	}
+	run -1 in_chroot 'cd outer &&'
+	output_has "the runtime's own root is not a mount point, as after chroot: bind-mount it on itself and chroot there"
+	in_chroot 'mount --rbind outer outer && cd outer &&'
+}
