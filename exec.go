@@ -140,7 +140,10 @@ func execProcess(c *cli.Call, base *specs.Process) (p *specs.Process, file *spec
 		if len(c.Args) < 2 {
 			return nil, nil, errors.New("exec args cannot be empty: neither a command nor --process is given")
 		}
-		*p = *base
+		*p = specs.Process{Cwd: "/"}
+		if base != nil {
+			*p = *base
+		}
 		p.Args = c.Args[1:]
 		p.Terminal, p.ConsoleSize = false, nil
 	}

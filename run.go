@@ -6,6 +6,7 @@ import (
 
 	"oci-run/internal/cli"
 	"oci-run/libcontainer"
+	"oci-run/specconv"
 )
 
 var runCommand = cli.Command{
@@ -30,23 +31,34 @@ func run(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	j, err := newCreateJob(c)
+	j, err := newRunJob(c)
 	if err != nil {
 		return err
 	}
-	j.options.Starts = true
 	return j.foreground(c, attendant, j.create, func(created *libcontainer.Created) error {
 		defer created.Abandon() // if it has not come to the start
 		return startInForeground(created.Start, created.Container)
 	})
 }
 
-func runDetached(c *cli.Call) error {
+// newRunJob is newCreateJob for a create that is a start too.
+func newRunJob(c *cli.Call) (*createJob, error) {
 	j, err := newCreateJob(c)
+	if err != nil {
+		return nil, err
+	}
+	if !j.bundle.HasProcess() {
+		return nil, specconv.Locate(j.bundle.Raw, specconv.NoProcess())
+	}
+	j.options.Starts = true
+	return j, nil
+}
+
+func runDetached(c *cli.Call) error {
+	j, err := newRunJob(c)
 	if err != nil {
 		return err
 	}
-	j.options.Starts = true
 	created, err := j.create(c)
 	if err != nil {
 		return err

@@ -174,6 +174,7 @@ func (c *creation) recordIntent() error {
 		Created: time.Now().UTC(), Creator: self, Cgroup: cgroup, Annotations: spec.Annotations,
 		SharedPID: c.plan.sharedPID, IntelRdt: c.plan.resctrl.Makes(), Stdio: stdioPipes(),
 	}
+	c.record.NoProcess = !c.bundle.HasProcess()
 	if spec.Hooks != nil {
 		c.record.Poststart = len(spec.Hooks.Poststart) > 0
 		c.record.Poststop = len(spec.Hooks.Poststop) > 0

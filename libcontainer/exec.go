@@ -183,9 +183,13 @@ func (e *execution) confine(pid int) error {
 // request is what the helper is started with, whatever it is.
 func (e *execution) request(exe *os.File, join []spawn.Join) (*spawn.Request, error) {
 	nofile, err := process.CallerNofile()
+	user := specs.User{}
+	if e.spec.Process != nil {
+		user = e.spec.Process.User
+	}
 	return &spawn.Request{
 		Exe: exe, Inherit: 3 + e.options.PreserveFDs,
-		UID: e.spec.Process.User.UID, GID: e.spec.Process.User.GID,
+		UID: user.UID, GID: user.GID,
 		Join: join, Affinity: e.plan.Process.AffinityInitial.Bytes(), Nofile: nofile,
 	}, err
 }

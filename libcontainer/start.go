@@ -36,6 +36,9 @@ func (c *Container) Start() error {
 		}
 		return err
 	}
+	if c.record.NoProcess {
+		return fmt.Errorf("container %q: %w", c.record.ID, specconv.NoProcess())
+	}
 	conn, err := dir.DialStart()
 	if err != nil {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)

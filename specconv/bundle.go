@@ -24,7 +24,7 @@ type Bundle struct {
 	Dir string
 	// Raw is config.json as it was read.
 	Raw []byte
-	// Spec is complete: Process, Root and Linux are set, paths that may be relative to the bundle are absolute, mount
+	// Spec is complete: Process (without Args if there is none), Root and Linux are set, paths that may be relative to the bundle are absolute, mount
 	// destinations are absolute.
 	Spec *specs.Spec
 	// Warnings are for the user; none of them is a reason to stop.
@@ -75,6 +75,9 @@ func complete(spec *specs.Spec, dir string) {
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
 	}
+	if spec.Process == nil {
+		spec.Process = noProcess(spec.Linux)
+	}
 	spec.Root.Path = absolute(dir, spec.Root.Path)
 	// config.md: "Runtimes MUST ignore consoleSize if terminal is false or unset."
 	if !spec.Process.Terminal {
@@ -90,6 +93,21 @@ func complete(spec *specs.Spec, dir string) {
 		}
 	}
 }
+
+// noProcess is what waits for a start that will not come: without a program, as the first user that there is.
+func noProcess(linux *specs.Linux) *specs.Process {
+	p := &specs.Process{Cwd: "/"}
+	if len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
+		p.User.UID, p.User.GID = linux.UIDMappings[0].ContainerID, linux.GIDMappings[0].ContainerID
+	}
+	return p
+}
+
+// NoProcess is the error of a start without "/process".
+func NoProcess() error { return Fieldf("/process", "%w: there is nothing to start", errMissing) }
+
+// HasProcess tells whether config.json says what is to run.
+func (b *Bundle) HasProcess() bool { return len(b.Spec.Process.Args) > 0 }
 
 // absolute makes path absolute without resolving ".." or symbolic links of an absolute path.
 func absolute(dir, path string) string {

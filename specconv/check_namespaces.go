@@ -113,7 +113,7 @@ func overlap(a, sizeA, b, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA
 
 // userIsMapped finds what would end as "invalid argument" from setuid(2), when the ids that there will be are known.
 func (c *checker) userIsMapped() error {
-	if ns, found := c.namespace(specs.UserNamespace); !found || ns.Path != "" {
+	if ns, found := c.namespace(specs.UserNamespace); !found || ns.Path != "" || c.spec.Process == nil {
 		return nil
 	}
 	return c.checkUser()

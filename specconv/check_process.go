@@ -8,11 +8,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// process: "This property is REQUIRED when start is called" (config.md), and this runtime prepares at create what
-// start runs.
+// process: "This property is REQUIRED when start is called" (config.md), so that create does without.
 func (c *checker) process() error {
 	if c.spec.Process == nil {
-		return Field("/process", errMissing)
+		return nil
 	}
 	return checkProcess(c.spec.Process, "/process")
 }
@@ -22,7 +21,7 @@ func CheckProcess(p *specs.Process) error { return checkProcess(p, "") }
 
 func checkProcess(p *specs.Process, at string) error {
 	for _, check := range [...]func(*specs.Process, string) error{
-		checkArgs, checkCwd, checkEnv, checkRlimits, checkConsoleSize,
+		checkArgs, checkCwd, checkEnv, checkGroups, checkRlimits, checkConsoleSize,
 	} {
 		if err := check(p, at); err != nil {
 			return err
@@ -57,6 +56,16 @@ func checkEnv(p *specs.Process, at string) error {
 		if err := checkEnvEntry(entry); err != nil {
 			return Field(at+Pointer("env", i), err)
 		}
+	}
+	return nil
+}
+
+// maxGroups is NGROUPS_MAX (include/uapi/linux/limits.h).
+const maxGroups = 65536
+
+func checkGroups(p *specs.Process, at string) error {
+	if n := len(p.User.AdditionalGids); n > maxGroups {
+		return Fieldf(at+"/user/additionalGids", "%d groups are more than the %d that a process can be in", n, maxGroups)
 	}
 	return nil
 }

@@ -82,10 +82,10 @@ func TestCheckTop(t *testing.T) {
 
 func TestCheckProcess(t *testing.T) {
 	testWrong(t, []wrong{
-		{"no process", func(s *specs.Spec) { s.Process = nil }, "/process", "missing"},
 		{"no args", func(s *specs.Spec) { s.Process.Args = nil }, "/process/args", "at least one"},
 		{"NUL in args", func(s *specs.Spec) { s.Process.Args = []string{"sh", "a\x00"} }, "/process/args/1", "NUL"},
 		{"no cwd", func(s *specs.Spec) { s.Process.Cwd = "" }, "/process/cwd", "missing"},
+		{"too many groups", func(s *specs.Spec) { s.Process.User.AdditionalGids = make([]uint32, 65537) }, "/process/user/additionalGids", "65537 groups"},
 		{"relative cwd", func(s *specs.Spec) { s.Process.Cwd = "tmp" }, "/process/cwd", `"tmp" is not an absolute path`},
 		{"env without =", func(s *specs.Spec) { s.Process.Env = []string{"A=1", "B"} }, "/process/env/1", "no '='"},
 		{"env without name", func(s *specs.Spec) { s.Process.Env = []string{"=1"} }, "/process/env/0", "no name"},
@@ -228,6 +228,7 @@ func TestCheckAccepts(t *testing.T) {
 		{"old version", func(s *specs.Spec) { s.Version = "1.0.2-dev" }, nil},
 		{"version to come", func(s *specs.Spec) { s.Version = "1.99.0" }, nil},
 		{"rootless", func(s *specs.Spec) { Rootless(s, 1000, 1000) }, nil},
+		{"no process", func(s *specs.Spec) { Rootless(s, 1000, 1000); s.Process = nil }, nil},
 		{"no linux", func(s *specs.Spec) { s.Linux, s.Hostname = nil, "" }, nil},
 		{"no mount namespace", func(s *specs.Spec) {
 			without(s, specs.MountNamespace)

@@ -121,9 +121,13 @@ func (c *container) labels() error {
 }
 
 // program finds the program and lays out its arguments, so that create fails if it can't
-// be found, and so that execve has nothing left to prepare.
+// be found, and so that execve has nothing left to prepare. A configuration without a
+// process has none, and start is refused.
 func (c *container) program() error {
 	p := &c.plan.Process
+	if len(p.Args) == 0 {
+		return nil
+	}
 	path, err := p.Lookup(c.containerRoot())
 	if err != nil {
 		return err

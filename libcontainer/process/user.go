@@ -20,9 +20,6 @@ const defaultUmask = 0o022
 // groups: Podman sets it for --group-add keep-groups, so that files of a user's groups are within reach of his container.
 const KeepGroups = "run.oci.keep_original_groups"
 
-// maxGroups is NGROUPS_MAX (include/uapi/linux/limits.h).
-const maxGroups = 65536
-
 // invalidID is (uid_t) -1, which set*id(2) takes for "leave as it is".
 const invalidID = math.MaxUint32
 
@@ -33,9 +30,6 @@ func planUser(plan *Plan, p *specs.Process, spec *specs.Spec, at string) error {
 	}
 	if user.GID == invalidID {
 		return specconv.Fieldf(at+"/user/gid", "%d is not a group id", user.GID)
-	}
-	if n := len(user.AdditionalGids); n > maxGroups {
-		return specconv.Fieldf(at+"/user/additionalGids", "%d groups are more than the %d that a process can be in", n, maxGroups)
 	}
 	for i, gid := range user.AdditionalGids {
 		if gid == invalidID {

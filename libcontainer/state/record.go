@@ -44,6 +44,7 @@ type Record struct {
 	Cgroup      json.RawMessage   `json:"cgroup,omitempty"`
 	IntelRdt    string            `json:"intel_rdt,omitempty"`  // resctrl group made by us
 	SharedPID   bool              `json:"shared_pid,omitempty"` // no pid namespace of its own
+	NoProcess   bool              `json:"no_process,omitempty"` // config.json has no process, which start refuses
 	Poststart   bool              `json:"poststart,omitempty"`  // config.json has poststart hooks
 	Poststop    bool              `json:"poststop,omitempty"`   // config.json has poststop hooks
 	Annotations map[string]string `json:"annotations,omitempty"`

@@ -118,9 +118,19 @@ line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
 	refused /process/args
 }
 
-@test "no process" {
+@test "no process: create does without, run and start don't" {
 	config 'del(.process)'
-	refused process
+	run -1 oci-run run "$id"
+	output_has "config.json:1:1: /process: is missing: there is nothing to start"
+	[[ ! -e $state/$id ]]
+	create "$id"
+	is created "$id"
+	run -1 oci-run start "$id"
+	output_has '/process: is missing: there is nothing to start'
+	is created "$id"
+	run -0 oci-run exec --env PATH=/bin "$id" sh -c 'id -u; grep CapBnd /proc/self/status'
+	output_is $'0\nCapBnd:\t0000000000000000'
+	oci-run delete --force "$id"
 }
 
 @test "a relative working directory" {
