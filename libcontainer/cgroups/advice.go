@@ -3,7 +3,6 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,8 +19,11 @@ const (
 )
 
 // advise adds the remedy to an error of a user who lacks permission for cgroups.
-func (m *Manager) advise(err error) error {
-	if err == nil || !m.record.Rootless || !denied(err) && !errors.Is(err, unix.ENOENT) && !strings.Contains(err.Error(), "could not join or create cgroup") {
+func (m *Manager) advise(err error) error { return m.adviseOn(err, err) }
+
+// adviseOn is advise for an error that says more than its cause.
+func (m *Manager) adviseOn(cause, err error) error {
+	if cause == nil || !m.record.Rootless || !denied(cause) && !errors.Is(cause, unix.ENOENT) && !errors.Is(cause, errNoCgroup) {
 		return err
 	}
 	advice := adviceV1

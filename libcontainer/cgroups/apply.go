@@ -3,19 +3,14 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
-	lib "github.com/opencontainers/cgroups"
-	"github.com/opencontainers/cgroups/fs"
-	"github.com/opencontainers/cgroups/fs2"
-	"golang.org/x/sys/unix"
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/devices"
 	"oci-run/libcontainer/idmap"
+	"oci-run/specconv"
 )
 
 // Configure gives the new cgroups of the container the device rules and every limit that init has room in, before it does
@@ -27,7 +22,7 @@ func (m *Manager) Configure() error {
 	if err := m.setDevices(&m.plan.devices); err != nil {
 		return err
 	}
-	return m.write(&m.plan.early)
+	return m.write(m.plan.early)
 }
 
 // Settled tells whether Limit has nothing to do.
@@ -41,18 +36,18 @@ func (m *Manager) Limit() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil
 	}
-	m.settleIdle(&m.plan.late)
-	if m.record.Mode == V2 && m.plan.late.Memory > 0 {
-		if err := m.makeRoom(m.plan.late.Memory); err != nil {
+	m.settleIdle(m.plan.late)
+	if limit := value(m.plan.late.Memory.Limit); m.record.Mode == V2 && limit > 0 {
+		if err := m.makeRoom(limit); err != nil {
 			return err
 		}
 	}
 	if m.record.Driver == DriverSystemd {
-		if err := m.setUnit(&m.plan.late); err != nil {
+		if err := m.setUnit(m.plan.late); err != nil {
 			return err
 		}
 	}
-	if err := m.write(&m.plan.late); err != nil {
+	if err := m.write(m.plan.late); err != nil {
 		return err
 	}
 	if h := m.hierarchy("memory"); h != nil && m.record.Mode != V2 && m.joinsLate(h) && m.pid > 0 {
@@ -83,88 +78,30 @@ func (m *Manager) makeRoom(limit int64) error {
 
 // write puts limits into force.
 func (m *Manager) write(l *limits) error {
-	if l.empty() {
+	if err := m.checkUsage(l.Memory); err != nil {
+		return err
+	}
+	return m.put(l, m.writes(l))
+}
+
+// checkUsage is memory.checkBeforeUpdate. v1's kernel does by itself what v2 needs to be asked for: with a limit below what is in use,
+// v2 kills. The words are runc's.
+func (m *Manager) checkUsage(r *specs.LinuxMemory) error {
+	limit, swap := value(r.Limit), value(r.Swap)
+	if m.record.Mode != V2 || !value(r.CheckBeforeUpdate) || limit <= 0 && swap <= 0 {
 		return nil
 	}
-	r := l.Resources
-	var err error
-	if m.record.Mode == V2 {
-		err = m.write2(&r, l.unified)
-	} else {
-		err = m.write1(&r)
-	}
-	return m.advise(plainError(err))
-}
-
-func (m *Manager) write1(r *lib.Resources) error {
-	manager, err := fs.NewManager(&lib.Cgroup{Resources: &lib.Resources{}, Rootless: m.record.Rootless}, m.paths())
+	text, err := readFile(m.Path("") + "/memory.current")
 	if err != nil {
-		return err
+		return nil // without the controller, setting the limit fails and says so
 	}
-	return manager.Set(r)
-}
-
-// paths gives the directory of each v1 controller.
-func (m *Manager) paths() map[string]string {
-	paths := make(map[string]string, len(m.record.Hierarchies))
-	for i := range m.record.Hierarchies {
-		h := &m.record.Hierarchies[i]
-		for _, c := range h.Controllers {
-			paths[c] = h.Dir()
-		}
-	}
-	return paths
-}
-
-func (m *Manager) write2(r *lib.Resources, unified []setting) error {
-	dir := m.Path("")
-	if dir == "" {
-		return errors.New("rootless needs no limits + no cgrouppath when no permission is granted for cgroups")
-	}
-	manager, err := fs2.NewManager(&lib.Cgroup{Rootless: m.record.Rootless}, dir)
-	if err != nil {
-		return err
-	}
-	if err := manager.Set(r); err != nil {
-		return err
-	}
-	// One by one: the order is then known, and the error names the file.
-	for _, s := range unified {
-		if err := manager.Set(&lib.Resources{Unified: map[string]string{s.file: s.value}}); err != nil {
-			return err
-		}
+	switch used := limitOf(text); {
+	case swap > 0 && swap <= used:
+		return specconv.Fieldf("/linux/resources/memory/swap", "rejecting memory+swap limit %d <= usage %d", swap, used)
+	case limit > 0 && limit <= used:
+		return specconv.Fieldf("/linux/resources/memory/limit", "rejecting memory limit %d <= usage %d", limit, used)
 	}
 	return nil
-}
-
-// plainError says which file refused which value. The library has both, in a chain of sentences.
-func plainError(err error) error {
-	var pe *os.PathError
-	if !errors.As(err, &pe) {
-		return err
-	}
-	if errors.Is(pe.Err, unix.ENOENT) {
-		// Not the errno's words: engines take them for a program that is missing.
-		dir, file := filepath.Dir(pe.Path), filepath.Base(pe.Path)
-		controller, _, _ := strings.Cut(file, ".")
-		return fmt.Errorf("set %q: cgroup %q has no such limit: the %s controller is not available there, or the kernel lacks it",
-			file, dir, controller)
-	}
-	text := err.Error()
-	if _, rest, ok := strings.Cut(text, `failed to write "`); ok {
-		if value, _, ok := strings.Cut(rest, `": `); ok {
-			fe := &FileError{Op: "write", Path: pe.Path, Value: value, Err: pe.Err}
-			if head, _, _ := strings.Cut(text, `failed to write "`); strings.Contains(head, "unified") {
-				return fmt.Errorf("set %s: %w", unifiedOf(pe.Path), fe)
-			}
-			return fe
-		}
-	}
-	return err
-}
-
-func unifiedOf(path string) string {
-	return fmt.Sprintf("unified resource %q", path[strings.LastIndexByte(path, '/')+1:])
 }
 
 // setDevices puts device rules into force. A caller without the right to set them, in a user namespace, has none to

@@ -6,7 +6,7 @@
 // gets its Manager from the record with [Open].
 //
 // Directories, membership, freezing, killing, devices and statistics are done here with plain system calls on paths that are
-// known without a look at the mount table. Limits are opencontainers/cgroups' work, whose only importer this is.
+// known without a look at the mount table. Limits are lines of one table (table.go): file, field, order, form, and what a refusal means.
 package cgroups
 
 import (

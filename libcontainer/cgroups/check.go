@@ -11,7 +11,7 @@ import (
 	"oci-run/specconv"
 )
 
-// errV1Unified has the library's and runc's words.
+// errV1Unified has runc's words.
 var errV1Unified = errors.New("invalid configuration: cannot use unified on cgroup v1")
 
 // Check tells whether the values of r make sense for hosts of a mode. r may be nil. Limits whose range only the kernel
@@ -109,26 +109,18 @@ func checkCPU(r *specs.LinuxResources, mode Mode) error {
 	switch {
 	case value(c.Idle) != 0 && *c.Idle != 1:
 		return specconv.Fieldf(at+"idle", "%d is neither 0 nor 1", *c.Idle)
-	case !isCPUList(c.Cpus):
-		return specconv.Fieldf(at+"cpus", "%q is no list of CPUs like 0-2,7", c.Cpus)
-	case !isCPUList(c.Mems):
-		return specconv.Fieldf(at+"mems", "%q is no list of memory nodes like 0-1", c.Mems)
 	case mode == V2 && value(c.RealtimeRuntime) != 0:
 		return refuse("cpu/realtimeRuntime")
 	case mode == V2 && value(c.RealtimePeriod) != 0:
 		return refuse("cpu/realtimePeriod")
 	}
-	return nil
-}
-
-// isCPUList checks the characters of a kernel list (bitmap_parselist): numbers, ranges, strides, "all", "N".
-func isCPUList(s string) bool {
-	for _, c := range s {
-		if !strings.ContainsRune("0123456789,-:/Nal ", c) {
-			return false
-		}
+	if _, err := parseNumbers(c.Cpus, mostNumber); err != nil {
+		return specconv.Field(at+"cpus", err)
 	}
-	return true
+	if _, err := parseNumbers(c.Mems, mostNumber); err != nil {
+		return specconv.Field(at+"mems", err)
+	}
+	return nil
 }
 
 func checkBlockIO(r *specs.LinuxResources, mode Mode) error {

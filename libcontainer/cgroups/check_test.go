@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	lib "github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/specconv"
@@ -45,6 +44,10 @@ func TestCheck(t *testing.T) {
 		{`{"cpu":{"idle":2}}`, V1, "/cpu/idle"},
 		{`{"cpu":{"cpus":"0-3,7","mems":"0"}}`, V1, ""},
 		{`{"cpu":{"cpus":"0;1"}}`, V1, "/cpu/cpus"},
+		{`{"cpu":{"cpus":"all","mems":"0-N:1/2"}}`, V1, ""},
+		{`{"cpu":{"cpus":"allN"}}`, V2, "/cpu/cpus"},
+		{`{"cpu":{"cpus":"1-0"}}`, V2, "/cpu/cpus"},
+		{`{"cpu":{"mems":"0-3:2"}}`, V1, "/cpu/mems"},
 		{`{"cpu":{"realtimeRuntime":950}}`, V2, "/cpu/realtimeRuntime"},
 		{`{"pids":{"limit":0}}`, V2, ""},
 		{`{"blockIO":{"weight":9}}`, V2, "/blockIO/weight"},
@@ -98,24 +101,23 @@ func TestPlan(t *testing.T) {
 	}
 	want := &plan{
 		cpus: "0", mems: "0", sharedPID: true,
-		early: limits{
-			Resources: lib.Resources{
-				BlkioWeight: 100, BlkioThrottleReadBpsDevice: []*lib.ThrottleDevice{lib.NewThrottleDevice(8, 1, 9)},
-				HugetlbLimit: []*lib.HugepageLimit{{Pagesize: "2MB", Limit: 4}},
-				Rdma:         map[string]lib.LinuxRdma{"m": {HcaHandles: new(uint32(2))}},
+		early: newLimits(&specs.LinuxResources{
+			BlockIO: &specs.LinuxBlockIO{
+				Weight: new(uint16(100)), ThrottleReadBpsDevice: r.BlockIO.ThrottleReadBpsDevice,
 			},
-			unified: []setting{{"cgroup.max.depth", "8"}, {"io.weight", "6"}},
-		},
-		late: limits{
-			Resources: lib.Resources{
-				Memory: 100, MemorySwap: 200, MemoryReservation: 50, MemorySwappiness: new(uint64(10)), OomKillDisable: true,
-				PidsLimit: new(int64(3)),
-				CpuShares: 1024, CpuWeight: 100, CpuQuota: 2, CpuPeriod: 6, CpuBurst: new(uint64(7)), CPUIdle: new(int64(1)),
+			HugepageLimits: []specs.LinuxHugepageLimit{{Pagesize: "2MB", Limit: 4}},
+			Rdma:           map[string]specs.LinuxRdma{"m": {HcaHandles: new(uint32(2))}},
+			Unified:        map[string]string{"io.weight": "6", "cgroup.max.depth": "8"},
+		}),
+		late: newLimits(&specs.LinuxResources{
+			Memory: r.Memory, Pids: r.Pids,
+			CPU: &specs.LinuxCPU{
+				Shares: new(uint64(1024)), Quota: new(int64(2)), Period: new(uint64(6)), Burst: new(uint64(7)), Idle: new(int64(1)),
 			},
-			unified: []setting{{"memory.high", "7"}, {"pids.max", "5"}},
-		},
+			Unified: map[string]string{"memory.high": "7", "pids.max": "5"},
+		}),
 	}
-	if d := cmp.Diff(want, p, cmp.AllowUnexported(plan{}, limits{}, setting{}), cmp.FilterPath(func(p cmp.Path) bool {
+	if d := cmp.Diff(want, p, cmp.AllowUnexported(plan{}, limits{}, setting{}, specs.LinuxThrottleDevice{}), cmp.FilterPath(func(p cmp.Path) bool {
 		return p.String() == "devices"
 	}, cmp.Ignore())); d != "" {
 		t.Error(d)

@@ -15,9 +15,23 @@ func (m *Manager) fillCpuset(h *Hierarchy) error {
 		cpus, mems = m.plan.cpus, m.plan.mems
 	}
 	if err := fillCpusetFile(h.Dir(), h.Mount, "cpus", cpus); err != nil {
+		return m.cpusetRefused("cpus", cpus, err)
+	}
+	return m.cpusetRefused("mems", mems, fillCpusetFile(h.Dir(), h.Mount, "mems", mems))
+}
+
+// cpusetRefused says what is wrong with a value of the configuration; without one, the error is about the cgroups above.
+func (m *Manager) cpusetRefused(name, value string, err error) error {
+	if err == nil || value == "" {
 		return err
 	}
-	return fillCpusetFile(h.Dir(), h.Mount, "mems", mems)
+	for i := range table {
+		if e := &table[i]; e.field == "cpu/"+name && e.v2 == (m.record.Mode == V2) {
+			dir := m.directory("cpuset")
+			return m.refused(&write{e, dir, e.controller, e.file, value, "/linux/resources/" + e.field}, err)
+		}
+	}
+	return err
 }
 
 // fillCpusetFile sets one of the two in dir, to value or else to what dir's parent has, which gets it in the same way.

@@ -3,8 +3,6 @@ package cgroups
 import (
 	"cmp"
 	"strings"
-
-	lib "github.com/opencontainers/cgroups"
 )
 
 // What init needs while it makes the container: memory, threads with those of hooks, and a share of a CPU.
@@ -19,11 +17,12 @@ const (
 // shortage tells of which resources the container gets too little for init.
 type shortage struct{ memory, pids, cpu bool }
 
-func shortages(r *lib.Resources, unified []setting) (s shortage) {
-	s.memory = r.Memory > 0 && r.Memory < roomMemory
-	s.pids = r.PidsLimit != nil && *r.PidsLimit >= 0 && *r.PidsLimit < roomPids
-	s.cpu = r.CpuQuota > 0 && float64(r.CpuQuota) < roomCPU*float64(cmp.Or(r.CpuPeriod, defaultPeriod))
-	for _, u := range unified {
+func shortages(l *limits) (s shortage) {
+	limit, quota := value(l.Memory.Limit), value(l.CPU.Quota)
+	s.memory = limit > 0 && limit < roomMemory
+	s.pids = l.Pids.Limit != nil && *l.Pids.Limit >= 0 && *l.Pids.Limit < roomPids
+	s.cpu = quota > 0 && float64(quota) < roomCPU*float64(cmp.Or(value(l.CPU.Period), defaultPeriod))
+	for _, u := range l.unified {
 		value := strings.TrimSpace(u.value)
 		switch u.file {
 		case "memory.max", "memory.high":
@@ -64,27 +63,24 @@ func (s shortage) late(file string) bool {
 
 // split takes out of p.early what doesn't belong there.
 func (p *plan) split(s shortage) {
-	e, l := &p.early.Resources, &p.late.Resources
-	p.cpus, e.CpusetCpus = e.CpusetCpus, ""
-	p.mems, e.CpusetMems = e.CpusetMems, ""
-	l.CPUIdle, e.CPUIdle = e.CPUIdle, nil
-	l.CpuShares, e.CpuShares = e.CpuShares, 0
-	l.CpuWeight, e.CpuWeight = e.CpuWeight, 0
-	l.OomKillDisable, e.OomKillDisable = e.OomKillDisable, false // init would hang
+	e, l := p.early, p.late
+	p.cpus, e.CPU.Cpus = e.CPU.Cpus, ""
+	p.mems, e.CPU.Mems = e.CPU.Mems, ""
+	l.CPU.Idle, e.CPU.Idle = e.CPU.Idle, nil
+	l.CPU.Shares, e.CPU.Shares = e.CPU.Shares, nil
 	if s.pids {
-		l.PidsLimit, e.PidsLimit = e.PidsLimit, nil
+		l.Pids, e.Pids = e.Pids, l.Pids
 	}
 	if s.cpu {
-		l.CpuQuota, e.CpuQuota = e.CpuQuota, 0
-		l.CpuPeriod, e.CpuPeriod = e.CpuPeriod, 0
-		l.CpuBurst, e.CpuBurst = e.CpuBurst, nil
+		l.CPU.Quota, e.CPU.Quota = e.CPU.Quota, nil
+		l.CPU.Period, e.CPU.Period = e.CPU.Period, nil
+		l.CPU.Burst, e.CPU.Burst = e.CPU.Burst, nil
 	}
 	if s.memory {
-		l.Memory, e.Memory = e.Memory, 0
-		l.MemorySwap, e.MemorySwap = e.MemorySwap, 0
-		l.MemoryReservation, e.MemoryReservation = e.MemoryReservation, 0
-		l.MemorySwappiness, e.MemorySwappiness = e.MemorySwappiness, nil
+		l.Memory, e.Memory = e.Memory, l.Memory
+		return
 	}
+	l.Memory.DisableOOMKiller, e.Memory.DisableOOMKiller = e.Memory.DisableOOMKiller, nil // init would hang
 }
 
 // LateMemory is the memory limit that is not in force before Limit, 0 if there is none.
@@ -92,7 +88,7 @@ func (m *Manager) LateMemory() int64 {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return 0
 	}
-	limit := max(m.plan.late.Memory, 0)
+	limit := max(value(m.plan.late.Memory.Limit), 0)
 	for _, s := range m.plan.late.unified {
 		if n := bytesOf(strings.TrimSpace(s.value)); s.file == "memory.max" && n > 0 && (limit == 0 || n < limit) {
 			limit = n

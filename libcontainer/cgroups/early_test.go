@@ -31,8 +31,7 @@ func TestEarly(t *testing.T) {
 		{`{"unified": {"cpu.max": "40000"}}`, shortage{cpu: true}, 0},
 	} {
 		r := parseResources(t, test.resources)
-		res := convert(r)
-		if got := shortages(&res, sortedUnified(r.Unified)); got != test.want {
+		if got := shortages(newLimits(r)); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.resources, got, test.want)
 		}
 		p, err := newPlan(&specs.Spec{Linux: &specs.Linux{Resources: r}})

@@ -7,14 +7,15 @@ import (
 )
 
 // settleIdle makes sense of cpu.idle together with a weight, which the kernel refuses for an idle cgroup: of both at once, idle
-// counts; a weight alone ends being idle. v1's shares may come before idle in one go.
+// counts; a weight alone ends being idle.
 func (m *Manager) settleIdle(l *limits) {
-	if m.record.Mode == V2 && l.CpuWeight != 0 && l.CPUIdle != nil && *l.CPUIdle == 1 {
+	switch idle := l.CPU.Idle; {
+	case value(l.CPU.Shares) == 0:
+	case idle == nil && m.idle():
+		l.CPU.Idle = new(int64)
+	case value(idle) == 1 && (m.record.Mode == V2 || m.idle()):
 		warnIdle()
-		l.CpuWeight = 0
-	}
-	if l.CpuShares != 0 && l.CPUIdle == nil && m.idle() {
-		l.CPUIdle = new(int64)
+		l.CPU.Shares = nil
 	}
 	idle := slices.IndexFunc(l.unified, func(s setting) bool { return s.file == "cpu.idle" })
 	weight := slices.IndexFunc(l.unified, func(s setting) bool { return s.file == "cpu.weight" })

@@ -98,7 +98,7 @@ func (m *Manager) tight() bool {
 	if m.plan == nil || m.record.Driver != DriverCgroupfs {
 		return false
 	}
-	if n := m.plan.late.Memory; n > 0 && n < room {
+	if n := value(m.plan.late.Memory.Limit); n > 0 && n < room {
 		return true
 	}
 	for _, s := range m.plan.late.unified {

@@ -3,8 +3,7 @@ package cgroups
 import (
 	"testing"
 
-	"oci-run/tests/isolation"
+	"oci-run/tests/fdleak"
 )
 
-// Not fdleak.Main: the cgroups library, which the tests compare with, keeps /sys/fs/cgroup open.
-func TestMain(m *testing.M) { isolation.Main(m) }
+func TestMain(m *testing.M) { fdleak.Main(m) }

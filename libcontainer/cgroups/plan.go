@@ -1,11 +1,6 @@
 package cgroups
 
 import (
-	"reflect"
-	"slices"
-	"strings"
-
-	lib "github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/devices"
@@ -14,19 +9,11 @@ import (
 // plan is what a new container's cgroups are to be given, made before any of them exists.
 type plan struct {
 	cpus, mems string         // cpuset: before a process joins
-	early      limits         // what init has room in
-	late       limits         // what it needs more of than the container's program may have, see room
+	early      *limits        // what init has room in
+	late       *limits        // what it needs more of than the container's program may have, see room
 	devices    devices.Policy // early
 	sharedPID  bool           // no pid namespace ends the container's processes with its init
 }
-
-// limits are values for files of a cgroup: the library's part and linux.resources.unified, sorted by file name.
-type limits struct {
-	lib.Resources
-	unified []setting
-}
-
-type setting struct{ file, value string }
 
 func newPlan(spec *specs.Spec) (*plan, error) {
 	r, nodes := &specs.LinuxResources{}, []specs.LinuxDevice(nil)
@@ -40,9 +27,9 @@ func newPlan(spec *specs.Spec) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{devices: policy, sharedPID: !hasPIDNamespace(spec), early: limits{Resources: convert(r)}}
-	unified := sortedUnified(r.Unified)
-	tight := shortages(&p.early.Resources, unified)
+	p := &plan{devices: policy, sharedPID: !hasPIDNamespace(spec), early: newLimits(r), late: newLimits(nil)}
+	tight, unified := shortages(p.early), p.early.unified
+	p.early.unified = nil
 	for _, s := range unified {
 		if tight.late(s.file) {
 			p.late.unified = append(p.late.unified, s)
@@ -58,19 +45,6 @@ func hasPIDNamespace(spec *specs.Spec) bool {
 	return spec.Linux != nil && newNamespace(spec.Linux.Namespaces, specs.PIDNamespace)
 }
 
-func sortedUnified(m map[string]string) []setting {
-	var out []setting
-	for file, value := range m {
-		out = append(out, setting{file, value})
-	}
-	slices.SortFunc(out, func(a, b setting) int { return strings.Compare(a.file, b.file) })
-	return out
-}
-
-func (l *limits) empty() bool {
-	return len(l.unified) == 0 && reflect.ValueOf(&l.Resources).Elem().IsZero()
-}
-
 // limits tells whether any limit is asked for, device rules aside.
 func (p *plan) limits() bool {
 	return p.cpus != "" || p.mems != "" || !p.early.empty() || !p.late.empty()
@@ -78,13 +52,13 @@ func (p *plan) limits() bool {
 
 // needsDomain tells whether a limit is asked for that threaded v2 cgroups don't have.
 func (p *plan) needsDomain() bool {
-	for _, r := range [...]*lib.Resources{&p.early.Resources, &p.late.Resources} {
-		if r.Memory != 0 || r.MemorySwap != 0 || r.MemoryReservation != 0 || len(r.HugetlbLimit) > 0 ||
-			r.CpuWeight != 0 || r.CpuQuota != 0 || r.CpuPeriod != 0 || r.CPUIdle != nil || r.CpuBurst != nil ||
-			r.BlkioWeight != 0 || len(r.BlkioWeightDevice) > 0 ||
-			len(r.BlkioThrottleReadBpsDevice) > 0 || len(r.BlkioThrottleWriteBpsDevice) > 0 ||
-			len(r.BlkioThrottleReadIOPSDevice) > 0 || len(r.BlkioThrottleWriteIOPSDevice) > 0 {
-			return true
+	for i := range table {
+		e := &table[i]
+		switch e.controller {
+		case "memory", "io", "cpu", "hugetlb":
+			if e.v2 && (len(e.lines(p.early)) > 0 || len(e.lines(p.late)) > 0) {
+				return true
+			}
 		}
 	}
 	return false

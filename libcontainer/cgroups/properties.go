@@ -7,9 +7,10 @@ import (
 	"strconv"
 	"strings"
 
-	lib "github.com/opencontainers/cgroups"
+	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/systemd"
+	"oci-run/specconv"
 )
 
 // infinity is systemd's "no limit".
@@ -21,33 +22,34 @@ const infinity = math.MaxUint64
 func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
 	var out []systemd.Property
 	add := func(name string, value any) { out = append(out, systemd.Property{Name: name, Value: value}) }
-	r := &l.Resources
 	if m.record.Mode == V2 {
-		properties2(r, add)
+		properties2(&l.LinuxResources, add)
 	} else {
-		properties1(r, add)
+		properties1(&l.LinuxResources, add)
 	}
-	if r.CpuQuota != 0 || r.CpuPeriod != 0 {
-		quota, perSecond, period := roundQuota(r.CpuQuota, r.CpuPeriod)
-		r.CpuQuota = quota
+	if c := l.CPU; value(c.Quota) != 0 || value(c.Period) != 0 {
+		quota, perSecond, period := roundQuota(value(c.Quota), value(c.Period))
+		c.Quota = &quota
 		add("CPUQuotaPeriodUSec", period)
 		add("CPUQuotaPerSecUSec", perSecond)
 	}
-	if r.PidsLimit != nil {
-		if *r.PidsLimit == 0 {
-			r.PidsLimit = new(int64(1)) // see tasksMax
+	if limit := l.Pids.Limit; limit != nil {
+		if *limit == 0 {
+			l.Pids.Limit = new(int64(1)) // see tasksMax
 		}
-		add("TasksMax", tasksMax(*r.PidsLimit))
+		add("TasksMax", tasksMax(*limit))
 	}
-	for _, set := range [...]struct{ name, list string }{{"AllowedCPUs", r.CpusetCpus}, {"AllowedMemoryNodes", r.CpusetMems}} {
+	for _, set := range [...]struct{ name, list, possible, field string }{
+		{"AllowedCPUs", l.CPU.Cpus, possibleCPUs, "cpus"}, {"AllowedMemoryNodes", l.CPU.Mems, possibleNodes, "mems"},
+	} {
 		if set.list == "" {
 			continue
 		}
-		bits, err := listBits(set.list)
+		bits, err := expand(set.list, set.possible)
 		if err != nil {
-			return nil, err
+			return nil, specconv.Field("/linux/resources/cpu/"+set.field, err)
 		}
-		add(set.name, bits)
+		add(set.name, []byte(bits))
 	}
 	for i := range l.unified { // the last value of a property counts: unified overrides
 		if err := unifiedProperty(&l.unified[i], add); err != nil {
@@ -60,7 +62,7 @@ func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
 
 // endIdle tells systemd the weight that the kernel gives a cgroup that is no longer idle. systemd would make it idle again otherwise.
 func (m *Manager) endIdle(l *limits, told []systemd.Property, add func(string, any)) {
-	ends := l.CPUIdle != nil && *l.CPUIdle == 0
+	ends := l.CPU.Idle != nil && *l.CPU.Idle == 0
 	for _, s := range l.unified {
 		ends = ends || s.file == "cpu.idle" && strings.TrimSpace(s.value) == "0"
 	}
@@ -78,37 +80,36 @@ func (m *Manager) endIdle(l *limits, told []systemd.Property, add func(string, a
 	}
 }
 
-func properties1(r *lib.Resources, add func(string, any)) {
-	if r.Memory != 0 {
-		add("MemoryLimit", uint64(r.Memory))
+func properties1(r *specs.LinuxResources, add func(string, any)) {
+	if limit := value(r.Memory.Limit); limit != 0 {
+		add("MemoryLimit", uint64(limit))
 	}
-	if r.CpuShares != 0 {
-		add("CPUShares", r.CpuShares)
+	if shares := value(r.CPU.Shares); shares != 0 {
+		add("CPUShares", shares)
 	}
-	if r.BlkioWeight != 0 {
-		add("BlockIOWeight", uint64(r.BlkioWeight))
+	if weight := value(r.BlockIO.Weight); weight != 0 {
+		add("BlockIOWeight", uint64(weight))
 	}
 }
 
-func properties2(r *lib.Resources, add func(string, any)) {
-	if r.Memory != 0 {
-		add("MemoryMax", uint64(r.Memory)) // -1 is infinity
+func properties2(r *specs.LinuxResources, add func(string, any)) {
+	if limit := value(r.Memory.Limit); limit != 0 {
+		add("MemoryMax", uint64(limit)) // -1 is infinity
 	}
-	if r.MemoryReservation != 0 {
-		add("MemoryLow", uint64(r.MemoryReservation))
+	if reservation := value(r.Memory.Reservation); reservation != 0 {
+		add("MemoryLow", uint64(reservation))
 	}
-	swap, err := lib.ConvertMemorySwapToCgroupV2Value(r.MemorySwap, r.Memory)
-	if err == nil && (swap != 0 || r.MemorySwap > 0) {
+	if swap, ok := swapOnly(r.Memory); ok {
 		add("MemorySwapMax", uint64(swap))
 	}
-	switch {
-	case r.CPUIdle != nil && *r.CPUIdle == 1:
+	switch shares := value(r.CPU.Shares); {
+	case value(r.CPU.Idle) == 1:
 		add("CPUWeight", uint64(0)) // systemd's word for cpu.idle, since 252
-	case r.CpuWeight != 0:
-		add("CPUWeight", r.CpuWeight)
+	case shares != 0:
+		add("CPUWeight", cpuWeight(shares))
 	}
-	if r.BlkioWeight != 0 {
-		add("IOWeight", lib.ConvertBlkIOToIOWeightValue(r.BlkioWeight))
+	if weight := value(r.BlockIO.Weight); weight != 0 {
+		add("IOWeight", ioWeight(weight))
 	}
 }
 
@@ -165,11 +166,12 @@ func unifiedProperty(s *setting, add func(string, any)) error {
 			add("CPUWeight", uint64(0))
 		}
 	case "cpuset.cpus", "cpuset.mems":
-		bits, err := listBits(value)
+		possible := map[bool]string{true: possibleCPUs, false: possibleNodes}[s.file == "cpuset.cpus"]
+		bits, err := expand(value, possible)
 		if err != nil {
 			return fmt.Errorf("unified resource %q: %w", s.file, err)
 		}
-		add(map[bool]string{true: "AllowedCPUs", false: "AllowedMemoryNodes"}[s.file == "cpuset.cpus"], bits)
+		add(map[bool]string{true: "AllowedCPUs", false: "AllowedMemoryNodes"}[s.file == "cpuset.cpus"], []byte(bits))
 	case "cpu.max":
 		return addQuota(s, add)
 	}
@@ -208,34 +210,4 @@ func addQuota(s *setting, add func(string, any)) error {
 	add("CPUQuotaPeriodUSec", period)
 	add("CPUQuotaPerSecUSec", perSecond)
 	return nil
-}
-
-// listBits turns a list such as "0-2,7" into a bit per number, lowest first.
-func listBits(list string) ([]byte, error) {
-	var out []byte
-	for part := range strings.SplitSeq(list, ",") {
-		part = strings.TrimSpace(part)
-		if part == "" {
-			continue
-		}
-		from, to, isRange := strings.Cut(part, "-")
-		if !isRange {
-			to = from
-		}
-		first, err1 := strconv.ParseUint(from, 10, 16)
-		last, err2 := strconv.ParseUint(to, 10, 16)
-		if err1 != nil || err2 != nil || last < first {
-			return nil, fmt.Errorf("%q in list %q is neither a number nor a range", part, list)
-		}
-		for n := first; n <= last; n++ {
-			for int(n/8) >= len(out) {
-				out = append(out, 0)
-			}
-			out[n/8] |= 1 << (n % 8)
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("list %q is empty", list)
-	}
-	return out, nil
 }

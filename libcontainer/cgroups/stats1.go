@@ -3,8 +3,6 @@ package cgroups
 import (
 	"strconv"
 	"strings"
-
-	lib "github.com/opencontainers/cgroups"
 )
 
 // tick is the unit of cpuacct.stat in nanoseconds: USER_HZ is 100 on every architecture of Go's.
@@ -241,7 +239,7 @@ func (c *counters) blkio(name string) (out []BlkioEntry) {
 
 // hugetlb1 reads what is reserved (since Linux 5.7), which is what the limits are for.
 func (c *counters) hugetlb1(s *Stats) {
-	for _, size := range lib.HugePageSizes() {
+	for _, size := range hugePageSizes() {
 		prefix := "hugetlb." + size + ".rsvd."
 		s.Hugetlb[size] = HugetlbStats{
 			Usage:   c.number(prefix + "usage_in_bytes"),

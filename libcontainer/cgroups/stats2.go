@@ -6,8 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-
-	lib "github.com/opencontainers/cgroups"
 )
 
 // stats2 reads the counters of a v2 cgroup (Documentation/admin-guide/cgroup-v2.rst), as far as its controllers are enabled.
@@ -157,7 +155,7 @@ func parsePressure(text string) (d PSIData, err error) {
 
 // hugetlb2 reads what is reserved, as hugetlb1.
 func (c *counters) hugetlb2(s *Stats) {
-	for _, size := range lib.HugePageSizes() {
+	for _, size := range hugePageSizes() {
 		prefix := "hugetlb." + size + ".rsvd."
 		usage, ok := c.text(prefix + "current")
 		if !ok {

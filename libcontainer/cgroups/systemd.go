@@ -213,8 +213,9 @@ func (m *Manager) startProperties() ([]systemd.Property, error) {
 	if m.plan == nil {
 		return properties, nil
 	}
-	early := limits{Resources: m.plan.early.Resources, unified: m.plan.early.unified}
-	early.CpusetCpus, early.CpusetMems = m.plan.cpus, m.plan.mems
+	early := *m.plan.early
+	early.CPU = clone(early.CPU)
+	early.CPU.Cpus, early.CPU.Mems = m.plan.cpus, m.plan.mems
 	more, err := m.properties(&early)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	lib "github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/systemd"
@@ -56,19 +55,20 @@ func TestExpandSlice(t *testing.T) {
 
 func TestProperties(t *testing.T) {
 	m := &Manager{record: Record{Mode: V2}}
-	l := &limits{
-		Resources: lib.Resources{
-			Memory: 100, MemorySwap: 100, CpuWeight: 50, CpuQuota: 12345, CpuPeriod: 100000, PidsLimit: new(int64(-1)),
-			CpusetCpus: "0-2,9",
+	l := newLimits(&specs.LinuxResources{
+		Memory: &specs.LinuxMemory{Limit: new(int64(100)), Swap: new(int64(100))},
+		CPU:    &specs.LinuxCPU{Shares: new(uint64(1024)), Quota: new(int64(12345)), Period: new(uint64(100000)), Cpus: "0-2,9"},
+		Pids:   &specs.LinuxPids{Limit: new(int64(-1))},
+		Unified: map[string]string{
+			"cgroup.freeze": "0", "memory.high": "max", "memory.low": " 7 ", "pids.max": "0",
 		},
-		unified: []setting{{"cgroup.freeze", "0"}, {"memory.high", "max"}, {"memory.low", " 7 "}, {"pids.max", "0"}},
-	}
+	})
 	got, err := m.properties(l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []systemd.Property{
-		{Name: "MemoryMax", Value: uint64(100)}, {Name: "MemorySwapMax", Value: uint64(0)}, {Name: "CPUWeight", Value: uint64(50)},
+		{Name: "MemoryMax", Value: uint64(100)}, {Name: "MemorySwapMax", Value: uint64(0)}, {Name: "CPUWeight", Value: uint64(100)},
 		{Name: "CPUQuotaPeriodUSec", Value: uint64(100000)}, {Name: "CPUQuotaPerSecUSec", Value: uint64(130000)},
 		{Name: "TasksMax", Value: uint64(math.MaxUint64)}, {Name: "AllowedCPUs", Value: []byte{7, 2}},
 		{Name: "MemoryHigh", Value: uint64(math.MaxUint64)}, {Name: "MemoryLow", Value: uint64(7)}, {Name: "TasksMax", Value: uint64(1)},
@@ -76,8 +76,8 @@ func TestProperties(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if l.CpuQuota != 13000 {
-		t.Errorf("quota %d", l.CpuQuota)
+	if *l.CPU.Quota != 13000 {
+		t.Errorf("quota %d", *l.CPU.Quota)
 	}
 }
 

@@ -80,13 +80,13 @@ func (m *Manager) setCpuset2(h *Hierarchy) error {
 	if m.plan == nil {
 		return nil
 	}
-	if m.plan.cpus != "" {
-		if err := writeFile(h.Dir()+"/cpuset.cpus", m.plan.cpus); err != nil {
-			return err
+	for _, set := range [...]struct{ name, value string }{{"cpus", m.plan.cpus}, {"mems", m.plan.mems}} {
+		if set.value == "" {
+			continue
 		}
-	}
-	if m.plan.mems != "" {
-		return writeFile(h.Dir()+"/cpuset.mems", m.plan.mems)
+		if err := writeFile(h.Dir()+"/cpuset."+set.name, set.value); err != nil {
+			return m.cpusetRefused(set.name, set.value, err)
+		}
 	}
 	return nil
 }

@@ -6,11 +6,11 @@ import (
 	"strconv"
 	"strings"
 
-	lib "github.com/opencontainers/cgroups"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/cgroups/devices"
 	"oci-run/libcontainer/idmap"
+	"oci-run/specconv"
 )
 
 // Set changes the limits of a container that exists: all that r mentions or, after an error, none. What r doesn't
@@ -40,8 +40,8 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 		}
 		policy = &p
 	}
-	l := &limits{Resources: convert(r), unified: sortedUnified(r.Unified)}
-	if err := m.complete(&l.Resources); err != nil {
+	l := newLimits(r)
+	if err := m.complete(l); err != nil {
 		return err
 	}
 	m.settleIdle(l)
@@ -59,12 +59,6 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 // change puts new limits and rules into force. systemd hears of limits that the kernel has accepted, and writes what it makes of
 // them into the same files, so those are written again.
 func (m *Manager) change(l *limits, policy *devices.Policy) error {
-	if m.record.Mode != V2 && l.CpuShares != 0 && l.CPUIdle != nil && *l.CPUIdle == 0 && m.idle() {
-		// The library gives v1 the shares first.
-		if err := writeFile(m.Path("cpu")+"/cpu.idle", "0"); err != nil {
-			return err
-		}
-	}
 	if err := m.write(l); err != nil {
 		return err
 	}
@@ -83,70 +77,105 @@ func (m *Manager) change(l *limits, policy *devices.Policy) error {
 	return m.updateDevices(policy)
 }
 
-// complete adds to a change what v2 needs to be told with it, from what is in force: quota and period are one file there, and
-// swap is a number of its own instead of the sum of memory and swap.
-func (m *Manager) complete(r *lib.Resources) error {
-	dir := m.Path("")
-	if m.record.Mode != V2 || dir == "" {
-		return nil
+// complete adds to a change what has to be told with it, from what is in force. Quota and period are one thing for v2 and for systemd,
+// and v2's swap is a number of its own instead of the sum of memory and swap.
+func (m *Manager) complete(l *limits) error {
+	if m.record.Mode == V2 && m.Path("") == "" {
+		return nil // writing will say so
 	}
-	if (r.CpuQuota == 0) != (r.CpuPeriod == 0) {
-		if err := completeQuota(r, dir); err != nil {
+	for _, complete := range [...]func(*limits) error{m.completeQuota, m.completeUnifiedQuota, m.completeSwap} {
+		if err := complete(l); err != nil {
 			return err
 		}
 	}
-	if (r.Memory != 0 && r.Memory != -1 && r.MemorySwap == 0) || (r.Memory == 0 && r.MemorySwap > 0) {
-		return completeSwap(r, dir)
-	}
 	return nil
 }
 
-func completeQuota(r *lib.Resources, dir string) error {
-	text, err := readFile(dir + "/cpu.max")
+func (m *Manager) completeQuota(l *limits) error {
+	c := l.CPU
+	if (value(c.Quota) == 0) == (value(c.Period) == 0) || m.record.Mode != V2 && m.record.Driver != DriverSystemd {
+		return nil // v1 has a file for each
+	}
+	quota, period, err := m.bandwidth()
 	if err != nil {
-		if gone(err) { // writing it will say why
-			return nil
-		}
 		return err
 	}
-	quota, period, _ := strings.Cut(text, " ")
-	if r.CpuQuota == 0 {
-		r.CpuQuota = limitOf(quota)
+	if value(c.Quota) == 0 && quota != 0 {
+		c.Quota = &quota
 	}
-	if r.CpuPeriod == 0 {
-		r.CpuPeriod, _ = strconv.ParseUint(period, 10, 64)
+	if value(c.Period) == 0 && period != 0 {
+		c.Period = &period
 	}
 	return nil
 }
 
-// completeSwap keeps the sum of memory and swap where only the limit of memory changes, and gives the sum its other part
-// where only the sum does.
-func completeSwap(r *lib.Resources, dir string) error {
+// bandwidth reads the quota, -1 for none, and the period in force; both are 0 where the cgroup has neither.
+func (m *Manager) bandwidth() (quota int64, period uint64, err error) {
+	dir := m.Path("cpu")
+	var q, p string
+	if m.record.Mode == V2 {
+		if q, err = readFile(dir + "/cpu.max"); err == nil {
+			q, p, _ = strings.Cut(q, " ")
+		}
+	} else if q, err = readFile(dir + "/cpu.cfs_quota_us"); err == nil {
+		p, err = readFile(dir + "/cpu.cfs_period_us")
+	}
+	if err != nil {
+		if gone(err) { // writing it will say why
+			err = nil
+		}
+		return 0, 0, err
+	}
+	period, err = strconv.ParseUint(p, 10, 64)
+	return limitOf(q), period, err
+}
+
+// completeUnifiedQuota does the same for unified's "cpu.max": "20000". The kernel leaves the period as it is then, but systemd doesn't.
+func (m *Manager) completeUnifiedQuota(l *limits) error {
+	s := l.find("cpu.max")
+	if s == nil || len(strings.Fields(s.value)) != 1 {
+		return nil
+	}
+	_, period, err := m.bandwidth()
+	if err == nil && period != 0 {
+		s.value = strings.TrimSpace(s.value) + " " + strconv.FormatUint(period, 10)
+	}
+	return err
+}
+
+// completeSwap keeps v2's sum of memory and swap where only the limit of memory changes, and gives the sum its other part where only the
+// sum does.
+func (m *Manager) completeSwap(l *limits) error {
+	limit, sum := value(l.Memory.Limit), value(l.Memory.Swap)
+	if m.record.Mode != V2 || (limit == 0 || limit == -1 || sum != 0) && (limit != 0 || sum <= 0) {
+		return nil
+	}
+	dir := m.Path("")
 	text, err := readFile(dir + "/memory.max")
 	if err != nil {
 		if gone(err) {
-			return nil
+			return checkSwap(&l.LinuxResources, V2)
 		}
 		return err
 	}
-	memory := limitOf(text)
-	if r.Memory == 0 {
-		r.Memory = memory
+	now := limitOf(text)
+	if limit == 0 {
+		l.Memory.Limit, limit = &now, now
+		if now > sum {
+			return specconv.Fieldf("/linux/resources/memory/swap", "memory+swap limit %d is lower than the memory limit %d", sum, now)
+		}
 		return nil
 	}
 	text, err = readFile(dir + "/memory.swap.max")
-	if swap := limitOf(text); err == nil && memory > 0 && swap > 0 {
-		r.MemorySwap = memory + swap
+	swap := limitOf(text)
+	if err != nil || now <= 0 || swap <= 0 {
+		return nil
 	}
+	if sum = now + swap; limit > sum {
+		return specconv.Fieldf("/linux/resources/memory/limit", "%s", beyondSwap(strconv.FormatInt(limit, 10), strconv.FormatInt(sum, 10)))
+	}
+	l.Memory.Swap = &sum
 	return nil
-}
-
-// limitOf reads a number or "max", which is -1.
-func limitOf(text string) int64 {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n
-	}
-	return -1
 }
 
 // updateDevices changes the device rules of a container in use.
@@ -160,7 +189,7 @@ func (m *Manager) updateDevices(p *devices.Policy) error {
 		return err
 	}
 	if told {
-		if err := m.setUnit(&limits{}, deviceProperties(p)...); err != nil {
+		if err := m.setUnit(newLimits(nil), deviceProperties(p)...); err != nil {
 			return err
 		}
 	}
@@ -177,70 +206,11 @@ func (m *Manager) updateDevices1(dir string, p *devices.Policy, told bool) error
 	if err != nil || !told {
 		return err
 	}
-	if err = m.setUnit(&limits{}, deviceProperties(p)...); err == nil {
+	if err = m.setUnit(newLimits(nil), deviceProperties(p)...); err == nil {
 		err = p.UpdateV1(dir)
 	}
 	if err != nil {
 		err = errors.Join(err, before.UpdateV1(dir))
 	}
 	return err
-}
-
-// snapshot is what files held before a change.
-type snapshot []saved
-
-// saved is a file's content. Files with a line for each device are restored by the lines of those devices that the change
-// mentions; keys has their names, and reset what ends a limit that there was none of before.
-type saved struct {
-	path, old string
-	keys      []string
-	reset     string
-}
-
-// restore gives files their content back. Some depend on others (memory and swap, quota and period), so a value that
-// is refused gets another chance after the others.
-func (s snapshot) restore() error {
-	var errs []error
-	for range 3 {
-		errs = nil
-		for i := range s {
-			if err := s[i].restore(); err != nil {
-				errs = append(errs, err)
-			}
-		}
-		if errs == nil {
-			return nil
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (f *saved) restore() error {
-	now, err := readFile(f.path)
-	if err != nil || now == f.old {
-		return err
-	}
-	if f.keys == nil {
-		for line := range strings.SplitSeq(f.old, "\n") {
-			if line == "" {
-				line = "\n" // an empty list; a write of nothing might not reach the file
-			}
-			if err := writeFile(f.path, line); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for _, key := range f.keys {
-		line := key + " " + f.reset
-		for old := range strings.SplitSeq(f.old, "\n") {
-			if strings.HasPrefix(old, key+" ") {
-				line = old
-			}
-		}
-		if err := writeFile(f.path, line); err != nil {
-			return err
-		}
-	}
-	return nil
 }

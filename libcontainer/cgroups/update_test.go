@@ -51,7 +51,7 @@ func TestSet(t *testing.T) {
 	names := []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "memory.swappiness",
 		"cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "pids.max", "cpuset.cpus", "devices.list"}
 	before := values(t, m, names...)
-	// The kernel refuses a quota of less than 1 ms: after memory, in the library's order, but before pids.
+	// The kernel refuses a quota of less than 1 ms: after memory, but before pids.
 	bad := parseResources(t, `{"memory":{"limit":67108864,"swap":134217728,"reservation":1000000,"swappiness":7},
 		"cpu":{"shares":200,"quota":5,"cpus":"0"},"pids":{"limit":9},
 		"devices":[{"allow":true,"type":"c","major":10,"minor":229,"access":"rwm"}]}`)
@@ -90,7 +90,7 @@ func TestSet(t *testing.T) {
 	}
 }
 
-func TestUnifiedFile(t *testing.T) {
+func TestWriteLines(t *testing.T) {
 	for _, c := range []struct {
 		setting
 		keys []string
@@ -100,14 +100,10 @@ func TestUnifiedFile(t *testing.T) {
 		{setting{"io.weight", "200\n8:0 300"}, []string{"default", "8:0"}},
 		{setting{"rdma.max", "mlx5_1 hca_handle=3"}, []string{"mlx5_1"}},
 	} {
-		f := unifiedFile(c.setting)
-		if f.name != c.file || !f.written || len(f.keys) != len(c.keys) || (f.reset == "") != (c.keys == nil) {
-			t.Errorf("%v: %+v", c.setting, f)
-		}
-		for i, key := range c.keys {
-			if f.keys[i] != key {
-				t.Errorf("%v: key %q, want %q", c.setting, f.keys[i], key)
-			}
+		w := write{e: &unifiedEntry, file: c.file, value: c.value}
+		keys, reset := w.lines()
+		if d := cmp.Diff(c.keys, keys); d != "" || (reset == "") != (c.keys == nil) {
+			t.Errorf("%v: %s, reset %q", c.setting, d, reset)
 		}
 	}
 }

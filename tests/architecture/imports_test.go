@@ -40,7 +40,6 @@ var confined = []struct {
 	to     []string
 	reason string
 }{
-	{"github.com/opencontainers/cgroups", []string{"libcontainer/cgroups"}, "its types are no config of ours, and its weight is paid in one place"},
 	{"github.com/urfave/cli", []string{"internal/cli"}, "building the command tree costs time that init must not pay"},
 }
 

@@ -149,6 +149,49 @@ resources() { config ".linux.resources = $1"; }
 	output_has 'invalid argument'
 }
 
+# refused RESOURCES POINTER TEXT
+refused() {
+	resources "$1"
+	run -1 oci-run run "$id"
+	output_has "/linux/resources/$2: "
+	output_has "$3"
+}
+
+@test 'a limit that the kernel refuses is explained: range, and what the machine has' {
+	needs_cgroup cpu pids cpuset
+	refused '{cpu: {period: 5}}' cpu/period '5 is not in the range 1000 to 1000000'
+	refused '{cpu: {quota: 2000, period: 2000000}}' cpu/period '2000000 is not in the range 1000 to 1000000'
+	refused '{cpu: {quota: 5}}' cpu/quota '5 is less than 1000 µs'
+	refused '{cpu: {quota: 50000, burst: 60000}}' cpu/quota 'burst of 60000 µs'
+	refused '{pids: {limit: 99999999}}' pids/limit '99999999 is more than 4194304, the most that Linux can have'
+	refused '{cpu: {cpus: "0,65000"}}' cpu/cpus "CPU 65000 does not exist, this machine has $(</sys/devices/system/cpu/possible)"
+	refused '{cpu: {mems: "900"}}' cpu/mems "memory node 900 does not exist, this machine has $(</sys/devices/system/node/possible)"
+	refused '{cpu: {cpus: "1-0"}}' cpu/cpus 'ends before it begins'
+}
+
+@test 'a limit without its controller says so' {
+	needs_root
+	if ! has_controller hugetlb; then
+		refused '{hugepageLimits: [{pageSize: "2MB", limit: 0}]}' hugepageLimits/0 'hugetlb'
+		output_has 'controller'
+	else
+		refused '{hugepageLimits: [{pageSize: "3MB", limit: 0}]}' hugepageLimits/0 'huge pages of 3MB do not exist, this machine has'
+	fi
+	if ! has_controller memory; then
+		refused '{memory: {limit: 67108864}}' memory/limit 'the memory controller is not available there'
+	fi
+	[[ $(find /sys/fs/cgroup -name "*$id*") == '' ]]
+}
+
+@test 'every form of a list of CPUs that the kernel knows is taken' {
+	needs_cgroup cpuset
+	program true
+	for list in 0 0-0 '0,0' 0-N all 0-N:1/2; do
+		resources "{cpu: {cpus: \"$list\"}}"
+		run -0 oci-run run "$id"
+	done
+}
+
 @test 'unified resources are for cgroup v2' {
 	needs_root
 	resources '{unified: {"memory.nonsense": "1"}}'

@@ -199,6 +199,39 @@ not_updated() {
 	[[ $(pids) == 20 ]]
 }
 
+@test 'a memory limit above the one of memory and swap together names the option that is missing' {
+	needs_cgroup memory
+	[[ -e $(dirname "$(cgroup memory)")/memory.memsw.limit_in_bytes ]] || v2 || skip 'swap is not accounted here'
+	program sleep 1000
+	config '.linux.resources = {memory: {limit: 33554432, swap: 50331648}}'
+	detached "$id"
+	run -1 oci-run update --memory 64M "$id"
+	output_has '/linux/resources/memory/limit: 67108864 is more than 50331648, the limit of memory and swap together'
+	output_has '--memory-swap'
+	[[ $(memory) == 33554432 ]]
+	oci-run update --memory 64M --memory-swap 128M "$id"
+	[[ $(memory) == 67108864 ]]
+	oci-run update --memory-swap 256M --memory 32M "$id"
+	[[ $(memory) == 33554432 ]]
+}
+
+@test 'an update of CPUs that do not exist says which there are' {
+	needs_cgroup cpuset
+	program sleep 1000
+	detached "$id"
+	run -1 oci-run update --cpuset-cpus 0,65000 "$id"
+	output_has "/linux/resources/cpu/cpus: CPU 65000 does not exist, this machine has $(</sys/devices/system/cpu/possible)"
+}
+
+@test 'unified cpu.max without a period keeps the one in force' {
+	v2 || skip 'cgroup v1 has none'
+	needs_cgroup cpu
+	sleeper
+	oci-run update --cpu-period 50000 "$id"
+	oci-run update --resources - "$id" <<<'{"unified": {"cpu.max": "20000"}}'
+	[[ $(<"$(cgroup cpu)/cpu.max") == '20000 50000' ]]
+}
+
 @test 'checkBeforeUpdate refuses a memory limit below what is in use' {
 	needs_cgroup memory
 	program sh -c 'head -c 20000000 /dev/zero >/dev/shm/file; echo full; exec sleep 1000'

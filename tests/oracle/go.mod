@@ -1,3 +1,5 @@
+// The libraries that oci-run does not use, as oracles for what it does in their place: both do the same work, and the results are compared.
+// They are a module of their own so that they stay out of oci-run's.
 module oci-run/tests/oracle
 
 go 1.26.0
@@ -5,9 +7,19 @@ go 1.26.0
 require (
 	github.com/godbus/dbus/v5 v5.1.0
 	github.com/google/go-cmp v0.7.0
+	github.com/opencontainers/cgroups v0.1.0
+	github.com/opencontainers/runtime-spec v1.3.0
+	golang.org/x/sys v0.49.0
 	oci-run v0.0.0
+	pgregory.net/rapid v1.3.0
 )
 
-require golang.org/x/sys v0.49.0 // indirect
+require (
+	github.com/coreos/go-systemd/v22 v22.6.0 // indirect
+	github.com/cyphar/filepath-securejoin v0.4.1 // indirect
+	github.com/moby/sys/mountinfo v0.7.2 // indirect
+	github.com/moby/sys/userns v0.1.0 // indirect
+	github.com/sirupsen/logrus v1.9.3 // indirect
+)
 
 replace oci-run => ../..

@@ -1,11 +1,19 @@
+// Package cgroups holds oci-run's cgroup files against those that opencontainers/cgroups writes and reads, the library of runc.
 package cgroups
 
 import (
+	"maps"
+	"slices"
+
 	lib "github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/fs"
+	"github.com/opencontainers/cgroups/fs2"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"oci-run/libcontainer/cgroups"
 )
 
-// value gives what p points to, or the zero value, which the library and the engines take for "not set".
+// value gives what p points to, or the zero value, which the library takes for "not set".
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -14,11 +22,11 @@ func value[T any](p *T) (v T) {
 }
 
 // convert gives the library's form of the limits, all but devices and unified.
-func convert(r *specs.LinuxResources) lib.Resources {
-	var out lib.Resources
-	convertMemory(&out, r.Memory)
-	convertCPU(&out, r.CPU)
-	convertBlockIO(&out, r.BlockIO)
+func convert(r *specs.LinuxResources) *lib.Resources {
+	out := &lib.Resources{}
+	convertMemory(out, r.Memory)
+	convertCPU(out, r.CPU)
+	convertBlockIO(out, r.BlockIO)
 	if r.Pids != nil {
 		out.PidsLimit = r.Pids.Limit
 	}
@@ -28,8 +36,7 @@ func convert(r *specs.LinuxResources) lib.Resources {
 	if r.Network != nil {
 		out.NetClsClassid = value(r.Network.ClassID)
 		for _, p := range r.Network.Priorities {
-			out.NetPrioIfpriomap = append(out.NetPrioIfpriomap,
-				&lib.IfPrioMap{Interface: p.Name, Priority: int64(p.Priority)})
+			out.NetPrioIfpriomap = append(out.NetPrioIfpriomap, &lib.IfPrioMap{Interface: p.Name, Priority: int64(p.Priority)})
 		}
 	}
 	for device, l := range r.Rdma {
@@ -59,7 +66,7 @@ func convertCPU(out *lib.Resources, c *specs.LinuxCPU) {
 	}
 	out.CpuShares = value(c.Shares)
 	out.CpuWeight = lib.ConvertCPUSharesToCgroupV2Value(out.CpuShares)
-	out.CpuQuota = max(value(c.Quota), -1) // any below 0 means no limit, as in the kernel's v1
+	out.CpuQuota = max(value(c.Quota), -1) // the kernel's v1 takes any number below 0, and reads it back as -1
 	out.CpuPeriod = value(c.Period)
 	out.CpuBurst = c.Burst
 	out.CPUIdle = c.Idle
@@ -85,10 +92,57 @@ func convertBlockIO(out *lib.Resources, b *specs.LinuxBlockIO) {
 	out.BlkioThrottleWriteIOPSDevice = convertThrottle(b.ThrottleWriteIOPSDevice)
 }
 
-func convertThrottle(devices []specs.LinuxThrottleDevice) []*lib.ThrottleDevice {
-	var out []*lib.ThrottleDevice
+func convertThrottle(devices []specs.LinuxThrottleDevice) (out []*lib.ThrottleDevice) {
 	for _, d := range devices {
 		out = append(out, lib.NewThrottleDevice(d.Major, d.Minor, d.Rate))
 	}
 	return out
+}
+
+// librarySet has the library write r into the cgroups of a record.
+func librarySet(record cgroups.Record, r *specs.LinuxResources) error {
+	if record.Mode != cgroups.V2 {
+		manager, err := fs.NewManager(&lib.Cgroup{Resources: &lib.Resources{}}, paths(record))
+		if err != nil {
+			return err
+		}
+		return manager.Set(convert(r))
+	}
+	manager, err := fs2.NewManager(&lib.Cgroup{}, record.Hierarchies[0].Dir())
+	if err != nil {
+		return err
+	}
+	l := convert(r)
+	if value(r.CPU).Idle != nil && *r.CPU.Idle == 1 {
+		l.CpuWeight = 0 // which the kernel refuses for an idle cgroup; oci-run ignores it with a warning, as runc with systemd
+	}
+	if err := manager.Set(l); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Unified)) { // whose order the library leaves to chance
+		if err := manager.Set(&lib.Resources{Unified: map[string]string{key: r.Unified[key]}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paths gives the directory of each v1 controller.
+func paths(record cgroups.Record) map[string]string {
+	out := map[string]string{}
+	for i := range record.Hierarchies {
+		for _, c := range record.Hierarchies[i].Controllers {
+			out[c] = record.Hierarchies[i].Dir()
+		}
+	}
+	return out
+}
+
+// ownSet has oci-run do it.
+func ownSet(record cgroups.Record, r *specs.LinuxResources) error {
+	m, err := cgroups.Open(record)
+	if err != nil {
+		return err
+	}
+	return m.Set(r)
 }

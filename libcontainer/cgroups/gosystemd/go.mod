@@ -1,3 +1,0 @@
-module github.com/coreos/go-systemd/v22
-
-go 1.26.0

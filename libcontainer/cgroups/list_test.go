@@ -1,0 +1,77 @@
+package cgroups
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+func TestParseNumbers(t *testing.T) {
+	for list, want := range map[string][]byte{
+		"": nil, "0": {1}, "0-2,9": {7, 2}, " 1\t3,\n": {10}, "N": {0, 2}, "all": {255, 3}, "ALL": {255, 3}, "8-N": {0, 3},
+		"0-7:1/2": {0x55}, "0-7:2/4": {0x33}, "all:1/8": {1, 1}, "3-3:0/4": nil,
+	} {
+		got, err := parseNumbers(list, 9)
+		if d := cmp.Diff(numbers(want), got); d != "" || err != nil {
+			t.Errorf("%q: %v, %s", list, err, d)
+		}
+	}
+	for list, want := range map[string]string{
+		"a": "is not a number", "1-": "is not a number", "-1": "is not a number", "1-2-3": "is not a number", "0-3:2": "is not a number",
+		"+1": "is not a number", "0x1": "is not a number", "n": "is not a number", "2-1": "ends before it begins", "65536": "too great",
+		"99999999999999999999": "too great", "0-3:1/0": "has a pattern", "0-3:3/2": "has a pattern",
+	} {
+		if _, err := parseNumbers(list, 9); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", list, err, want)
+		}
+	}
+}
+
+// TestListsAsTheKernel writes lists to a cpuset and compares what the kernel makes of them.
+func TestListsAsTheKernel(t *testing.T) {
+	needRoot(t)
+	mount := t.TempDir()
+	if err := unix.Mount("cgroup", mount, "cgroup", 0, "cpuset"); err != nil {
+		t.Skipf("mount a cpuset hierarchy: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(mount, unix.MNT_DETACH) })
+	dir, err := os.MkdirTemp(mount, "oci-run-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Rmdir(dir) })
+	text, err := readFile(possibleCPUs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := parseNumbers(text, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{
+		"0", "0-0", "0,0", " 0", "0 ", "0,", ",0", "N", "all", "0-N", "N-0", "0-N:1/2", "all:1/1", "0-0:0/1", "0-0:1/0", "0-0:2/1", "0:1/1",
+		"1-0", "0-", "-0", "0--1", "+0", "0x0", "a", "all0", "0all", "0 - 1", "00", "0-0:1", "0-0:1/", "0-0:/1", "n", "ALL",
+	} {
+		kernel := writeFile(dir+"/cpuset.cpus", list)
+		bits, own := parseNumbers(list, all.last())
+		if (kernel == nil) != (own == nil) && !errors.Is(kernel, unix.EACCES) {
+			t.Errorf("%q: the kernel: %v; here: %v", list, kernel, own)
+			continue
+		}
+		if kernel != nil {
+			continue
+		}
+		shown, err := readFile(dir + "/cpuset.cpus")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := parseNumbers(shown, 0)
+		if d := cmp.Diff(want, bits); d != "" || err != nil {
+			t.Errorf("%q: the kernel has %q: %v, %s", list, shown, err, d)
+		}
+	}
+}
