@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"oci-run/internal/cli"
 	"oci-run/internal/logfile"
@@ -68,7 +70,7 @@ func oneCommand(args []string) int {
 		return 0
 	}
 	logger.Open(options)
-	logger.Fatal(err)
+	logger.Fatal(explainNofile(err))
 	if e, ok := errors.AsType[*runtimeError](err); ok {
 		return e.status
 	}
@@ -84,6 +86,15 @@ func newApp() *cli.App {
 		Begin:    func(o cli.Options) error { return logger.Open(o) },
 		Out:      os.Stdout,
 	}
+}
+
+// explainNofile says of an error whose text doesn't do so yet that it is oci-run itself that may not open files.
+func explainNofile(err error) error {
+	var limit unix.Rlimit
+	if !errors.Is(err, unix.EMFILE) || strings.Contains(err.Error(), "RLIMIT_NOFILE") || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return err
+	}
+	return fmt.Errorf("%w (RLIMIT_NOFILE, %d, is too low for oci-run itself)", err, limit.Cur)
 }
 
 // exitStatus ends oci-run with the status of a container's process, without a message.

@@ -420,7 +420,11 @@ func (c *creation) explainEnd() error {
 	if err := c.plan.cgroup.ExplainOOM(); err != nil {
 		return err
 	}
-	return fmt.Errorf("init ended before the container was ready: %s", c.init.Wait())
+	how := c.init.Wait()
+	if how == "SIGHUP" && c.plan.init.Terminal != nil {
+		how += " (its terminal was hung up: whoever got it over the console socket has closed it)"
+	}
+	return fmt.Errorf("init ended before the container was ready: %s", how)
 }
 
 // namespace opens a namespace of init.

@@ -16,6 +16,7 @@ import (
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/initproc"
 	"oci-run/libcontainer/linux"
+	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rootfs"
 	"oci-run/libcontainer/spawn"
 )
@@ -25,6 +26,7 @@ type batchEntrance struct {
 	channel *os.File    // our end
 	root    *os.File    // the container's, to explain errors
 	list    *batch.List // to read reports by
+	plan    *process.Plan
 	helper  *spawn.Process
 }
 
@@ -108,7 +110,7 @@ func (b *batchEntrance) write(way *initproc.Batch, plan *initproc.Plan) (*os.Fil
 	for _, w := range warnings {
 		slog.Warn(w)
 	}
-	b.list = list
+	b.list, b.plan = list, &plan.Process
 	return exe, nil
 }
 
@@ -163,7 +165,7 @@ func (b *batchEntrance) report() (pid int, err error) {
 		return 0, err
 	}
 	value, err := b.list.Failure(report)
-	return int(value), err
+	return int(value), b.plan.ExplainNofile(err)
 }
 
 func (b *batchEntrance) start(func(listener *os.File) error) error {

@@ -204,5 +204,5 @@ func (l *List) explain(index int, errno syscall.Errno) error {
 	if explain := l.calls[index].Explain; explain != nil {
 		return explain(errno)
 	}
-	return errno
+	return fmt.Errorf("system call %d: %w", l.calls[index].Number, errno)
 }

@@ -272,3 +272,12 @@ func TestSealed(t *testing.T) {
 		t.Errorf("write to the executable: %v", err)
 	}
 }
+
+// An error is never a bare errno.
+func TestCallWithoutWords(t *testing.T) {
+	l := New(3)
+	l.Add(&Call{Number: 7777})
+	if err := l.explain(0, unix.EIO); !errors.Is(err, unix.EIO) || err.Error() != "system call 7777: input/output error" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -209,7 +209,22 @@ func clearONLCR(fd int) error {
 // Send hands the master over and closes it.
 func (c *Console) Send(socket *os.File) error {
 	defer c.Master.Close()
-	return fdsocket.Send(socket, c.Peer.Name(), c.Master)
+	err := fdsocket.Send(socket, c.Peer.Name(), c.Master)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		err = fmt.Errorf("%w (whoever listens there has closed the connection before it got the terminal)", err)
+	}
+	if err != nil {
+		return fmt.Errorf("hand the terminal over the console socket: %w", err)
+	}
+	return nil
+}
+
+// ExplainHangup adds what an error of TIOCSCTTY means for a terminal that somebody else has.
+func ExplainHangup(err error) error {
+	if errors.Is(err, unix.EIO) {
+		return fmt.Errorf("%w (it was hung up: whoever got it over the console socket has closed it)", err)
+	}
+	return err
 }
 
 // Attach makes the pty stdin, stdout, stderr and the controlling terminal of the calling
@@ -217,7 +232,7 @@ func (c *Console) Send(socket *os.File) error {
 func (c *Console) Attach() error {
 	if err := unix.IoctlSetInt(int(c.Peer.Fd()), unix.TIOCSCTTY, 0); err != nil {
 		c.Peer.Close()
-		return fmt.Errorf("make %q the controlling terminal: %w", c.Peer.Name(), err)
+		return fmt.Errorf("make %q the controlling terminal: %w", c.Peer.Name(), ExplainHangup(err))
 	}
 	return c.Stdio()
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/batch"
+	"oci-run/libcontainer/console"
 	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/seccomp"
@@ -115,7 +116,7 @@ func (b *Batch) fork() {
 		return fmt.Errorf("clone in the container's pid namespace: %w", spawn.ExplainClone(errno))
 	}
 	clone.Result, clone.Zero = message+batch.MessageValue, child
-	l.Do(unix.SYS_WRITE, b.Channel.Fd(), message, batch.ReportSize)
+	l.Do(unix.SYS_WRITE, b.Channel.Fd(), message, batch.ReportSize).Or("tell the pid of the process")
 	l.Do(unix.SYS_EXIT_GROUP, 0)
 	l.Add(child)
 }
@@ -132,7 +133,9 @@ func (b *Batch) execute() {
 	l.Do(unix.SYS_FCNTL, channel, unix.F_SETFD, unix.FD_CLOEXEC).Or("mark the channel close-on-exec")
 	l.Do(unix.SYS_SETSID).Or("setsid")
 	if b.Peer != nil {
-		l.Do(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0).Or("make stdin the controlling terminal")
+		l.Do(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0).Explain = func(errno unix.Errno) error {
+			return fmt.Errorf("make stdin the controlling terminal: %w", console.ExplainHangup(errno))
+		}
 	}
 	if n := p.Exec.Nproc; n != nil {
 		l.Do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NPROC, l.Words(n.Cur, n.Max)).Or("set RLIMIT_NPROC")

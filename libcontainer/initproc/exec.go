@@ -82,6 +82,7 @@ func (c *container) execConsole() error {
 // execProcess is process for an exec, which may have CPUs of its own.
 func (c *container) execProcess() error {
 	p := &c.plan.Process
+	c.home()
 	if err := c.rlimits(); err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (c *container) execChild() error {
 	}
 	refused, ok := errors.AsType[spawn.Refused](err)
 	if !ok {
-		return err
+		return console.ExplainHangup(err)
 	}
 	root, errno := process.Root{Dir: c.rootDir, Proc: procOutside()}, syscall.Errno(refused)
 	return process.ExecFailure(c.path, errno, c.plan.Process.Hint(root, c.path, errno))

@@ -62,6 +62,8 @@ func (c *container) console() error {
 		return err
 	}
 	c.socket.Close()
+	// From here on whoever has the terminal can hang up on init. By default Go's runtime ends then, and doesn't say why.
+	defaultSignal(uintptr(unix.SIGHUP))
 	return t.Attach()
 }
 

@@ -140,9 +140,12 @@ type sigaction [64]byte
 
 // defaultSignals takes the Go runtime's handlers away.
 func defaultSignals() {
-	var none sigaction
 	for signal := uintptr(1); signal <= 64; signal++ {
-		// SIGKILL and SIGSTOP have no handlers, and refuse.
-		unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&none)), 0, unsafe.Sizeof(uint64(0)), 0, 0)
+		defaultSignal(signal) // SIGKILL and SIGSTOP have no handlers, and refuse
 	}
+}
+
+func defaultSignal(signal uintptr) {
+	var none sigaction
+	unix.RawSyscall6(unix.SYS_RT_SIGACTION, signal, uintptr(unsafe.Pointer(&none)), 0, unsafe.Sizeof(uint64(0)), 0, 0)
 }

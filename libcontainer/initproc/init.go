@@ -173,6 +173,7 @@ func (c *container) take(files []*os.File) error {
 // fail reports the error to whoever waits, and ends init: the parent until the container
 // is ready, the start command after that.
 func (c *container) fail(step string, err error) {
+	err = c.plan.Process.ExplainNofile(err)
 	f := &syncpipe.Failure{Step: step, Text: err.Error()}
 	if field, ok := errors.AsType[*specconv.FieldError](err); ok {
 		f.Pointer, f.Text = field.Pointer, field.Err.Error()

@@ -12,6 +12,7 @@ import (
 // process applies what the process asks for and what does not depend on its user.
 func (c *container) process() error {
 	p := &c.plan.Process
+	c.home() // which opens more files than a low limit may allow
 	if err := c.rlimits(); err != nil {
 		return err
 	}
@@ -67,7 +68,6 @@ func (c *container) home() {
 // capabilities that the plan leaves it.
 func (c *container) user() error {
 	p, caps := &c.plan.Process, &c.plan.Capabilities
-	c.home()
 	retry, err := p.EnterCwd(c.containerRoot(), false)
 	if err != nil {
 		return err

@@ -26,7 +26,9 @@ func AddDumpable(l *batch.List) {
 }
 
 // AddName is SetName.
-func AddName(l *batch.List, name string) { l.Do(unix.SYS_PRCTL, unix.PR_SET_NAME, l.Text(name)) }
+func AddName(l *batch.List, name string) {
+	l.Do(unix.SYS_PRCTL, unix.PR_SET_NAME, l.Text(name)).Or("take the name %q (prctl PR_SET_NAME)", name)
+}
 
 // AddRlimits is SetRlimits.
 func (p *Plan) AddRlimits(l *batch.List) {

@@ -87,6 +87,10 @@ func restoreNofile() {
 	_ = syscall.Exec("", []string{""}, nil)
 }
 
+// minFiles is how many files oci-run has open at once when it makes a container, and some more. With less it would fail
+// somewhere on the way, and could not even open what is to be removed then.
+const minFiles = 20
+
 // CallerNofile returns the RLIMIT_NOFILE that this process was started with, which init shall get. The process keeps the higher
 // one: in the middle of a create it may have more files open than its caller's limit allows. With a hard limit above fs.nr_open
 // nobody can change the soft one, neither Go nor we.
@@ -94,6 +98,9 @@ func CallerNofile() (unix.Rlimit, error) {
 	var raised, callers unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &raised); err != nil {
 		return callers, fmt.Errorf("get RLIMIT_NOFILE: %w", err)
+	}
+	if raised.Cur < minFiles {
+		return callers, fmt.Errorf("RLIMIT_NOFILE, %d, is too low for oci-run itself, which needs %d", raised.Cur, minFiles)
 	}
 	restoreNofile()
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &callers); err != nil {

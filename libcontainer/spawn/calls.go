@@ -121,7 +121,7 @@ func (l *lineage) join() {
 	// Those in a user namespace who may trace could look at us from the moment that we are there. An ordinary user isn't
 	// protected from his own containers, and could not write to our files in /proc then.
 	if l.joined&unix.CLONE_NEWUSER != 0 && os.Geteuid() == 0 {
-		l.do(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
+		l.list.Do(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0).Or("hide from the processes of the user namespace (prctl PR_SET_DUMPABLE)")
 	}
 	entered := make([]uintptr, len(l.Join))
 	for i := range l.Join {
@@ -227,7 +227,7 @@ func (l *lineage) cloneAgain() {
 	next := uintptr(l.Inherit)
 	for _, fd := range append(kept, ^uintptr(0)>>33) {
 		if fd > next {
-			l.do(unix.SYS_CLOSE_RANGE, next, fd-1, 0)
+			l.list.Do(unix.SYS_CLOSE_RANGE, next, fd-1, 0).Or("close fds from %d to %d", next, fd-1)
 		}
 		next = max(next, fd+1)
 	}
@@ -247,7 +247,7 @@ func (l *lineage) exec() {
 		l.list.Do(unix.SYS_FCNTL, f.Fd(), unix.F_SETFD, 0).Or("leave fd %d open", f.Fd())
 	}
 	l.resetSignals()
-	if l.Nofile.Max > 0 {
+	if l.Nofile.Max > 0 { // refused where the hard limit is above fs.nr_open: init looks what it has got
 		l.do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, l.list.Words(l.Nofile.Cur, l.Nofile.Max))
 	}
 	argv, envv := l.list.Vector(l.Args), l.list.Vector(l.Env)
@@ -264,9 +264,9 @@ func (l *lineage) resetSignals() {
 	const size = 8          // of the kernel's sigset_t
 	none := l.list.Room(64) // a struct kernel_sigaction with SIG_DFL, sigaction(2); no architecture's is larger
 	for _, n := range leftAlone {
-		l.do(unix.SYS_RT_SIGACTION, uintptr(n), none, 0, size)
+		l.list.Do(unix.SYS_RT_SIGACTION, uintptr(n), none, 0, size).Or("reset signal %d to its default action", n)
 	}
-	l.do(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, size)
+	l.list.Do(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, size).Or("unblock signals")
 }
 
 // standing is a child that only stands in its user namespace, new or joined, and waits.

@@ -44,3 +44,29 @@ load lib
 	run -1 create "$id"
 	output_has /process/rlimits/1
 }
+
+@test "a limit that is too low for oci-run is named" {
+	local n
+	for n in 6 8 10 15 19; do
+		run -1 bash -c 'ulimit -n "$3"; exec "$0" --root "$1" create "$2"' "$OCI_RUN" "$state" "$id" "$n" 3>&- 4>&- </dev/null
+		output_has "RLIMIT_NOFILE, $n, is too low for oci-run itself"
+	done
+	run -1 bash -c 'ulimit -n 5; exec "$0" --root "$1" create "$2"' "$OCI_RUN" "$state" "$id" 3>&- 4>&- </dev/null
+	output_has 'too many open files (RLIMIT_NOFILE, 5, is too low for oci-run itself)'
+}
+
+@test "a limit that is too low for init is named, and one that is just enough has a HOME" {
+	config '.process.rlimits = [{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1}]'
+	run -1 oci-run run "$id"
+	output_has 'too many open files (RLIMIT_NOFILE, 1 from process.rlimits, is too low for init)'
+	config '.process.rlimits = [{"type": "RLIMIT_NOFILE", "soft": 5, "hard": 5}]'
+	program sh -c 'echo "$HOME"'
+	run -0 oci-run run "$id"
+	output_is /root
+	program sleep 1000
+	config 'del(.process.rlimits)'
+	detached "$id"
+	jq '.process | .rlimits = [{"type": "RLIMIT_NOFILE", "soft": 1, "hard": 1}]' config.json >process.json
+	run -255 oci-run exec --process process.json "$id"
+	output_has 'too many open files (RLIMIT_NOFILE, 1 from process.rlimits, is too low for init)'
+}
