@@ -104,6 +104,7 @@ func joinContainer(c *cli.Call) error {
 // execForeground runs the process as if it were a program of ours.
 func execForeground(container *libcontainer.Container, p *specs.Process, config *libcontainer.Config, o *libcontainer.ExecOptions, attendant *libcontainer.Foreground) error {
 	defer attendant.Close()
+	o.Interrupted = attendant.Interrupted
 	if p.Terminal {
 		var err error
 		if o.ConsoleSocket, err = attendant.Console(); err != nil {

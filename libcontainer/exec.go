@@ -30,6 +30,7 @@ type ExecOptions struct {
 	Foreground    bool              // the terminal's master goes to a relay of ours, not to an engine
 	Seal          string            // how the binary that joins is sealed, see package selfexe
 	IgnorePaused  bool              // exec in a paused container too; the process waits for its resume
+	Interrupted   func() bool       // whether who waits for the process wants to no longer; or nil
 	Cgroup        map[string]string // paths below the container's cgroup, by v1 controller; "" for all
 }
 
@@ -41,6 +42,7 @@ type Executed struct {
 
 	options  *ExecOptions
 	way      entrance
+	watch    *execWatch
 	agent    func(listener *os.File) error
 	filtered bool // a seccomp filter is loaded before the program runs
 }
@@ -64,6 +66,7 @@ type execution struct {
 	plan      initproc.Plan
 	init      *os.File // pidfd of the container's init process
 	cgroup    *cgroups.Manager
+	watch     *execWatch
 	way       entrance
 	helper    *spawn.Process // which the container doesn't see
 	crowded   bool           // the helper stays outside of the container's cgroup
@@ -89,13 +92,16 @@ func (c *Container) Exec(p *specs.Process, config *Config, o *ExecOptions) (*Exe
 		return nil, e.explain(err)
 	}
 	defer e.init.Close()
+	if e.watch, err = c.newExecWatch(o); err != nil {
+		return nil, err
+	}
 	if err := e.join(); err != nil {
 		e.abandon()
 		return nil, e.explain(err)
 	}
 	return &Executed{
 		PID: e.pid, PidFD: e.pidfd,
-		options: o, way: e.way, agent: c.execAgent(config.filter, e.pid), filtered: config.filter != nil,
+		options: o, way: e.way, watch: e.watch, agent: c.execAgent(config.filter, e.pid), filtered: config.filter != nil,
 	}, nil
 }
 
@@ -112,7 +118,7 @@ func (e *execution) check() error {
 		return fmt.Errorf("cannot exec in a container that is being created: %q", e.container.ID())
 	case Paused:
 		if !e.options.IgnorePaused {
-			return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+			return errPaused
 		}
 	}
 	return nil
@@ -190,7 +196,7 @@ func (e *execution) request(exe *os.File, join []spawn.Join) (*spawn.Request, er
 	return &spawn.Request{
 		Exe: exe, Inherit: 3 + e.options.PreserveFDs,
 		UID: user.UID, GID: user.GID,
-		Join: join, Affinity: e.plan.Process.AffinityInitial.Bytes(), Nofile: nofile,
+		Join: join, Copied: e.watch != nil && e.watch.still, Affinity: e.plan.Process.AffinityInitial.Bytes(), Nofile: nofile,
 	}, err
 }
 
@@ -308,6 +314,7 @@ func (e *execution) explain(err error) error {
 
 // abandon ends a process that can't be used.
 func (e *execution) abandon() {
+	e.watch.abandon()
 	if e.way != nil {
 		e.way.leave()
 	}
@@ -373,6 +380,7 @@ func (e *Executed) start() error {
 
 // Abandon ends a process that is not going to be started.
 func (e *Executed) Abandon() {
+	e.watch.abandon()
 	e.way.leave()
 	reap(e.PID, e.PidFD)
 }

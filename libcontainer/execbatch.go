@@ -23,7 +23,8 @@ import (
 
 // batchEntrance is the entrance by a batch of system calls, see [initproc.Batch].
 type batchEntrance struct {
-	channel *os.File    // our end
+	channel *os.File // our end
+	watch   *execWatch
 	root    *os.File    // the container's, to explain errors
 	list    *batch.List // to read reports by
 	plan    *process.Plan
@@ -32,6 +33,7 @@ type batchEntrance struct {
 
 func (b *batchEntrance) enter(e *execution) (pid int, err error) {
 	begin := time.Now()
+	b.watch = e.watch
 	if err := b.spawn(e); err != nil {
 		return 0, err
 	}
@@ -157,6 +159,9 @@ func (e *execution) openRoot() (*os.File, error) {
 
 // report reads what the helper or its child reports, or io.EOF.
 func (b *batchEntrance) report() (pid int, err error) {
+	if err := b.watch.await(b.channel); err != nil {
+		return 0, err
+	}
 	var report [batch.ReportSize]byte
 	if _, err := io.ReadFull(b.channel, report[:]); err != nil {
 		if errors.Is(err, unix.ECONNRESET) {

@@ -96,6 +96,9 @@ func (i *initEntrance) spawn() error {
 	}
 	defer child.Close()
 	i.sync = parent
+	if e.watch != nil {
+		parent.Watch = e.watch.look
+	}
 	request, err := e.request(exe, join)
 	if err != nil {
 		return err

@@ -34,6 +34,9 @@ func NewForeground(stdio [3]*os.File) (*Foreground, error) {
 // that Attend reaps them (PR_SET_CHILD_SUBREAPER, prctl(2)).
 func (f *Foreground) AdoptOrphans() error { return foreground.BecomeSubreaper() }
 
+// Interrupted tells, before Attend, whether the caller got a signal that asks to end, see [ExecOptions].
+func (f *Foreground) Interrupted() bool { return f.signals.Asked() }
+
 // Console returns a socket for the options of a process that has a terminal. Attend receives the
 // terminal's master over it.
 func (f *Foreground) Console() (*os.File, error) {

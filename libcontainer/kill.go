@@ -42,18 +42,19 @@ func (c *Container) Kill(signal syscall.Signal, all bool) error {
 		return err
 	}
 	if signal == unix.SIGKILL {
-		return c.thawKilled(status == Paused)
+		return c.thawKilled()
 	}
 	return nil
 }
 
-// thawKilled lets a killed but frozen container die: cgroup v1 holds even SIGKILL back.
-func (c *Container) thawKilled(paused bool) error {
+// thawKilled lets a killed but frozen container die: cgroup v1 holds even SIGKILL back. It is looked at now, since a pause may
+// have come between; one that comes later finds that the container dies.
+func (c *Container) thawKilled() error {
 	cgroup, err := c.cgroup()
 	if err != nil || cgroup == nil {
 		return err
 	}
-	return cgroup.ThawKilled(paused)
+	return cgroup.ThawKilled()
 }
 
 // signalAll reaches every process in the container's cgroup; where it has none, as a user's may, its init process, with which its

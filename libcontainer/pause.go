@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/cgroups"
 )
@@ -20,7 +21,26 @@ func (c *Container) Pause() error {
 		}
 		return nil
 	}
-	return c.withCgroup(running, (*cgroups.Manager).Freeze)
+	return c.withCgroup(running, c.freeze)
+}
+
+// freeze freezes the cgroup unless the container ends meanwhile. A killed init would be held back (v1), and an empty
+// cgroup would hold whatever an exec brings into it.
+func (c *Container) freeze(cgroup *cgroups.Manager) error {
+	if err := cgroup.Freeze(); err != nil {
+		return err
+	}
+	err := living(c.record.Init)
+	if err == nil && c.record.Init.Dying() {
+		err = unix.ESRCH
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.ESRCH) {
+		err = fmt.Errorf("%w: %q has ended meanwhile", ErrNotRunning, c.record.ID)
+	}
+	return errors.Join(err, cgroup.Thaw())
 }
 
 // Resume lets the processes of a paused container go on. The container is then what it was before.

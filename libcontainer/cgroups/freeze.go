@@ -52,14 +52,18 @@ func (m *Manager) Thaw() error {
 	return thawDir(h)
 }
 
-// ThawKilled lets processes end that were sent SIGKILL. Where the container's cgroup is not frozen (paused), only one that
-// the container made below it may be.
-func (m *Manager) ThawKilled(paused bool) error {
+// ThawKilled lets processes end that were sent SIGKILL.
+func (m *Manager) ThawKilled() error {
 	h := m.freezer()
 	if h == nil {
 		return nil
 	}
-	if below, err := children(h.Dir()); !paused && (err != nil || len(below) == 0) {
+	frozen, err := m.Frozen()
+	if err != nil {
+		return err
+	}
+	// Else only what the container made below may be frozen.
+	if below, err := children(h.Dir()); !frozen && (err != nil || len(below) == 0) {
 		return nil // the cgroup is gone
 	}
 	return m.thawBelow()
@@ -148,6 +152,35 @@ func (m *Manager) Frozen() (bool, error) {
 		return false, nil
 	}
 	return frozen, err
+}
+
+// StandsStill tells whether nothing in the container's cgroup moves, or shall, because that or one above is frozen.
+func (m *Manager) StandsStill() (bool, error) {
+	h := m.freezer()
+	if h == nil {
+		return false, nil
+	}
+	if h.unified() {
+		text, err := readFile(h.Dir() + "/cgroup.events")
+		if err == nil && strings.Contains(text, "frozen 1") {
+			return true, nil
+		}
+		return m.Frozen()
+	}
+	value, err := readFile(h.Dir() + "/freezer.state")
+	if err != nil && gone(err) {
+		return false, nil
+	}
+	return err == nil && value != "THAWED", err
+}
+
+// Held lists the processes that stand still with the container's cgroup, or would.
+func (m *Manager) Held() ([]int, error) {
+	h := m.freezer()
+	if h == nil {
+		return nil, nil
+	}
+	return pidsBelow(h.Dir())
 }
 
 func frozenItself(h *Hierarchy) (bool, error) {

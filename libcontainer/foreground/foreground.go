@@ -21,6 +21,7 @@ const lastSignal = 64
 type Signals struct {
 	catcher *catcher
 	c       chan unix.Signal
+	asked   bool          // one of them, seen by Asked, asks to end
 	heard   chan struct{} // closed when nobody listens any more; nil if nobody did
 }
 
@@ -75,6 +76,21 @@ func (s *Signals) send(n unix.Signal) {
 	case s.c <- n:
 	default: // so many wait that one of them will do
 	}
+}
+
+// Asked tells, before Wait, whether a signal has come that asks to end. It is passed on all the same.
+func (s *Signals) Asked() bool {
+	var buf [buffered]byte
+	for _, n := range s.catcher.next(0, buf[:]) {
+		s.asked = s.asked || ends(unix.Signal(n))
+		s.send(unix.Signal(n))
+	}
+	return s.asked
+}
+
+// ends tells whether who sends a signal wants an end.
+func ends(n unix.Signal) bool {
+	return n == unix.SIGHUP || n == unix.SIGINT || n == unix.SIGQUIT || n == unix.SIGTERM
 }
 
 // Stop gives signals their usual effects back.
@@ -176,8 +192,7 @@ func (s *Signals) finish(t Terminal) {
 		case <-finished:
 			return
 		case n := <-s.c:
-			end := n == unix.SIGHUP || n == unix.SIGINT || n == unix.SIGQUIT || n == unix.SIGTERM
-			if end && !asked {
+			if ends(n) && !asked {
 				asked = true
 				close(abandon)
 			}

@@ -47,7 +47,7 @@ func prepare(r *Request, stage [2]int) (*child, error) {
 		flags &= unix.CLONE_NEWUSER
 	}
 	c.first = cloneArgs{flags: uint64(flags) | unix.CLONE_CLEAR_SIGHAND, exitSignal: uint64(unix.SIGCHLD)}
-	if c.vfork = canVfork && l.borrows(); c.vfork {
+	if c.vfork = canVfork && !r.Copied && l.borrows(); c.vfork {
 		c.first.flags |= unix.CLONE_VM | unix.CLONE_VFORK
 	}
 	if r.Cgroup != nil {

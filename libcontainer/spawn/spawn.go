@@ -51,6 +51,9 @@ type Request struct {
 	UID, GID uint32
 	// TimeOffsets is what a new time namespace's timens_offsets file gets, or empty.
 	TimeOffsets string
+	// Copied gives the child a copy of our memory, that we need not wait for it: it may be frozen before it executes the
+	// binary.
+	Copied bool
 	// Affinity is the CPU mask that the process has from its first instruction on, or nil.
 	Affinity []byte
 	// Nofile is the RLIMIT_NOFILE that init shall start with. The zero value leaves ours.

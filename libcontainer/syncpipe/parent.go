@@ -13,6 +13,9 @@ import (
 type Parent struct {
 	end
 	waiting []byte // the payload of Ready
+
+	// Watch is called now and then while the other end says nothing, if it isn't nil, and ends the wait with its error.
+	Watch func() error
 }
 
 // Waiting is the process of an exec that waits for the commit, once Serve has returned.
@@ -53,6 +56,11 @@ func (p *Parent) Config(plan []byte, files ...*os.File) error {
 // was asked, and ErrClosed if init is gone.
 func (p *Parent) Serve(h Handler) error {
 	for {
+		if p.Watch != nil {
+			if err := p.listen(p.Watch); err != nil {
+				return err
+			}
+		}
 		m, err := p.receive()
 		if err != nil {
 			return err

@@ -96,7 +96,7 @@ func (p *Parent) Start(agent func(listener *os.File) error) error {
 	if err := p.Committed(); err != nil {
 		return err
 	}
-	return p.follow(agent, nil)
+	return p.follow(agent, p.Watch)
 }
 
 // Follow waits, after Committed, as [Starter.Start] does for an init that has no start command to wait for.

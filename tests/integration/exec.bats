@@ -237,6 +237,84 @@ closed_fds() { "$@" 3>&- 4>&- 6>&- 7>&- 8>&- 9>&-; }
 	says resumed
 }
 
+# waits_for_pause [FLAG...]: an exec in the background that will not get anywhere, with the signals of a foreground command.
+waits_for_pause() {
+	env --default-signal=INT timeout -s KILL 20 "$OCI_RUN" --root "$state" exec "$@" "$id" true </dev/null >out 2>err 3>&- &
+	waits=$!
+	sleep 0.5
+	kill -0 "$waits"
+	execs=$(pgrep -P "$waits")
+}
+
+# given_up TEXT: it has failed, says why, and nothing of it is left.
+given_up() {
+	local code=0
+	wait "$waits" || code=$?
+	((code == 255))
+	run -0 cat err
+	output_has "$1"
+	[[ $(oci-run ps --format json "$id") == "[$(pid_of "$id")]" ]]
+}
+
+@test "an exec that waits for a paused container can be ended" {
+	needs_cgroup freezer
+	env --default-signal=INT true || skip 'env has no --default-signal here'
+	local signal
+	running
+	oci-run pause "$id"
+	for signal in TERM INT; do
+		waits_for_pause --ignore-paused
+		kill "-$signal" "$execs"
+		given_up interrupted
+	done
+	oci-run resume "$id"
+	is running "$id"
+	[[ $(oci-run exec "$id" echo hello) == hello ]]
+}
+
+# thaw_above: let what is frozen above the container's cgroup go.
+thaw_above() { if v2; then echo 0 >"$above/cgroup.freeze"; else echo THAWED >"$above/freezer.state"; fi; }
+
+@test "an exec that was frozen on its way ends" {
+	needs_root
+	needs_cgroup freezer
+	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'the cgroup above is of systemd'
+	config ".linux.cgroupsPath = \"/oci-run-tests-$id/inner\""
+	running
+	above=$(cgroup freezer)
+	if v2; then echo 1 >"$above/cgroup.freeze"; else echo FROZEN >"$above/freezer.state"; fi
+	waits_for_pause
+	kill -TERM "$execs"
+	given_up interrupted
+	waits_for_pause
+	oci-run pause "$id"
+	given_up 'cannot exec in a paused container'
+	thaw_above
+	oci-run resume "$id"
+	[[ $(oci-run exec "$id" echo hello) == hello ]]
+	oci-run delete --force "$id"
+	find /sys/fs/cgroup -depth -name "*$id*" -type d -exec rmdir {} \; 2>/dev/null || true
+}
+
+@test "a container that is killed as it is paused and entered is deleted" {
+	needs_cgroup freezer
+	local round racers
+	program sleep 1000
+	for round in {1..15}; do
+		detached "$id"
+		racers=()
+		timeout -s KILL 20 "$OCI_RUN" --root "$state" exec "$id" sleep 1000 </dev/null >/dev/null 2>&1 3>&- & racers+=($!)
+		sleep "0.00$((round % 8))"
+		oci-run pause "$id" >/dev/null 2>&1 & racers+=($!)
+		oci-run kill "$id" KILL >/dev/null 2>&1 & racers+=($!)
+		wait "${racers[@]:1}" || true
+		eventually is stopped "$id"
+		run -0 oci-run delete "$id"
+		output_is ''
+		wait "${racers[0]}" || true
+	done
+}
+
 @test "exec into a container that was not started yet" {
 	program sleep 1000
 	create "$id"
