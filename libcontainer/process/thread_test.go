@@ -17,14 +17,16 @@ import (
 const schedulerFacts = `cut -d ' ' -f 19,40,41 /proc/self/stat`
 
 func TestScheduler(t *testing.T) {
+	// What these policies say nothing of stays the caller's, which may have been started by nice(1).
+	own, _, _ := strings.Cut(runChild(t, &specs.Spec{Process: shell(schedulerFacts)}), " ")
 	for _, test := range []struct {
 		s    specs.Scheduler
 		want string
 	}{
 		{specs.Scheduler{Policy: specs.SchedBatch, Nice: 7}, "7 0 3\n"},
 		{specs.Scheduler{Policy: specs.SchedOther, Nice: 19}, "19 0 0\n"},
-		{specs.Scheduler{Policy: specs.SchedIdle}, "0 0 5\n"},
-		{specs.Scheduler{Policy: specs.SchedFIFO, Priority: 3}, "0 3 1\n"},
+		{specs.Scheduler{Policy: specs.SchedIdle}, own + " 0 5\n"},
+		{specs.Scheduler{Policy: specs.SchedFIFO, Priority: 3}, own + " 3 1\n"},
 		{specs.Scheduler{Policy: specs.SchedISO}, "set scheduler SCHED_ISO: invalid argument"},
 	} {
 		p := shell(schedulerFacts)

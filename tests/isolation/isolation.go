@@ -94,6 +94,9 @@ var kept = []string{
 	"OCI_RUN*", "RUNTIME", "V", "BATCH_EMULATOR", "ENGINE_CONFIGS", "ORACLE_*",
 }
 
+// longestTemporary leaves room for a test's name, number and socket: an address of unix(7) has 108 bytes.
+const longestTemporary = 24
+
 // ownEnvironment removes the rest: a language, a notification socket, a shell's start file.
 func ownEnvironment() {
 	for _, variable := range os.Environ() {
@@ -101,6 +104,9 @@ func ownEnvironment() {
 		if !keeps(name) {
 			os.Unsetenv(name)
 		}
+	}
+	if len(os.Getenv("TMPDIR")) > longestTemporary {
+		os.Unsetenv("TMPDIR")
 	}
 	if _, found := os.LookupEnv("HOME"); !found {
 		// The Go command, which some tests run, wants a cache.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	case "report":
 		fromCaller()
 		// What a program finds that a test starts.
-		out, err := exec.Command("/bin/sh", "-c", `umask; grep SigIgn /proc/self/status; echo "$LANG,$NOTIFY_SOCKET"; echo "${HOME:+home}"`).CombinedOutput()
+		out, err := exec.Command("/bin/sh", "-c", `umask; grep SigIgn /proc/self/status; echo "$LANG,$NOTIFY_SOCKET"; echo "${HOME:+home}${TMPDIR:+ temporary}"`).CombinedOutput()
 		if err != nil {
 			fmt.Println(err)
 		}
@@ -37,7 +37,7 @@ func TestFromCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/bin/sh", "-c", `umask 077; trap "" HUP INT QUIT TSTP TTIN TTOU; exec "$0"`, self)
-	cmd.Env = []string{childEnv + "=report", "LANG=de_DE.UTF-8", "NOTIFY_SOCKET=/run/notify", "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{childEnv + "=report", "LANG=de_DE.UTF-8", "NOTIFY_SOCKET=/run/notify", "TMPDIR=/" + strings.Repeat("x", 100), "PATH=" + os.Getenv("PATH")}
 	out, err := cmd.CombinedOutput()
 	if want := "0022\nSigIgn:\t0000000000000000\n,\nhome\n"; err != nil || string(out) != want {
 		t.Errorf("%v, got:\n%s\nwant:\n%s", err, out, want)

@@ -8,6 +8,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/format"
@@ -110,11 +111,16 @@ func run() error {
 }
 
 func load() ([]map[string]int, error) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys").Output()
+	// Not `go list -m`, which names no directory for a module that hasn't been downloaded yet.
+	out, err := exec.Command("go", "mod", "download", "-json", "golang.org/x/sys").Output()
 	if err != nil {
-		return nil, fmt.Errorf("go list -m golang.org/x/sys: %w", err)
+		return nil, fmt.Errorf("go mod download golang.org/x/sys: %w", err)
 	}
-	unix := filepath.Join(strings.TrimSpace(string(dir)), "unix")
+	var sys struct{ Dir string }
+	if err := json.Unmarshal(out, &sys); err != nil {
+		return nil, fmt.Errorf("go mod download golang.org/x/sys: %w", err)
+	}
+	unix := filepath.Join(sys.Dir, "unix")
 	amd64, err := fromXSys(unix, "amd64")
 	if err != nil {
 		return nil, err
