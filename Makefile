@@ -110,6 +110,7 @@ test-engines: check-go test-packages build ## sessions under real engines, as ro
 .PHONY: test-vm
 test-vm: build bin/oci-run-crash ## sessions about resources in a QEMU guest with systemd and cgroup v2 alone, as root: SESSIONS='limits update'
 	tests/vm/packages
+	$(if $(filter-out systemd,$(SESSIONS)),,tests/vm/versions)
 	tests/vm/run $(SESSIONS)
 
 .PHONY: bin/racer
