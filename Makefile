@@ -144,6 +144,10 @@ cross: check-go ## build for every architecture in CROSS, into bin/cross
 man: build ## write the manual pages into bin/man
 	go run ./man $(BIN) bin/man
 
+.PHONY: sbom
+sbom: build ## write bin/oci-run.spdx.json: what the binary is made of, from what the binary itself says (SPDX 2.3)
+	go run ./contrib/sbom $(BIN) $(VERSION) NOTICE >bin/oci-run.spdx.json
+
 .PHONY: install
 install: man ## install the binary, man pages and bash completion (PREFIX, DESTDIR)
 	install -d -m 0755 $(DESTDIR)$(SBINDIR)
