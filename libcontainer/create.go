@@ -299,6 +299,9 @@ func (c *creation) confine() error {
 	if err := c.plan.cgroup.Configure(); err != nil {
 		return err
 	}
+	if err := c.plan.init.Process.ResetPriorities(c.init.PID); err != nil {
+		return err
+	}
 	if c.plan.init.Process.OOMScoreAdj == nil {
 		return nil
 	}

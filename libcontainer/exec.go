@@ -175,6 +175,9 @@ func (e *execution) confine(pid int) error {
 	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", pid); err != nil {
 		return err
 	}
+	if err := e.plan.Process.ResetPriorities(pid); err != nil {
+		return err
+	}
 	if e.plan.Process.OOMScoreAdj == nil {
 		return nil
 	}

@@ -94,7 +94,7 @@ func (c *container) execProcess() error {
 			return err
 		}
 	}
-	for _, set := range []func() error{p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality} {
+	for _, set := range []func() error{p.ResetInherited, p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality} {
 		if err := set(); err != nil {
 			return err
 		}

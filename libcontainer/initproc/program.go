@@ -18,7 +18,7 @@ func (c *container) process() error {
 	}
 	for _, set := range []func() error{
 		func() error { return process.ResetAffinity(0) },
-		p.SetScheduler, p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality,
+		p.ResetInherited, p.SetScheduler, p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality,
 	} {
 		if err := set(); err != nil {
 			return err

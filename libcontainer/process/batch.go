@@ -48,9 +48,10 @@ func AddNproc(l *batch.List, limit *unix.Rlimit) {
 	l.Do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NPROC, l.Words(old.Cur, limit.Max)).Or("raise RLIMIT_NPROC to %d", limit.Max)
 }
 
-// AddPriorities is SetExecAffinity, SetScheduler as far as a child inherits it, SetIOPriority, SetMemoryPolicy and SetPersonality.
+// AddPriorities is SetExecAffinity, ResetInherited, SetScheduler as far as a child inherits it, SetIOPriority, SetMemoryPolicy and SetPersonality.
 func (p *Plan) AddPriorities(l *batch.List) {
 	p.addExecAffinity(l)
+	p.AddResets(l)
 	if p.Scheduler != nil && p.Scheduler.Inherited() {
 		l.Do(unix.SYS_SCHED_SETATTR, 0, batch.Struct(l, &p.Scheduler.Attr), 0).Explain = p.Scheduler.failure
 	}

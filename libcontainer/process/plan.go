@@ -14,7 +14,8 @@
 //	ResetAffinity                       once the process is in its cgroup
 //	SetOOMScore                         while dumpable, or by the parent
 //	SetRlimits                          by the parent if there is a user namespace
-//	SetNoNewPrivs, SetScheduler, SetIOPriority, SetPersonality, SetMemoryPolicy, SetUmask, ResolveHome
+//	ResetPriorities                     by the parent, of what the caller had
+//	SetNoNewPrivs, ResetInherited, SetScheduler, SetIOPriority, SetPersonality, SetMemoryPolicy, SetUmask, ResolveHome
 //	label.LabelExec, label.ProfileExec
 //	EnterCwd
 //	caps.BeforeUser(keep)
@@ -63,6 +64,8 @@ type Plan struct {
 	// Personality is the value for personality(2), or nil to leave the thread's as it is.
 	Personality  *uint32
 	MemoryPolicy *MemoryPolicy
+
+	Inherited Inherited
 
 	// AffinityInitial and AffinityFinal are the CPU masks of execCPUAffinity, empty if there are none.
 	AffinityInitial, AffinityFinal CPUSet
