@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/spelling"
 )
 
 var killCommand = cli.Command{
@@ -76,5 +77,15 @@ func parseSignal(text string) (syscall.Signal, error) {
 			return syscall.Signal(n), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown signal %q", text)
+	return 0, fmt.Errorf("unknown signal %q%s", text, spelling.Hint(name, signalNames()))
+}
+
+// signalNames are those that a mistyped one may have been meant to be.
+func signalNames() (names []string) {
+	for n := syscall.Signal(1); n < sigRTMin; n++ {
+		if name := unix.SignalName(n); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -37,7 +37,7 @@ func (c *Container) Start() error {
 		return err
 	}
 	if c.record.NoProcess {
-		return fmt.Errorf("container %q: %w", c.record.ID, specconv.NoProcess())
+		return c.noProcess(dir)
 	}
 	conn, err := dir.DialStart()
 	if err != nil {
@@ -79,6 +79,15 @@ func awaitFailed(init state.Process) error {
 		return nil
 	}
 	return end(init)
+}
+
+// noProcess is the error of a start without a process, with its place in config.json.
+func (c *Container) noProcess(dir *state.Dir) error {
+	raw, err := dir.Config()
+	if err != nil {
+		return fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	return fmt.Errorf("container %q: %w", c.record.ID, specconv.Locate(raw, specconv.NoProcess()))
 }
 
 func startRefused(id string, status specs.ContainerState) error {

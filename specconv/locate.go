@@ -18,14 +18,16 @@ type PositionError struct {
 	Line, Column int
 	// Err holds a *FieldError.
 	Err error
+
+	hint string
 }
 
 // Error gives `config.json:41:17: /process/args: reason`, or `config.json: /process/args: reason` without a place.
 func (e *PositionError) Error() string {
 	if e.Line == 0 {
-		return e.File + ": " + e.Err.Error()
+		return e.File + ": " + e.Err.Error() + e.hint
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Err)
+	return fmt.Sprintf("%s:%d:%d: %s%s", e.File, e.Line, e.Column, e.Err, e.hint)
 }
 
 // Unwrap gives the error without its place.
@@ -52,7 +54,11 @@ func LocateIn(file string, raw []byte, err error) error {
 	case line == 0:
 		line, column = lineColumn(raw, offsetOf(raw, fe.Pointer))
 	}
-	return &PositionError{File: file, Line: line, Column: column, Err: err}
+	located := &PositionError{File: file, Line: line, Column: column, Err: err}
+	if errors.Is(err, errMissing) {
+		located.hint = meant(raw, fe.Pointer)
+	}
+	return located
 }
 
 // isOneLine tells whether a document has one line only. Its fields are found by their pointers.

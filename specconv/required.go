@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/spelling"
 	"oci-run/libcontainer/oncejson"
 )
 
@@ -59,7 +60,7 @@ func missingError(raw []byte, value any, list []oncejson.Missing) error {
 	for _, m := range list {
 		if matters(m, value) {
 			pointer := pointerTo(raw, m.Object)
-			return Field(pointer+Pointer(m.Name), missing(raw, m))
+			return Field(pointer+Pointer(m.Name), errMissing)
 		}
 	}
 	return nil
@@ -83,13 +84,18 @@ func matters(m oncejson.Missing, value any) bool {
 	return true
 }
 
-// missing names the property that was meant to be the one that is missing: a misspelled one, or that of another time (the
-// name of old seccomp profiles).
-func missing(raw []byte, m oncejson.Missing) error {
-	for c := range children(raw, m.Object) {
-		if strings.EqualFold(c.name, m.Name) || strings.EqualFold(c.name+"s", m.Name) {
-			return fmt.Errorf("is missing; %q is another property", c.name)
+// meant is a hint at the property that stands where another is missing and differs by a slip of the pen, or is of another
+// time (the name of old seccomp profiles). Names that begin otherwise are not near: uid is no slip for gid.
+func meant(raw []byte, pointer string) string {
+	slash := strings.LastIndexByte(pointer, '/')
+	if slash < 0 {
+		return ""
+	}
+	name := unescapeToken(pointer[slash+1:])
+	for c := range children(raw, offsetOf(raw, pointer[:slash])) {
+		if c.name != "" && c.name != name && c.name[0]|0x20 == name[0]|0x20 && spelling.Nearest(c.name, []string{name}) != "" {
+			return fmt.Sprintf(" (is %q meant?)", c.name)
 		}
 	}
-	return errMissing
+	return ""
 }

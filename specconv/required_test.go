@@ -221,11 +221,31 @@ func TestRequiredExceptions(t *testing.T) {
 		`{"linux":{"resources":{"devices":[null]}}}`:                                         "/linux/resources/devices/0/allow: is missing",
 		`{"linux":{"resources":{"devices":[{"allow":false}]}}}`:                              "",
 		`{"linux":{"resources":{"pids":{}}},"mounts":[{"destination":"/a"}]}`:                "",
-		`{"linux":{"seccomp":{"defaultAction":"a","syscalls":[{"name":"x","action":"a"}]}}}`: `/linux/seccomp/syscalls/0/names: is missing; "name" is another property`,
+		`{"linux":{"seccomp":{"defaultAction":"a","syscalls":[{"name":"x","action":"a"}]}}}`: `/linux/seccomp/syscalls/0/names: is missing`,
 	} {
 		raw = `{"ociVersion":"1.0.0",` + raw[1:]
 		_, err := Decode([]byte(raw), new(specs.Spec))
 		if (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("%s: %v, want %s", raw, err, want)
+		}
+	}
+}
+
+// TestMeant: a property that is misspelled is named as what was meant by the one that is missing.
+func TestMeant(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"ociversion":"1.0.0"}`:                                                                                  `/ociVersion: is missing (is "ociversion" meant?)`,
+		`{"ociVersion":"1.0.0","root":{"paht":"r"}}`:                                                              `/root/path: is missing (is "paht" meant?)`,
+		`{"ociVersion":"1.0.0","rooot":{"path":"r"}}`:                                                             `/root: is missing (is "rooot" meant?)`,
+		`{"ociVersion":"1.0.0","process":{"user":{"uid":1}}}`:                                                     `/process/user/gid: is missing`,
+		`{"ociVersion":"1.0.0","root":{"path":"r"},"process":{"cdw":"/","args":["a"]}}`:                           `/process/cwd: is missing (is "cdw" meant?)`,
+		`{"ociVersion":"1.0.0","linux":{"seccomp":{"defaultAction":"a","syscalls":[{"name":"x","action":"a"}]}}}`: `/linux/seccomp/syscalls/0/names: is missing (is "name" meant?)`,
+	} {
+		s, err := Parse([]byte(raw))
+		if err == nil {
+			_, err = Check(s)
+		}
+		if err = Locate([]byte(raw), err); err == nil || err.Error() != "config.json: "+want {
 			t.Errorf("%s: %v, want %s", raw, err, want)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"oci-run/internal/spelling"
 )
 
 // Full reads any command line with urfave/cli, and has act act on the verb that it names. It returns
@@ -30,7 +32,7 @@ func (a *App) root(args []string, act func(*Command, *Call) error) *cli.Command 
 		ErrWriter:      io.Discard, // who called Run prints errors
 		Flags:          flags(a.Options),
 		Before:         a.before,
-		Action:         noCommand,
+		Action:         a.noCommand,
 		OnUsageError:   usageError,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 	}
@@ -65,16 +67,31 @@ func (a *App) called(args []string) []*Command {
 	return named
 }
 
-func noCommand(_ context.Context, c *cli.Command) error {
+func (a *App) noCommand(_ context.Context, c *cli.Command) error {
 	if c.Args().Present() {
 		//lint:ignore ST1005 the words of urfave/cli, which scripts know
-		return fmt.Errorf("No help topic for '%s'", c.Args().First())
+		return fmt.Errorf("No help topic for '%s'%s", c.Args().First(), spelling.Hint(c.Args().First(), a.verbs()))
 	}
 	return cli.ShowRootCommandHelp(c)
 }
 
 func usageError(_ context.Context, c *cli.Command, err error, _ bool) error {
-	return fmt.Errorf("%w (see: %s --help)", err, strings.TrimSpace(c.FullName()))
+	hint := ""
+	if _, unknown, found := strings.Cut(err.Error(), "not defined: -"); found {
+		var known []string
+		for _, f := range c.Flags {
+			known = append(known, "--"+f.Names()[0])
+		}
+		hint = spelling.Hint("--"+strings.TrimLeft(unknown, "-"), known)
+	}
+	return fmt.Errorf("%w%s (see: %s --help)", err, hint, strings.TrimSpace(c.FullName()))
+}
+
+func (a *App) verbs() (names []string) {
+	for _, c := range a.Commands {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // command makes urfave/cli's form of a verb; act is what it calls.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/spelling"
 )
 
 // Plan is what a thread's five sets shall be at execve. Bit N of a set is capability number N. The sets are consistent: what the
@@ -89,7 +91,7 @@ func parse(list []string, unknown *[]string) (set uint64) {
 			set |= 1 << n
 			continue
 		}
-		if q := fmt.Sprintf("%q", name); !slices.Contains(*unknown, q) {
+		if q := fmt.Sprintf("%q%s", name, spelling.Hint(name, names[:])); !slices.Contains(*unknown, q) {
 			*unknown = append(*unknown, q)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -70,7 +71,8 @@ func Find(list []specs.LinuxNamespace, t specs.LinuxNamespaceType) (ns specs.Lin
 func Check(list []specs.LinuxNamespace) error {
 	for i, ns := range list {
 		if _, found := Lookup(ns.Type); !found {
-			return specconv.Fieldf(specconv.Pointer("linux", "namespaces", i, "type"), "namespace type %q is not known", ns.Type)
+			return specconv.Fieldf(specconv.Pointer("linux", "namespaces", i, "type"), "namespace type %q is not known%s", ns.Type,
+				spelling.Hint(string(ns.Type), Names()))
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -30,7 +31,8 @@ func planIOPriority(plan *Plan, p *specs.Process, _ *specs.Spec, at string) erro
 	}
 	class := index(ioPriorityClasses[:], string(p.IOPriority.Class))
 	if class < 0 {
-		return specconv.Fieldf(at+"/ioPriority/class", "invalid ioPriority class %q", p.IOPriority.Class)
+		return specconv.Fieldf(at+"/ioPriority/class", "invalid ioPriority class %q%s", p.IOPriority.Class,
+			spelling.Hint(string(p.IOPriority.Class), IOPriorityClasses()))
 	}
 	if v := p.IOPriority.Priority; v < 0 || v > 7 {
 		return specconv.Fieldf(at+"/ioPriority/priority", "invalid ioPriority priority %d: it is not between 0 and 7", v)

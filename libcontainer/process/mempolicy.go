@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -71,7 +72,8 @@ func planMemoryPolicy(plan *Plan, _ *specs.Process, spec *specs.Spec, _ string) 
 	asked := spec.Linux.MemoryPolicy
 	mode := memoryMode(asked.Mode)
 	if mode < 0 {
-		return specconv.Fieldf(at+"/mode", "invalid memory policy mode %q", asked.Mode)
+		return specconv.Fieldf(at+"/mode", "invalid memory policy mode %q%s", asked.Mode,
+			spelling.Hint(string(asked.Mode), MemoryPolicyModes()))
 	}
 	nodes, err := ParseCPUSet(asked.Nodes)
 	if err != nil {
@@ -81,7 +83,8 @@ func planMemoryPolicy(plan *Plan, _ *specs.Process, spec *specs.Spec, _ string) 
 	for i, name := range asked.Flags {
 		flag := memoryFlag(name)
 		if flag == 0 {
-			return specconv.Fieldf(specconv.Pointer("linux", "memoryPolicy", "flags", i), "invalid memory policy flag %q", name)
+			return specconv.Fieldf(specconv.Pointer("linux", "memoryPolicy", "flags", i), "invalid memory policy flag %q%s", name,
+				spelling.Hint(string(name), MemoryPolicyFlags()))
 		}
 		policy.Mode |= flag
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -44,7 +45,8 @@ func planRlimits(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
 	for i, limit := range p.Rlimits {
 		n := index(rlimitNames[:], limit.Type)
 		if n < 0 {
-			return specconv.Fieldf(at+specconv.Pointer("rlimits", i, "type"), "invalid rlimit type %q", limit.Type)
+			return specconv.Fieldf(at+specconv.Pointer("rlimits", i, "type"), "invalid rlimit type %q%s", limit.Type,
+				spelling.Hint(limit.Type, RlimitNames()))
 		}
 		plan.Rlimits = append(plan.Rlimits, Rlimit{Resource: n, Soft: limit.Soft, Hard: limit.Hard})
 	}

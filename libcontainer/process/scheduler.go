@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -52,13 +53,14 @@ func planScheduler(plan *Plan, p *specs.Process, spec *specs.Spec, at string) er
 	at += "/scheduler"
 	policy := index(schedulerPolicies[:], string(s.Policy))
 	if policy < 0 {
-		return specconv.Fieldf(at+"/policy", "invalid scheduler policy %q", s.Policy)
+		return specconv.Fieldf(at+"/policy", "invalid scheduler policy %q%s", s.Policy, spelling.Hint(string(s.Policy), SchedulerPolicies()))
 	}
 	var flags uint64
 	for i, name := range s.Flags {
 		bit := index(schedulerFlags[:], string(name))
 		if bit < 0 {
-			return specconv.Fieldf(at+specconv.Pointer("flags", i), "invalid scheduler flag %q", name)
+			return specconv.Fieldf(at+specconv.Pointer("flags", i), "invalid scheduler flag %q%s", name,
+				spelling.Hint(string(name), SchedulerFlags()))
 		}
 		flags |= 1 << bit
 	}

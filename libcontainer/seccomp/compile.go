@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -91,7 +92,7 @@ func (f *Filter) readFlags(names []specs.LinuxSeccompFlag) (warnings []string, e
 			f.Flags |= flag.value
 		}
 		if !known {
-			return nil, specconv.Fieldf(pointer(), "%q is not a flag of seccomp", name)
+			return nil, specconv.Fieldf(pointer(), "%q is not a flag of seccomp%s", name, spelling.Hint(string(name), KnownFlags()))
 		}
 	}
 	return warnings, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -97,7 +98,7 @@ func returnValue(name specs.LinuxSeccompAction, errnoRet *uint) (ret uint32, fie
 			return a.ret | uint32(*errnoRet), "", nil
 		}
 	}
-	return 0, "action", fmt.Errorf("%q is not an action of seccomp", name)
+	return 0, "action", fmt.Errorf("%q is not an action of seccomp%s", name, spelling.Hint(string(name), Actions()))
 }
 
 // readArchitectures puts the native architecture first, which a filter covers even if the profile does not name it.
@@ -109,7 +110,8 @@ func (p *profile) readArchitectures(names []specs.Arch) error {
 	for i, name := range names {
 		a := lookUpArchitecture(name)
 		if a == nil {
-			return specconv.Fieldf(specconv.Pointer("linux", "seccomp", "architectures", i), "%q is not an architecture of seccomp", name)
+			return specconv.Fieldf(specconv.Pointer("linux", "seccomp", "architectures", i), "%q is not an architecture of seccomp%s", name,
+				spelling.Hint(string(name), Archs()))
 		}
 		if !slices.Contains(p.architectures, a) {
 			p.architectures = append(p.architectures, a)
@@ -210,5 +212,5 @@ func readCondition(arg *specs.LinuxSeccompArg) (c condition, field string, err e
 		}
 		return c, "", nil
 	}
-	return c, "op", fmt.Errorf("%q is not an operator of seccomp", arg.Op)
+	return c, "op", fmt.Errorf("%q is not an operator of seccomp%s", arg.Op, spelling.Hint(string(arg.Op), Operators()))
 }

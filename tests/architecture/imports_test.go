@@ -27,7 +27,7 @@ var layers = [][]string{
 	},
 	{"specconv", "hooks"},
 	{"libcontainer/linux", "libcontainer/oncejson", "libcontainer/mainstack", "internal/cli", "internal/logfile"},
-	{"internal/excerpt"},
+	{"internal/excerpt", "internal/spelling"},
 }
 
 // everywhere are the modules that all packages may import: the configuration's types, and the system calls.

@@ -91,7 +91,7 @@ line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
 	refused '/linux/seccomp/syscalls/0/names: is missing'
 	without '.linux.seccomp.syscalls[0].names'
 	config '.linux.seccomp.syscalls[0].name = "kexec_load"'
-	refused '/linux/seccomp/syscalls/0/names: is missing; \"name\" is another property'
+	refused '/linux/seccomp/syscalls/0/names: is missing (is \"name\" meant?)'
 	without '.linux.seccomp.syscalls[0].args[0].index'
 	refused "config.json:$(($(line_of '"value": 1') - 1)):" '/linux/seccomp/syscalls/0/args/0/index: is missing' # the object's line
 	without '.linux.seccomp.syscalls[0].args[0].value'
@@ -131,6 +131,38 @@ line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
 	run -0 oci-run exec --env PATH=/bin "$id" sh -c 'id -u; grep CapBnd /proc/self/status'
 	output_is $'0\nCapBnd:\t0000000000000000'
 	oci-run delete --force "$id"
+}
+
+@test "a name that doesn't exist is answered with the one that was meant" {
+	local change text
+	cp config.json base.json
+	while IFS=$'\t' read -r change text; do
+		cp base.json config.json
+		config "$change"
+		refused "$text"
+	done <<-'END'
+	.linux.namespaces += [{"type": "usr"}]	(did you mean \"user\"?)
+	.process.rlimits = [{"type": "RLIMIT_NOFILES", "soft": 1, "hard": 1}]	(did you mean \"RLIMIT_NOFILE\"?)
+	.process.rlimits = [{"type": "nofile", "soft": 1, "hard": 1}]	(did you mean \"RLIMIT_NOFILE\"?)
+	.linux.seccomp = {"defaultAction": "SCMP_ACT_ALOW"}	(did you mean \"SCMP_ACT_ALLOW\"?)
+	.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86-64"]}	(did you mean \"SCMP_ARCH_X86_64\"?)
+	.process.ioPriority = {"class": "IOPRIO_CLASS_BEST", "priority": 1}	ioPriority class
+	.process.scheduler = {"policy": "SCHED_BACTH"}	(did you mean \"SCHED_BATCH\"?)
+	.root = {"paht": "rootfs"}	/root/path: is missing (is \"paht\" meant?)
+	.process.cdw = .process.cwd | del(.process.cwd)	/process/cwd: is missing (is \"cdw\" meant?)
+	END
+	cp base.json config.json
+	config '.process.capabilities.bounding = ["NET_RAW"]'
+	program true
+	run -0 oci-run run "$id"
+	output_has '\"NET_RAW\" (did you mean \"CAP_NET_RAW\"?)'
+	run oci-run strat "$id"
+	output_has '(did you mean \"start\"?)'
+	run oci-run run --detatch "$id"
+	output_has '(did you mean \"--detach\"?)'
+	config '.proces = .process | del(.process)'
+	run -1 oci-run run "$id"
+	output_has '/process: is missing: there is nothing to start (is \"proces\" meant?)'
 }
 
 @test "a relative working directory" {
