@@ -271,6 +271,24 @@ func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
 	return m.heard(c.SetProperties(m.record.Unit, properties))
 }
 
+// toldPeriod is the period that systemd was told of, or else the one in force. Without a quota systemd writes its default into the
+// file, but keeps what it was told.
+func (m *Manager) toldPeriod(inForce uint64) (uint64, error) {
+	c, err := m.dial()
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	told, err := c.Properties(m.record.Unit, []systemd.Property{{Name: "CPUQuotaPeriodUSec"}})
+	if err != nil || len(told) != 1 {
+		return inForce, m.heard(err)
+	}
+	if period, ok := told[0].Value.(uint64); ok && period != infinity {
+		return period, nil
+	}
+	return inForce, nil
+}
+
 // restoreUnit has systemd go back to what it had been told before a change.
 func (m *Manager) restoreUnit() error {
 	if len(m.told) == 0 {

@@ -127,7 +127,10 @@ func (m *Manager) bandwidth() (quota int64, period uint64, err error) {
 		return 0, 0, err
 	}
 	period, err = strconv.ParseUint(p, 10, 64)
-	return limitOf(q), period, err
+	if quota = limitOf(q); quota < 0 && err == nil && m.record.Driver == DriverSystemd {
+		period, err = m.toldPeriod(period)
+	}
+	return quota, period, err
 }
 
 // completeUnifiedQuota does the same for unified's "cpu.max": "20000". The kernel leaves the period as it is then, but systemd doesn't.

@@ -111,7 +111,11 @@ func (c *Conn) dialAny() error {
 	if c.user && len(list) == 0 {
 		errs = append(errs, errors.New("set XDG_RUNTIME_DIR or DBUS_SESSION_BUS_ADDRESS; a login session with dbus-user-session has both"))
 	}
-	return fmt.Errorf("connect to systemd: %w", errors.Join(errs...))
+	err := errs[0]
+	for _, e := range errs[1:] {
+		err = fmt.Errorf("%w; %w", err, e) // on one line
+	}
+	return fmt.Errorf("connect to systemd: %w", err)
 }
 
 // addresses lists where to look for the manager, each place once.
