@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -50,9 +51,13 @@ func (c *Container) Start() error {
 		return err
 	}
 	crashPoint("announce")
-	// From here on the container is started or dead, never again created.
+	// From here on the container is started or dead, never again created, unless that can't be told to later commands.
 	if err := dir.CloseStart(); err != nil {
-		return fmt.Errorf("container %q: %w", c.record.ID, err)
+		err = fmt.Errorf("container %q: %w", c.record.ID, err)
+		if !errors.Is(err, fs.ErrNotExist) {
+			err = errors.Join(err, starter.Withdraw())
+		}
+		return err
 	}
 	crashPoint("unlink")
 	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {

@@ -20,6 +20,9 @@ func NewStarter(conn *os.File) *Starter { return &Starter{end{conn}} }
 // dies after this, init dies too.
 func (s *Starter) Announce() error { return s.send(starting, nil) }
 
+// Withdraw takes the announcement back: init waits for another start.
+func (s *Starter) Withdraw() error { return s.send(withdrawn, nil) }
+
 // Start has init go on and returns nil when it has executed its program: its end of the
 // channel is close-on-exec. (Or when it is dead: that looks the same.) agent gets the
 // listener of a seccomp filter with SCMP_ACT_NOTIFY. watch is called now and then while
@@ -124,8 +127,25 @@ func AwaitStart(channel *os.File) (*Waiter, error) {
 			w.Close()
 			continue
 		}
-		return w, w.await(start)
+		again, err := w.withdrawn()
+		if !again {
+			return w, err
+		}
+		w.Close()
 	}
+}
+
+// withdrawn waits for the word after the announcement, and tells whether it is that there is no start after all.
+func (w *Waiter) withdrawn() (bool, error) {
+	m, err := w.receive()
+	if err != nil {
+		return false, err
+	}
+	closeAll(m.files)
+	if m.kind != start && m.kind != withdrawn {
+		return false, fmt.Errorf("receive: %v instead of %v", m.kind, start)
+	}
+	return m.kind == withdrawn, nil
 }
 
 // Waiter gives the end with which init reports after Ready if there is no start command.

@@ -18,7 +18,7 @@
 // two on the same channel, if the command that makes the container starts it as well:
 //
 //	Starting                 --->         from here on it is started or dies
-//	Start                    --->
+//	Start | Withdrawn        --->         but for the second, after which it waits again
 //	                         <---  Listener(fd)        only with SCMP_ACT_NOTIFY
 //	ListenerDone             --->
 //	                         <---  Failed(error), or the end-of-file of a successful execve
@@ -52,13 +52,14 @@ const (
 	failed
 	committed
 	starting
+	withdrawn
 	start
 	listener
 )
 
 var kindNames = [...]string{
 	config: "Config", mountFD: "MountFD", hooks: "Hooks", limits: "Limits", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed",
-	starting: "Starting", start: "Start", listener: "Listener",
+	starting: "Starting", withdrawn: "Withdrawn", start: "Start", listener: "Listener",
 }
 
 func (k kind) String() string {

@@ -78,3 +78,19 @@ poll() {
 	done
 	rm -r "$state/foreign" "$state/link" "$state/fifo"
 }
+
+@test "start where --root can't be written to fails and leaves the container as it was" {
+	needs_root
+	program sh -c 'echo runs; sleep 1000'
+	create "$id"
+	read_only() { unshare --mount sh -c 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"' sh "$state" "$OCI_RUN" --root "$state" "$@" 3>&-; }
+	for _ in 1 2; do
+		run -1 read_only start "$id"
+		output_has 'start.sock'
+		output_has 'read-only file system'
+		is created "$id"
+	done
+	oci-run start "$id"
+	eventually says runs
+	is running "$id"
+}
