@@ -50,9 +50,9 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	if err != nil {
 		return err
 	}
-	if startable, err := dir.Startable(); err != nil {
-		return fmt.Errorf("container %q: %w", c.record.ID, err)
-	} else if status == Paused && startable {
+	if waits, err := c.waits(dir); err != nil {
+		return err
+	} else if status == Paused && waits {
 		status = specs.StateCreated
 	}
 	if status != specs.StateRunning && status != Paused {

@@ -176,6 +176,7 @@ func (c *creation) recordIntent() error {
 	}
 	c.record.NoProcess = !c.bundle.HasProcess()
 	if spec.Hooks != nil {
+		c.record.StartHooks = len(spec.Hooks.StartContainer) > 0
 		c.record.Poststart = len(spec.Hooks.Poststart) > 0
 		c.record.Poststop = len(spec.Hooks.Poststop) > 0
 	}
@@ -315,14 +316,10 @@ func (c *creation) confine() error {
 
 // serve sends init its plan and does what it asks until it is ready.
 func (c *creation) serve() error {
-	var files []*os.File
-	if !c.options.Starts {
-		start, err := c.dir.ListenStart()
-		if err != nil {
-			return err
-		}
-		defer start.Close()
-		files = append(files, start)
+	files, err := c.startFiles()
+	defer closeAll(files...)
+	if err != nil {
+		return err
 	}
 	if c.options.ConsoleSocket != nil {
 		files = append(files, c.options.ConsoleSocket)
@@ -333,7 +330,7 @@ func (c *creation) serve() error {
 	prepared := c.prepareMounts()
 	defer closeAll(prepared...)
 	files = append(files, prepared...)
-	err := c.sync.Config(wire.Marshal(&c.plan.init), files...)
+	err = c.sync.Config(wire.Marshal(&c.plan.init), files...)
 	if err == nil {
 		err = c.stage()
 	}
@@ -386,9 +383,9 @@ func (c *creation) stage() error {
 		return err
 	}
 	stands := *c.record
-	stands.Phase, stands.IntelRdt = state.Created, c.plan.resctrl.Leaves()
+	stands.Phase, stands.IntelRdt, stands.Ahead = state.Created, c.plan.resctrl.Leaves(), c.unattended()
 	c.stands = &stands
-	if err := c.dir.Stage(c.stands); err != nil || !c.unattended() {
+	if err := c.dir.Stage(c.stands); err != nil || !stands.Ahead {
 		return err
 	}
 	c.ahead = true

@@ -46,12 +46,12 @@ func (c *Created) Start() error {
 		return c.blameLimit(err)
 	}
 	crashPoint("released")
-	if err := c.dir.Settle(); err != nil {
-		return err
-	}
 	agent := func(f *os.File) error { return c.seccompAgent(c.dir, f) }
 	if err := c.sync.Follow(agent, c.leaderless); err != nil {
 		return c.blameLimit(err)
+	}
+	if err := c.dir.Settle(); err != nil { // it was ready before it ran its program
+		return err
 	}
 	if c.filtered {
 		if err := ranProgram(c.record.Init); err != nil {

@@ -38,6 +38,13 @@ func (c *Container) Delete(force bool) error {
 	if err != nil {
 		return err
 	}
+	if status == specs.StateCreated && c.record.StartHooks {
+		if startable, err := dir.Startable(); err != nil {
+			return err
+		} else if !startable {
+			return fmt.Errorf("cannot delete container %q that is being started", c.record.ID)
+		}
+	}
 	if status != specs.StateStopped && status != specs.StateCreated {
 		return fmt.Errorf("cannot delete container %q that is not stopped: %s", c.record.ID, status)
 	}

@@ -111,15 +111,19 @@ func (e *execution) check() error {
 	if err != nil {
 		return err
 	}
+	if status == Paused && !e.options.IgnorePaused {
+		return errPaused
+	}
+	return execRefused(e.container.ID(), status)
+}
+
+// execRefused is the error of an exec in a container that has no process to join, or none yet.
+func execRefused(id string, status specs.ContainerState) error {
 	switch status {
 	case specs.StateStopped:
-		return fmt.Errorf("cannot exec in a stopped container: %q", e.container.ID())
+		return fmt.Errorf("cannot exec in a stopped container: %q", id)
 	case specs.StateCreating:
-		return fmt.Errorf("cannot exec in a container that is being created: %q", e.container.ID())
-	case Paused:
-		if !e.options.IgnorePaused {
-			return errPaused
-		}
+		return fmt.Errorf("cannot exec in a container that is being created: %q", id)
 	}
 	return nil
 }

@@ -34,6 +34,15 @@ func (c *Container) Config() (*Config, error) {
 		return nil, err
 	}
 	defer dir.Close()
+	if c.record.Phase == state.Creating { // config.json may not be whole
+		status, err := c.status(dir)
+		if err == nil {
+			err = execRefused(c.record.ID, status)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	raw, err := dir.Config()
 	if err != nil {
 		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)

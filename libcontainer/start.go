@@ -41,6 +41,9 @@ func (c *Container) Start() error {
 		return c.noProcess(dir)
 	}
 	conn, err := dir.DialStart()
+	if errors.Is(err, fs.ErrNotExist) { // and who started it was killed
+		return fmt.Errorf("cannot start a container that is being started: %q", c.record.ID)
+	}
 	if err != nil {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
@@ -156,4 +159,26 @@ func (c *Container) seccompAgent(dir *state.Dir, listener *os.File) error {
 	return seccomp.SendListener(spec.Linux.Seccomp.ListenerPath, int(listener.Fd()), &specs.ContainerProcessState{
 		Version: specs.Version, Pid: c.record.Init.PID, Metadata: spec.Linux.Seccomp.ListenerMetadata, State: *s,
 	})
+}
+
+// startFiles makes what tells of the container's start: the channel that init waits on for it, and the file by which its
+// startContainer hooks are seen.
+func (c *creation) startFiles() (files []*os.File, err error) {
+	for _, f := range [...]struct {
+		wanted bool
+		make   func() (*os.File, error)
+	}{
+		{!c.options.Starts, c.dir.ListenStart},
+		{c.record.StartHooks, c.dir.HoldStart},
+	} {
+		if !f.wanted {
+			continue
+		}
+		file, err := f.make()
+		if err != nil {
+			return files, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
 }

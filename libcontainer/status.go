@@ -72,6 +72,11 @@ func (c *Container) look(dir *state.Dir) (specs.ContainerState, error) {
 	case alive == specs.StateCreating:
 		return alive, nil
 	}
+	if c.record.Ahead && !dir.Locked() {
+		if unready, err := dir.Unready(); err != nil || unready {
+			return specs.StateCreating, err
+		}
+	}
 	// Before anything else: a created container can be paused as well, and is created again when it is resumed.
 	frozen, err := c.frozen()
 	if err != nil {
@@ -80,14 +85,23 @@ func (c *Container) look(dir *state.Dir) (specs.ContainerState, error) {
 	if frozen {
 		return Paused, nil
 	}
-	startable, err := dir.Startable()
-	if err != nil {
-		return "", fmt.Errorf("container %q: %w", c.record.ID, err)
-	}
-	if startable {
-		return specs.StateCreated, nil
+	if waits, err := c.waits(dir); err != nil || waits {
+		return specs.StateCreated, err
 	}
 	return alive, nil
+}
+
+// waits tells whether the container's program does not run yet: it was not started, or its startContainer hooks run, during
+// which it still is created, runtime.md (Lifecycle, steps 6 and 7).
+func (c *Container) waits(dir *state.Dir) (bool, error) {
+	waits, err := dir.Startable()
+	if err == nil && !waits && c.record.StartHooks {
+		waits, err = dir.Starting()
+	}
+	if err != nil {
+		err = fmt.Errorf("container %q: %w", c.record.ID, err)
+	}
+	return waits, err
 }
 
 // reread reads the record again, and tells whether it says something else of the processes than before.

@@ -103,3 +103,45 @@ func TestStatusOfAnotherWithTheName(t *testing.T) {
 		t.Errorf("%q, %v; want %q", status, err, specs.StateRunning)
 	}
 }
+
+// A run writes its record before init is ready: until then nobody may take it for a running container.
+func TestStatusBeforeReady(t *testing.T) {
+	self, err := state.Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Factory{Root: t.TempDir()}
+	dir, err := state.Reserve(f.Root, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*state.Record{
+		{ID: "one", Phase: state.Creating, Creator: self},
+		{ID: "one", Phase: state.Created, Creator: self, Init: self, Ahead: true},
+	} {
+		if err := dir.Save(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(when string, want specs.ContainerState) {
+		t.Helper()
+		c, err := f.Load("one")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, err := c.Status(); err != nil || status != want {
+			t.Errorf("%s: %q, %v; want %q", when, status, err, want)
+		}
+	}
+	check("while run holds the lock", specs.StateCreating)
+	dir.Close()
+	check("after run was killed, and init is ready", specs.StateRunning)
+	if dir, err = state.Lock(f.Root, "one"); err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := dir.Settle(); err != nil {
+		t.Fatal(err)
+	}
+	check("while another command holds the lock", specs.StateRunning)
+}

@@ -66,6 +66,7 @@ type container struct {
 	sync     *syncpipe.Init
 	lock     *os.File   // the container's lock, held until the parent has committed; not in an exec
 	channel  *os.File   // the start channel; in an exec, a pidfd of the container's init
+	starting *os.File   // locked until the program is executed, or nil without startContainer hooks
 	socket   *os.File   // the console socket, or nil
 	prepared []*os.File // mounts that the parent has made
 	root     *rootfs.FS
@@ -158,13 +159,17 @@ func (c *container) take(files []*os.File) error {
 	if !c.plan.Starts && len(files) > 0 {
 		c.channel, files = files[0], files[1:]
 	}
+	hooks := len(c.plan.Hooks.StartContainer) > 0
+	if hooks && len(files) > 0 {
+		c.starting, files = files[0], files[1:]
+	}
 	if c.plan.Terminal != nil && len(files) > 0 {
 		c.socket, files = files[0], files[1:]
 	}
 	if n := len(c.plan.Root.Prepared); n <= len(files) {
 		c.prepared, files = files[:n], files[n:]
 	}
-	if len(files) > 0 || (c.channel == nil) != c.plan.Starts || c.plan.Terminal != nil && c.socket == nil {
+	if len(files) > 0 || (c.channel == nil) != c.plan.Starts || (c.starting == nil) == hooks || c.plan.Terminal != nil && c.socket == nil {
 		return errors.New("receive Config: wrong number of fds")
 	}
 	return nil

@@ -42,11 +42,13 @@ type Record struct {
 	Creator     Process           `json:"creator"` // the create or run command
 	Init        Process           `json:"init"`    // the container's process; pid 0 while there is none
 	Cgroup      json.RawMessage   `json:"cgroup,omitempty"`
-	IntelRdt    string            `json:"intel_rdt,omitempty"`  // resctrl group made by us
-	SharedPID   bool              `json:"shared_pid,omitempty"` // no pid namespace of its own
-	NoProcess   bool              `json:"no_process,omitempty"` // config.json has no process, which start refuses
-	Poststart   bool              `json:"poststart,omitempty"`  // config.json has poststart hooks
-	Poststop    bool              `json:"poststop,omitempty"`   // config.json has poststop hooks
+	IntelRdt    string            `json:"intel_rdt,omitempty"`   // resctrl group made by us
+	SharedPID   bool              `json:"shared_pid,omitempty"`  // no pid namespace of its own
+	Ahead       bool              `json:"ahead,omitempty"`       // written before init was ready, see Unready
+	StartHooks  bool              `json:"start_hooks,omitempty"` // config.json has startContainer hooks, see Starting
+	NoProcess   bool              `json:"no_process,omitempty"`  // config.json has no process, which start refuses
+	Poststart   bool              `json:"poststart,omitempty"`   // config.json has poststart hooks
+	Poststop    bool              `json:"poststop,omitempty"`    // config.json has poststop hooks
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Stdio       []string          `json:"stdio,omitempty"`   // of the container's process: "pipe:[INODE]" or "" for 0, 1 and 2; none without pipes
 	TimeNS      bool              `json:"time_ns,omitempty"` // CRIU has restored it into a time namespace
@@ -193,7 +195,7 @@ func (d *Dir) Alien() error {
 func (d *Dir) alien(names []string) error {
 	for _, name := range names {
 		switch strings.TrimSuffix(name, stagedSuffix) {
-		case recordName, intentName, keptName, configName, filterName, startName, notifyName:
+		case recordName, intentName, keptName, configName, filterName, startName, hooksName, notifyName:
 		default:
 			return fmt.Errorf("it has a file %q", name)
 		}
@@ -241,6 +243,19 @@ func (d *Dir) Settle() error {
 		return nil
 	}
 	return err
+}
+
+// Unready tells of a record that was written ahead whether init may not be the container yet: whoever makes it, and init until
+// it is ready, hold the lock, and the intent stands until the program runs. It is not for who holds the lock.
+func (d *Dir) Unready() (bool, error) {
+	err := unix.Faccessat(int(d.dir.Fd()), intentName, unix.F_OK, 0)
+	switch err {
+	case nil:
+		return d.held()
+	case unix.ENOENT:
+		return false, nil
+	}
+	return false, fmt.Errorf("look for %q: %w", d.file(Creating), err)
 }
 
 // Intent reads the record of phase Creating, laid aside or not, of a container whose record is unreadable. Its error is

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
 )
 
 // The start channel is a listening unix socket in the container's directory, held by the
@@ -66,6 +68,40 @@ func (d *Dir) Startable() (bool, error) {
 		err = fmt.Errorf("%q is not a socket", filepath.Join(d.path, startName))
 	}
 	return err == nil, err
+}
+
+// HoldStart makes a file that stays locked as long as it is open anywhere: init has it from its creation to the execution of its
+// program, so that its startContainer hooks can be seen to run.
+func (d *Dir) HoldStart() (*os.File, error) {
+	path := filepath.Join(d.path, hooksName)
+	f, err := linux.Open(path, unix.O_RDONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %q: %w", path, err)
+	}
+	return f, nil
+}
+
+// Starting tells whether the file of HoldStart is still open.
+func (d *Dir) Starting() (bool, error) {
+	fd, err := d.openFile(hooksName)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err == nil {
+		defer unix.Close(fd)
+		err = unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
+	}
+	if err == unix.EWOULDBLOCK {
+		return true, nil
+	}
+	if err != nil {
+		err = fmt.Errorf("lock %q: %w", filepath.Join(d.path, hooksName), err)
+	}
+	return false, err
 }
 
 func (d *Dir) startAddress() string {

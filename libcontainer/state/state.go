@@ -45,6 +45,7 @@ const (
 	configName = "config.json"
 	filterName = "seccomp.bpf"
 	startName  = "start.sock"
+	hooksName  = "starting"
 	notifyName = "notify" // package sdnotify's
 
 	stagedSuffix = ".new" // of a record that is being written

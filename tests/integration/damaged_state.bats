@@ -205,7 +205,7 @@ filter() { config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: 
 	cp -a "$state/$id" saved
 	: >"$state/$id/state.json"
 	oci-run delete --force "$id"
-	! lives "$pid"
+	run ! lives "$pid"
 	disabled run --detach "$id" </dev/null >out 2>err
 	pid=$(pid_of "$id")
 	cp "$state/$id/state.json" saved/

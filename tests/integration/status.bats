@@ -3,6 +3,9 @@
 
 load lib
 
+# name ID: of the container that others are to ask for.
+name() { echo "$1" >current.new && mv current.new current; }
+
 # poll: the statuses of the container whose name is in the file current, until that is gone.
 poll() {
 	while [[ -e current ]]; do
@@ -15,13 +18,13 @@ poll() {
 	program sleep 1000
 	config 'del(.linux.cgroupsPath)' # each has one of its own
 	local round pollers=()
-	echo "$id.0" >current
+	name "$id.0"
 	for _ in 1 2 3 4; do
 		poll 3>&- &
 		pollers+=($!)
 	done
 	for ((round = 0; round < 60; round++)); do
-		echo "$id.$round" >current
+		name "$id.$round"
 		if ((round % 2)); then create "$id.$round"; else detached "$id.$round"; fi
 	done
 	rm current
@@ -93,4 +96,80 @@ poll() {
 	oci-run start "$id"
 	eventually says runs
 	is running "$id"
+}
+
+@test "a container is created while its startContainer hooks run, for start and run, and running after them" {
+	program sleep 1000
+	cat >rootfs/hook <<-'HOOK'
+		#!/bin/sh
+		cat >/tmp/state
+		: >/tmp/begun
+		while [ ! -e /tmp/go ]; do sleep 0.05; done
+	HOOK
+	chmod 755 rootfs/hook
+	chmod 777 rootfs/tmp
+	config '.root.readonly = false | .hooks.startContainer = [{"path": "/hook"}]'
+	for verb in start run; do
+		rm -f rootfs/tmp/*
+		[[ $verb == run ]] || create "$id"
+		if [[ $verb == run ]]; then detached "$id" & else oci-run start "$id" & fi
+		eventually test -e rootfs/tmp/begun
+		is created "$id"
+		[[ $(jq -r .status rootfs/tmp/state) == created ]]
+		oci-run exec "$id" true
+		oci-run kill "$id" 0
+		touch rootfs/tmp/go
+		wait $!
+		is running "$id"
+		oci-run delete --force "$id"
+	done
+}
+
+@test "the start of a container with startContainer hooks that is killed is not undone, and ends with them" {
+	program sleep 1000
+	printf '#!/bin/sh\n: >/tmp/begun\nwhile [ ! -e /tmp/go ]; do sleep 0.05; done\n' >rootfs/hook
+	chmod 755 rootfs/hook
+	chmod 777 rootfs/tmp
+	config '.root.readonly = false | .hooks.startContainer = [{"path": "/hook"}]'
+	create "$id"
+	"$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" start "$id" 3>&- &
+	eventually test -e rootfs/tmp/begun
+	kill -9 $!
+	wait $! || true
+	is created "$id"
+	run -1 oci-run start "$id"
+	output_has 'being started'
+	run -1 oci-run delete "$id"
+	output_has 'being started'
+	touch rootfs/tmp/go
+	eventually is running "$id"
+}
+
+@test "nothing is executed in a container before it is one, whoever asks for it while run is under way" {
+	program sleep 1000
+	config 'del(.linux.cgroupsPath)'
+	local round pollers=()
+	echo inside >rootfs/mark
+	name "$id.0"
+	ask() {
+		local asked
+		while asked=$(cat current 2>/dev/null); do
+			oci-run exec "$asked" cat /mark || true
+		done >"$session/asked.$BASHPID" 2>&1
+		return 0
+	}
+	for _ in 1 2 3; do
+		ask 3>&- &
+		pollers+=($!)
+	done
+	for ((round = 0; round < 40; round++)); do
+		name "$id.$round"
+		detached "$id.$round"
+	done
+	rm current
+	wait "${pollers[@]}"
+	cat "$session"/asked.* >asked
+	grep -qx inside asked
+	run grep -m 3 -v -e '^inside$' -e 'being created' -e 'does not exist' asked
+	output_is ''
 }
