@@ -44,12 +44,9 @@ func writeSpec(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	if closed := f.Close(); err == nil {
-		err = closed
+	defer f.Close()
+	if _, err := f.Write(text); err != nil {
+		return err
 	}
-	if err != nil {
-		os.Remove(path) // half a file
-	}
-	return err
+	return f.Close()
 }

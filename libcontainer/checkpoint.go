@@ -68,7 +68,12 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	if err != nil {
 		return err
 	}
-	if err := c.dump(o, request); err != nil {
+	if !o.PreDump {
+		if err := saveDescriptors(o.Images, c.record.Stdio); err != nil {
+			return err
+		}
+	}
+	if err := criu.Dump(o, request); err != nil {
 		return err
 	}
 	if o.LeaveRunning || o.PreDump {
@@ -82,22 +87,6 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 		slog.Warn(err.Error())
 	}
 	return nil
-}
-
-// dump has CRIU write its images, and writes ours beside them: what is there of an earlier checkpoint counts until this one has succeeded.
-func (c *Container) dump(o *criu.Options, request *criu.DumpRequest) error {
-	if o.PreDump {
-		return criu.Dump(o, request)
-	}
-	descriptors, err := newDescriptors(o.Images, c.record.Stdio)
-	if err != nil {
-		return err
-	}
-	if err := criu.Dump(o, request); err != nil {
-		descriptors.discard()
-		return err
-	}
-	return descriptors.commit()
 }
 
 // awaitDumped waits for the end of a process that CRIU has killed.
@@ -206,23 +195,18 @@ func stdioPipes() []string {
 	return pipes
 }
 
-// newDescriptors writes the file of descriptors, under another name. What could not be replaced is noticed while the container runs.
-func newDescriptors(images string, stdio []string) (*pendingFile, error) {
-	name := filepath.Join(images, descriptorsFile)
-	if info, err := os.Lstat(name); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("replace %q: %w", name, unix.EISDIR)
-	}
+func saveDescriptors(images string, stdio []string) error {
 	if stdio == nil {
 		stdio = make([]string, 3)
 	}
 	raw, err := json.Marshal(stdio)
 	if err != nil {
-		return nil, fmt.Errorf("encode %q: %w", descriptorsFile, err)
+		return fmt.Errorf("encode %q: %w", descriptorsFile, err)
 	}
-	return newPendingFile(name, raw, 0o600)
+	return os.WriteFile(filepath.Join(images, descriptorsFile), raw, 0o600)
 }
 
-// loadDescriptors reads what newDescriptors, runc or crun have written. Without it no pipe is replaced.
+// loadDescriptors reads what saveDescriptors, runc or crun have written. Without it no pipe is replaced.
 func loadDescriptors(images string) (stdio []string, err error) {
 	name := filepath.Join(images, descriptorsFile)
 	raw, err := specconv.ReadConfig(name)

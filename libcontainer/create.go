@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/idmap"
@@ -300,9 +301,6 @@ func (c *creation) confine() error {
 	if err := c.plan.cgroup.Configure(); err != nil {
 		return err
 	}
-	if err := c.plan.init.Process.ResetPriorities(c.init.PID); err != nil {
-		return err
-	}
 	if c.plan.init.Process.OOMScoreAdj == nil {
 		return nil
 	}
@@ -433,7 +431,12 @@ func (c *creation) namespace(name string) (*os.File, error) {
 }
 
 // Limits implements syncpipe.Handler.
-func (c *creation) Limits() error { return c.plan.init.Process.SetRlimits(c.init.PID) }
+func (c *creation) Limits() error { return limit(&c.plan.init.Process, c.init.PID) }
+
+// limit sets the limits of a process that may not raise them itself.
+func limit(p *process.Plan, pid int) error {
+	return batch.Here(func(l *batch.List) { p.AddRlimits(l, pid) })
+}
 
 // Hooks implements syncpipe.Handler: the namespaces exist, the root is not changed yet.
 func (c *creation) Hooks() error {

@@ -145,14 +145,14 @@ func (e *execution) join() error {
 			return err
 		}
 		// What the helper was allowed as for CPUs was its own cpuset's.
-		if err := e.plan.Process.SetExecAffinity(e.pid); err != nil {
+		if err := batch.Here(func(l *batch.List) { e.plan.Process.AddExecAffinity(l, e.pid) }); err != nil {
 			return err
 		}
 	}
-	if s := e.plan.Process.Scheduler; s != nil && !s.Inherited() {
-		return e.plan.Process.SetSchedulerOf(e.pid)
+	if s := e.plan.Process.Scheduler; s == nil || s.Inherited() {
+		return nil
 	}
-	return nil
+	return batch.Here(func(l *batch.List) { e.plan.Process.AddScheduler(l, e.pid) })
 }
 
 // enter takes the way that is open: a batch of system calls, or another start of oci-run.
@@ -177,9 +177,6 @@ func (e *execution) confine(pid int) error {
 		}
 	}
 	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", pid); err != nil {
-		return err
-	}
-	if err := e.plan.Process.ResetPriorities(pid); err != nil {
 		return err
 	}
 	if e.plan.Process.OOMScoreAdj == nil {
@@ -367,7 +364,7 @@ func (e *Executed) start() error {
 			return err
 		}
 	}
-	var file *pendingFile
+	var file *pidFile
 	if path := e.options.PIDFile; path != "" {
 		var err error
 		if file, err = newPIDFile(path, e.PID); err != nil {

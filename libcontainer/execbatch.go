@@ -60,7 +60,7 @@ func (b *batchEntrance) confine(e *execution, pid int) error {
 	if err := e.confine(pid); err != nil || !e.outside {
 		return err
 	}
-	return e.plan.Process.SetExecAffinity(pid)
+	return batch.Here(func(l *batch.List) { e.plan.Process.AddExecAffinity(l, pid) })
 }
 
 // spawn starts the helper, which executes the batch, and hands over the terminal's master.

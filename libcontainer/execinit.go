@@ -128,7 +128,7 @@ func (i *initEntrance) MountFD(int) (*os.File, error) {
 func (i *initEntrance) Hooks() error { return errors.New("an exec has no hooks") }
 
 // Limits implements syncpipe.Handler.
-func (i *initEntrance) Limits() error { return i.execution.plan.Process.SetRlimits(i.helper.PID) }
+func (i *initEntrance) Limits() error { return limit(&i.execution.plan.Process, i.helper.PID) }
 
 // Log implements syncpipe.Handler.
 func (i *initEntrance) Log(level int, text string) {

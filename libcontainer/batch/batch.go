@@ -38,6 +38,8 @@ const (
 	Copy = ^uintptr(2)
 	// Await waits, without a system call, until the four bytes at Args[0] are Args[1].
 	Await = ^uintptr(3)
+	// Load has the four bytes at Args[0] as its result.
+	Load = ^uintptr(4)
 )
 
 // Any stands for every error in a call's Expect.
@@ -72,10 +74,9 @@ type Call struct {
 // List is a list of calls, in the order of their addition.
 type List struct {
 	calls  []*Call
-	data   []byte
-	base   uintptr // where the data lies in the process that makes the calls
-	room   int     // what data and calls may take up, 0 for any size
-	first  *wired  // where a list of this process begins, once it is laid out
+	data   []byte  // of an executable; of a list of this process, the latest piece
+	base   uintptr // where the head of the data lies in the process that makes the calls
+	here   *here   // nil for an executable
 	report int
 	errors error
 }
@@ -123,11 +124,10 @@ func (l *List) Bytes(b []byte) uintptr {
 	for len(l.data)%8 != 0 {
 		l.data = append(l.data, 0)
 	}
-	at := len(l.data)
-	if l.room != 0 && at+len(b) > l.room {
-		l.errors = errors.Join(l.errors, fmt.Errorf("the data of a list take up more than %d bytes", l.room))
-		return l.base
+	if l.here != nil {
+		return l.keep(b)
 	}
+	at := len(l.data)
 	l.data = append(l.data, b...)
 	return l.base + uintptr(at)
 }
@@ -135,6 +135,15 @@ func (l *List) Bytes(b []byte) uintptr {
 // Struct has a copy of the structure that v points to in the process's memory.
 func Struct[T any](l *List, v *T) uintptr {
 	return l.Bytes(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
+}
+
+// Word has eight zero bytes in the process's memory. If that is this process, value is what stands there.
+func (l *List) Word() (at uintptr, value *uint64) {
+	at = l.Room(8)
+	if l.here != nil {
+		value = (*uint64)(unsafe.Pointer(&l.data[len(l.data)-8]))
+	}
+	return at, value
 }
 
 // Room has n zero bytes in the process's memory.

@@ -48,7 +48,7 @@ func each(t *testing.T, test func(t *testing.T, empty func() *List, execute func
 		if emulator != "" {
 			t.Skip("an emulator can't be forked behind Go's back")
 		}
-		test(t, func() *List { return NewHere(3, 1<<16) }, forkAndRun)
+		test(t, func() *List { return NewHere(3) }, forkAndRun)
 	})
 }
 

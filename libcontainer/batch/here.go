@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"fmt"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -10,28 +9,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewHere returns an empty list for this process: its child by a raw fork, which reports to the
-// descriptor report, or the calling thread. Data and calls may take up room bytes.
-func NewHere(report, room int) *List {
-	data := make([]byte, headSize, room)
-	return &List{report: report, room: room, data: data, base: uintptr(unsafe.Pointer(&data[0]))}
+// here is what a list of this process has beside the calls. Nothing of it moves once its address is known.
+type here struct {
+	pieces [][]byte // of data, but for the latest
+	calls  []byte   // laid out
+	first  *wired
+	room   [2]uint32 // for a report
 }
+
+// piece is how much room for data is made at a time.
+const piece = 2 << 10
+
+// NewHere returns an empty list for this process: its child by a raw fork, which reports to the
+// descriptor report, or the calling thread.
+func NewHere(report int) *List {
+	data := make([]byte, headSize, piece)
+	return &List{report: report, data: data, base: uintptr(unsafe.Pointer(&data[0])), here: &here{}}
+}
+
+// keep has b in the latest piece, or in a new one.
+func (l *List) keep(b []byte) uintptr {
+	if len(l.data)+len(b) > cap(l.data) || len(l.data) == cap(l.data) {
+		l.here.pieces = append(l.here.pieces, l.data)
+		l.data = make([]byte, 0, max(piece, len(b)))
+	}
+	at := len(l.data)
+	l.data = append(l.data, b...)
+	return uintptr(unsafe.Pointer(&l.data[:at+1][at]))
+}
+
+func (h *here) callsBase() uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(h.calls))) }
 
 // LayOut completes a list made by NewHere: nothing can be added to it any more.
 func (l *List) LayOut() error {
 	if len(l.calls) == 0 {
-		return nil
+		return l.errors
 	}
-	size := l.size()
-	if size > l.room {
-		return fmt.Errorf("a list takes up %d bytes, more than %d", size, l.room)
-	}
-	at := int(l.callsBase() - l.base)
-	out := l.data[:size]
-	if err := l.layOut(out); err != nil {
+	l.here.calls = make([]byte, len(l.calls)*callSize)
+	if err := l.encodeCalls(l.here.calls); err != nil {
 		return err
 	}
-	l.first = (*wired)(unsafe.Pointer(&out[at]))
+	l.here.first = (*wired)(unsafe.Pointer(&l.here.calls[0]))
 	return nil
 }
 
@@ -42,13 +60,19 @@ func (l *List) Run() error {
 	if err := l.LayOut(); err != nil {
 		return err
 	}
-	at, errno := walk(l.first)
+	at, errno := walk(l.here.first)
+	runtime.KeepAlive(l)
 	if at == nil {
-		runtime.KeepAlive(l)
 		return nil
 	}
-	index := (uintptr(unsafe.Pointer(at)) - uintptr(unsafe.Pointer(l.first))) / callSize
-	return l.explain(int(index), errno)
+	return l.explain(int((uintptr(unsafe.Pointer(at))-l.callsBase())/callSize), errno)
+}
+
+// Here makes the calls that add adds on the calling thread, see [List.Run].
+func Here(add func(l *List)) error {
+	l := NewHere(-1)
+	add(l)
+	return l.Run()
 }
 
 // RunInChild makes the calls of a list that was laid out, in the child of a raw fork, perhaps one
@@ -58,10 +82,10 @@ func (l *List) Run() error {
 //go:nosplit
 //go:norace
 func (l *List) RunInChild() {
-	at, errno := walk(l.first)
+	at, errno := walk(l.here.first)
 	status := uintptr(0)
 	if at != nil {
-		report := (*[2]uint32)(unsafe.Pointer(&l.data[roomAt]))
+		report := &l.here.room
 		report[0], report[1] = uint32(uintptr(unsafe.Pointer(at))), uint32(errno)
 		syscall.RawSyscall6(unix.SYS_WRITE, uintptr(l.report), uintptr(unsafe.Pointer(report)), ReportSize, 0, 0, 0)
 		status = 1
@@ -140,6 +164,8 @@ func (c *wired) perform() (uintptr, syscall.Errno) {
 	case Await:
 		for uint64(atomic.LoadUint32((*uint32)(c.arg(0)))) != c.args[1] { // waits without a system call
 		}
+	case Load:
+		return uintptr(*(*uint32)(c.arg(0))), 0
 	default:
 		a := &c.args
 		result, _, errno := syscall.RawSyscall6(uintptr(c.number), uintptr(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]), uintptr(a[4]), uintptr(a[5]))

@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +44,7 @@ func fork(l *List) (ran, error) {
 	if err := errors.Join(unix.Pipe2(pipes[:2], unix.O_CLOEXEC), unix.Pipe2(pipes[2:], unix.O_CLOEXEC)); err != nil {
 		return ran{}, err
 	}
-	before := NewHere(-1, 4096)
+	before := NewHere(-1)
 	before.Do(unix.SYS_DUP3, uintptr(pipes[1]), 1, 0)
 	before.Do(unix.SYS_DUP3, uintptr(pipes[3]), 3, 0)
 	before.Do(unix.SYS_CLOSE_RANGE, 4, 1<<30, 0)
@@ -81,7 +80,7 @@ func forkRaw(before, l *List) (uintptr, syscall.Errno) {
 		return pid, errno
 	}
 	afterForkInChild()
-	walk(before.first)
+	walk(before.here.first)
 	l.RunInChild()
 	return 0, 0
 }
@@ -116,37 +115,41 @@ func onThread(l *List) (r ran, err error) {
 }
 
 func TestRunOnThisThread(t *testing.T) {
-	l := NewHere(-1, 1<<12)
+	l := NewHere(-1)
 	l.Add(write(l, "one "))
 	l.Add(&Call{Number: unix.SYS_CLOSE, Args: [6]uintptr{99}, Expect: []unix.Errno{unix.EBADF}})
 	l.Add(write(l, "two"))
 	if r, err := onThread(l); err != nil || r.err != nil || r.output != "one two" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	l = NewHere(-1, 1<<12)
+	l = NewHere(-1)
 	l.Do(unix.SYS_CLOSE, 99).Or("close %d", 99)
 	l.Add(write(l, "not here"))
 	r, err := onThread(l)
 	if err != nil || r.output != "" || !errors.Is(r.err, unix.EBADF) || r.err.Error() != "close 99: bad file descriptor" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if err := NewHere(-1, 64).Run(); err != nil {
+	if err := NewHere(-1).Run(); err != nil {
 		t.Errorf("a list without calls: %v", err)
 	}
 }
 
-// What a list has no room for is an error, and nothing is done.
-func TestRoomOfAList(t *testing.T) {
-	l := NewHere(-1, 128)
-	l.Do(unix.SYS_CHDIR, l.Text(strings.Repeat("x", 200)))
-	if err := l.Run(); err == nil || !strings.Contains(err.Error(), "more than 128 bytes") {
-		t.Errorf("data: %v", err)
+// Data of any size has its place, and keeps it.
+func TestDataOfAnySize(t *testing.T) {
+	l := NewHere(-1)
+	var wrote strings.Builder
+	for i := range 40 {
+		text := strings.Repeat(string(rune('a'+i%26)), i*i+1)
+		wrote.WriteString(text)
+		l.Add(write(l, text))
 	}
-	l = NewHere(-1, 128)
-	l.Do(unix.SYS_GETPID)
-	l.Do(unix.SYS_GETPID)
-	if err := l.Run(); err == nil || !strings.Contains(err.Error(), "more than 128") {
-		t.Errorf("calls: %v", err)
+	at, value := l.Word()
+	l.Do(Set, at, 77)
+	if r, err := onThread(l); err != nil || r.err != nil || r.output != wrote.String() || *value != 77 {
+		t.Errorf("%d bytes, %v, %v; the word is %d", len(r.output), r.err, err, *value)
+	}
+	if err := NewHere(-1).Run(); err != nil {
+		t.Errorf("no calls: %v", err)
 	}
 }
 
@@ -185,7 +188,7 @@ func TestAwaitInAChild(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		atomic.StoreUint32((*uint32)(unsafe.Pointer(&page[0])), 7)
 	}()
-	l := NewHere(3, 1<<12)
+	l := NewHere(3)
 	l.Do(Await, uintptr(unsafe.Pointer(&page[0])), 7)
 	l.Add(write(l, "seen"))
 	if r := forkAndRun(t, l); r.output != "seen" || r.status != 0 || atomic.LoadUint32((*uint32)(unsafe.Pointer(&page[0]))) != 7 {
@@ -200,8 +203,8 @@ type instruction struct {
 	jump       int
 }
 
-// build makes the list of a drawn program. What it does shows in what it writes: the number of each step, and at its end the
-// words that it has worked with.
+// build makes the list of a drawn program. What it does shows in what it writes: the number of each step, and at its end some
+// of the words that it has worked with.
 func build(l *List, program []instruction, exits bool) {
 	words := l.Words(0, 1, 2, 3)
 	at := func(n int) uintptr { return words + uintptr(8*(n%4)) }
@@ -226,8 +229,8 @@ func build(l *List, program []instruction, exits bool) {
 		case 4:
 			c = l.Do(unix.SYS_FACCESSAT, uintptr(here), l.Text("/nowhere"), 0)
 		case 5: // a result that is not zero, into a word and into the argument of what follows
-			c = l.Do(unix.SYS_LSEEK, 1<<20, 0, 0)
-			c.Number, c.Args = unix.SYS_FCNTL, [6]uintptr{1, unix.F_GETFD}
+			c = l.Do(Load, at(in.a))
+			c.Into, c.IntoArg = marks[len(program)], 2 // how much of the words is shown
 		case 6:
 			c = l.Do(unix.SYS_WRITE, 1, l.Bytes([]byte("abc")), uintptr(in.a%4))
 			c.Result = at(in.b)
@@ -259,13 +262,13 @@ func TestExecutorsAreEqual(t *testing.T) {
 				expect: rapid.IntRange(0, 3).Draw(rt, "expect") > 0, jump: rapid.IntRange(0, 3).Draw(rt, "jump"),
 			}
 		}), 1, 20).Draw(rt, "program")
-		forked := NewHere(3, 1<<16)
+		forked := NewHere(3)
 		build(forked, program, true)
 		want, err := fork(forked)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		threaded := NewHere(-1, 1<<16)
+		threaded := NewHere(-1)
 		build(threaded, program, false)
 		got, err := onThread(threaded)
 		if err != nil || got.output != want.output || fmt.Sprint(got.err) != fmt.Sprint(want.err) {
@@ -284,22 +287,22 @@ func TestExecutorsAreEqual(t *testing.T) {
 
 // The layout that the instructions and walk read is one.
 func TestLayout(t *testing.T) {
-	l := NewHere(-1, 1<<12)
-	word := l.Room(8)
+	l := NewHere(-1)
+	word, value := l.Word()
 	second := &Call{Number: unix.SYS_GETPID}
 	c := l.Add(&Call{Number: 77, Args: [6]uintptr{1, 2, 3, 4, 5, 6}, Result: word, Zero: second, Expect: []unix.Errno{unix.EIO, Any}, Else: second})
 	l.Add(second)
 	if err := l.LayOut(); err != nil {
 		t.Fatal(err)
 	}
-	w := l.first
+	w := l.here.first
 	if w.number != 77 || w.args != [6]uint64{1, 2, 3, 4, 5, 6} || uintptr(w.result) != word || w.expect != [8]byte{byte(unix.EIO), 0xff} {
 		t.Errorf("%+v", w)
 	}
 	if next := w.then.call(); next != w.zero.call() || next != w.otherwise.call() || next.number != unix.SYS_GETPID || next.then.call() != nil {
 		t.Errorf("%+v", w)
 	}
-	binary.NativeEndian.PutUint64(l.data[word-l.base:], 5)
+	*value = 5
 	if *w.result.word() != 5 || l.at(c) != l.callsBase() {
 		t.Errorf("%+v", w)
 	}

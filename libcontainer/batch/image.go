@@ -32,28 +32,25 @@ const (
 	callSize   = 96
 )
 
-func (l *List) callsBase() uintptr { return l.base + uintptr((len(l.data)+7)&^7) }
+func (l *List) callsBase() uintptr {
+	if l.here != nil {
+		return l.here.callsBase()
+	}
+	return l.base + uintptr((len(l.data)+7)&^7)
+}
 
 func (l *List) at(c *Call) uintptr { return l.callsBase() + uintptr(c.index*callSize) }
 
-// size is what data and calls take up.
-func (l *List) size() int { return int(l.callsBase()-l.base) + len(l.calls)*callSize }
-
-// layOut writes data and calls to memory of that size.
-func (l *List) layOut(out []byte) error {
+// encodeCalls writes the calls to memory of their size.
+func (l *List) encodeCalls(out []byte) error {
 	if l.errors != nil {
 		return l.errors
 	}
-	base := l.callsBase()
-	copy(out, l.data)
-	order := binary.NativeEndian
-	order.PutUint64(out[firstAt:], uint64(base))
-	order.PutUint64(out[reportAt:], uint64(l.report))
 	for i, c := range l.calls {
 		if c.index != i {
 			return errors.New("a call stands in a list twice")
 		}
-		if err := l.encodeCall(out[int(base-l.base)+i*callSize:], c); err != nil {
+		if err := l.encodeCall(out[i*callSize:], c); err != nil {
 			return err
 		}
 	}
@@ -114,7 +111,8 @@ func (l *List) Image() ([]byte, error) {
 	}
 	const codeAt = headerSize + programs*programSize
 	codeEnd := codeAt + len(code)
-	size := l.size()
+	calls := int(l.callsBase() - l.base)
+	size := calls + len(l.calls)*callSize
 	image := make([]byte, 0, pageSize+size)
 	image = appendHeader(image, codeBase+codeAt)
 	image = appendProgram(image, ptLoad, pfR|pfX, 0, codeBase, codeEnd)
@@ -122,7 +120,11 @@ func (l *List) Image() ([]byte, error) {
 	image = appendProgram(image, ptGNUStack, pfR|pfW, 0, 0, 0)
 	image = append(image, code...)
 	image = image[:pageSize+size]
-	return image, l.layOut(image[pageSize:])
+	data := image[pageSize:]
+	copy(data, l.data)
+	binary.NativeEndian.PutUint64(data[firstAt:], uint64(l.callsBase()))
+	binary.NativeEndian.PutUint64(data[reportAt:], uint64(l.report))
+	return image, l.encodeCalls(data[calls:])
 }
 
 func appendHeader(b []byte, entry uintptr) []byte {

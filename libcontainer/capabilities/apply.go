@@ -4,50 +4,40 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
 )
 
-// Every call below concerns the calling thread only, which must be locked to its OS thread and be the one that calls execve.
+// What follows adds calls to a list, for a process or thread that has the capabilities and the securebits of the thread that makes
+// the list: init's own, or a child of root's.
 
-// DropInheritable keeps the program from inheriting capabilities past the plan: in a user namespace without root, init itself could
-// only come by its own through the inheritable and ambient sets. What is ambient goes with what is inheritable.
-func DropInheritable() error {
+// AddDropInheritable keeps the program from inheriting capabilities past the plan: in a user namespace without root, init itself
+// could only come by its own through the inheritable and ambient sets. What is ambient goes with what is inheritable.
+func AddDropInheritable(l *batch.List) error {
 	effective, permitted, err := get()
 	if err != nil {
 		return err
 	}
-	if err := set(effective, permitted, 0); err != nil {
-		return fmt.Errorf("capset inheritable 0: %w", err)
-	}
+	addSet(l, effective, permitted, 0)
 	return nil
 }
 
-// BeforeUser makes the first half, while the thread is still root of its user namespace: it drops from the bounding set whatever
-// is not planned (that needs CAP_SETPCAP) and, if uid is another user than root, keeps the permitted set over the change of user.
-// keepSysAdmin must be the same as in AfterUser.
-func (p *Plan) BeforeUser(uid uint32, keepSysAdmin bool) error {
-	if err := p.dropBounding(); err != nil {
-		return err
-	}
-	if uid == 0 {
-		return nil
-	}
-	if err := prctl(unix.PR_SET_KEEPCAPS, 1, 0); err != nil {
-		return fmt.Errorf("prctl PR_SET_KEEPCAPS: %w", err)
-	}
-	return nil
-}
-
-func (p *Plan) dropBounding() error {
+// AddBeforeUser adds the first half, which comes while the process is still root of its user namespace: it drops from the bounding
+// set whatever is not planned (that needs CAP_SETPCAP) and, if uid is another user than root, keeps the permitted set over the
+// change of user.
+func (p *Plan) AddBeforeUser(l *batch.List, uid uint32) {
+	// Who may not drop is not to try what has been dropped before.
+	effective, _, err := get()
+	may := err == nil && effective&(1<<unix.CAP_SETPCAP) != 0
 	for n := range names {
-		if p.Bounding&(1<<n) != 0 {
-			continue
-		}
-		// What the set or the kernel doesn't have needs no dropping: it is looked at only if that was refused.
-		if err := prctl(unix.PR_CAPBSET_DROP, uintptr(n), 0); err != nil && bounded(n) {
-			return fmt.Errorf("drop %s from the bounding set: %w", names[n], err)
+		if p.Bounding&(1<<n) == 0 && (may || bounded(n)) {
+			drop := l.Do(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(n)).Or("drop %s from the bounding set", names[n])
+			drop.Expect = []unix.Errno{unix.EINVAL} // the kernel doesn't have it
 		}
 	}
-	return nil
+	if uid != 0 {
+		l.Do(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1).Or("prctl PR_SET_KEEPCAPS")
+	}
 }
 
 // bounded tells whether the calling thread's bounding set has capability n.
@@ -56,68 +46,60 @@ func bounded(n int) bool {
 	return has == 1
 }
 
-// AfterUser makes the second half, when uid, gid and groups are the container's: it sets the permitted, effective and inheritable
-// sets and then raises the ambient ones. An ambient capability that the kernel refuses (a locked securebit) is a warning.
+// AddAfterUser adds the second half, which comes when uid, gid and groups are the container's: it sets the permitted, effective and
+// inheritable sets and then raises the ambient ones. An ambient capability that the kernel refuses (a locked securebit) is a
+// warning.
 //
 // With keepSysAdmin, CAP_SYS_ADMIN stays permitted and effective for this thread until execve, because a seccomp filter that is
 // loaded as the very last step needs it when no_new_privs is not set. It does not reach the program: by capabilities(7),
 // "Transformation of capabilities during execve()", the new permitted set is (inheritable & file inheritable) | (file permitted &
 // bounding) | ambient, in which the old permitted and effective sets do not occur. They do occur, as an upper bound, with
 // no_new_privs; so keepSysAdmin must not be used together with it, and need not be.
-func (p *Plan) AfterUser(keepSysAdmin bool) (warnings []string, err error) {
-	want, err := p.after(keepSysAdmin)
-	if err != nil {
-		return nil, err
-	}
-	if err := set(want.Effective, want.Permitted, want.Inheritable); err != nil {
-		return nil, fmt.Errorf("capset effective %#x, permitted %#x, inheritable %#x: %w",
-			want.Effective, want.Permitted, want.Inheritable, err)
-	}
-	if err := prctl(unix.PR_SET_KEEPCAPS, 0, 0); err != nil {
-		return nil, fmt.Errorf("prctl PR_SET_KEEPCAPS: %w", err)
-	}
-	return p.raiseAmbient()
-}
-
-// after returns the sets for the calling thread, or a process that has its permitted set, after the change of user.
-func (p *Plan) after(keepSysAdmin bool) (want Plan, err error) {
-	want = *p
+func (p *Plan) AddAfterUser(l *batch.List, keepSysAdmin bool) (warnings []string, err error) {
+	effective, permitted := p.Effective, p.Permitted
 	if keepSysAdmin {
-		_, permitted, err := get()
+		_, now, err := get()
 		if err != nil {
-			return want, err
+			return nil, err
 		}
-		want.Permitted |= sysAdmin & permitted
-		want.Effective |= sysAdmin & permitted
+		effective, permitted = effective|sysAdmin&now, permitted|sysAdmin&now
 	}
-	return want, nil
+	addSet(l, effective, permitted, p.Inheritable)
+	l.Do(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 0).Or("prctl PR_SET_KEEPCAPS")
+	return p.addAmbient(l), nil
 }
 
-func (p *Plan) raiseAmbient() (warnings []string, err error) {
-	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0); err != nil {
-		return nil, fmt.Errorf("clear the ambient set: %w", err)
+// addSet adds the setting of the process's sets (capset(2)).
+func addSet(l *batch.List, effective, permitted, inheritable uint64) {
+	low := func(set uint64) uint32 { return uint32(set) }
+	high := func(set uint64) uint32 { return uint32(set >> 32) }
+	head := l.Halves(unix.LINUX_CAPABILITY_VERSION_3, 0)
+	data := l.Halves(low(effective), low(permitted), low(inheritable), high(effective), high(permitted), high(inheritable))
+	l.Do(unix.SYS_CAPSET, head, data).Or("capset effective %#x, permitted %#x, inheritable %#x", effective, permitted, inheritable)
+}
+
+// addAmbient adds the raising of the ambient set. The kernel refuses an ambient capability that is planned only where a securebit
+// is set.
+func (p *Plan) addAmbient(l *batch.List) (warnings []string) {
+	l.Do(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL).Or("clear the ambient set")
+	if p.Ambient == 0 {
+		return nil
 	}
+	bits, _, _ := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_SECUREBITS, 0, 0, 0, 0, 0)
 	for n := range names {
-		if p.Ambient&(1<<n) == 0 {
-			continue
-		}
-		if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(n)); err != nil {
-			warnings = append(warnings, ambientRefused(n, err))
+		switch {
+		case p.Ambient&(1<<n) == 0:
+		case bits&noAmbientRaise != 0:
+			warnings = append(warnings, fmt.Sprintf("can't raise ambient capability %s: %v", names[n], unix.EPERM))
+		default:
+			l.Do(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(n)).Expect = []unix.Errno{batch.Any}
 		}
 	}
-	return warnings, nil
+	return warnings
 }
 
-func ambientRefused(n int, err error) string {
-	return fmt.Sprintf("can't raise ambient capability %s: %v", names[n], err)
-}
-
-func prctl(option int, a, b uintptr) error {
-	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, uintptr(option), a, b, 0, 0, 0); errno != 0 {
-		return errno
-	}
-	return nil
-}
+// noAmbientRaise is SECBIT_NO_CAP_AMBIENT_RAISE (include/uapi/linux/securebits.h).
+const noAmbientRaise = 1 << 6
 
 // get reads two of the calling thread's sets (capget(2)).
 func get() (effective, permitted uint64, err error) {
@@ -128,14 +110,4 @@ func get() (effective, permitted uint64, err error) {
 	}
 	join := func(low, high uint32) uint64 { return uint64(low) | uint64(high)<<32 }
 	return join(data[0].Effective, data[1].Effective), join(data[0].Permitted, data[1].Permitted), nil
-}
-
-// set writes the calling thread's sets (capset(2)).
-func set(effective, permitted, inheritable uint64) error {
-	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := [2]unix.CapUserData{
-		{Effective: uint32(effective), Permitted: uint32(permitted), Inheritable: uint32(inheritable)},
-		{Effective: uint32(effective >> 32), Permitted: uint32(permitted >> 32), Inheritable: uint32(inheritable >> 32)},
-	}
-	return unix.Capset(&head, &data[0])
 }

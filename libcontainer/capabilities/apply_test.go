@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/tests/fdleak"
 )
 
@@ -47,16 +48,15 @@ func (c *child) run() error {
 			return err
 		}
 	}
-	if err := c.Plan.BeforeUser(c.UID, c.KeepSysAdmin); err != nil {
-		return err
-	}
-	id := uintptr(c.UID)
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, id, id, id); errno != 0 {
-		return errno
-	}
-	warnings, err := c.Plan.AfterUser(c.KeepSysAdmin)
+	l, id := batch.NewHere(-1), uintptr(c.UID)
+	c.Plan.AddBeforeUser(l, c.UID)
+	l.Do(unix.SYS_SETRESUID, id, id, id)
+	warnings, err := c.Plan.AddAfterUser(l, c.KeepSysAdmin)
 	if err != nil || len(warnings) > 0 {
 		return fmt.Errorf("%q: %w", warnings, err)
+	}
+	if err := l.Run(); err != nil {
+		return err
 	}
 	effective, _, err := get()
 	if err != nil {
@@ -71,6 +71,13 @@ func (c *child) run() error {
 		}
 	}
 	return syscall.Exec("/bin/cat", []string{"cat", "/proc/self/status"}, nil)
+}
+
+func prctl(option int, a, b uintptr) error {
+	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, uintptr(option), a, b, 0, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 func loadFilter() error {

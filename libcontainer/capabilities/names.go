@@ -1,6 +1,6 @@
 // Package capabilities gives a thread the five capability sets that process.capabilities asks for.
 //
-// The parent calls NewPlan (pure, returns warnings); init calls Plan.BeforeUser and Plan.AfterUser around its change of user,
+// The parent calls NewPlan (pure, returns warnings); what Plan.AddBeforeUser and Plan.AddAfterUser add to a list of calls stands around its change of user,
 // on the one locked thread that will call execve. No call here touches another thread: a capability set belongs to a thread,
 // and the sets of init's other threads disappear with execve.
 package capabilities

@@ -25,10 +25,9 @@ type Batch struct {
 	Peer    *os.File // the terminal, or nil
 	Root    *os.File // the container's root, which only the caller has
 
-	plan     *Plan
-	list     *batch.List
-	program  *process.Found
-	entering *process.Entering
+	plan    *Plan
+	list    *batch.List
+	program *process.Found
 }
 
 // Batchable tells whether a batch can do the exec. In a user namespace it could not: what is
@@ -61,8 +60,8 @@ func (b *Batch) root() process.Root { return process.Root{Dir: b.Root} }
 func (b *Batch) join() {
 	l, p := b.list, b.plan
 	l.Do(unix.SYS_SETSID).Or("setsid")
-	process.AddDumpable(l)
-	process.AddKeyring(l, p.ID)
+	process.AddUndumpable(l)
+	process.AddKeyring(l, p.ID, false, false)
 	if p.Labelled() {
 		p.Labels.Add(l, int(b.Proc.Fd()))
 	}
@@ -79,27 +78,16 @@ func (b *Batch) join() {
 // become makes the process all that the program shall be.
 func (b *Batch) become() (warnings []string, err error) {
 	l, p := b.list, &b.plan.Process
-	keep := b.plan.Seccomp != nil && !p.NoNewPrivs
-	p.AddRlimits(l)
+	p.AddRlimits(l, 0)
 	process.AddNproc(l, b.plan.Exec.Nproc)
-	p.AddPriorities(l)
+	p.AddPriorities(l, true)
 	if b.plan.Exec.PID { // for children
 		l.Do(unix.SYS_SETNS, b.Init.Fd(), unix.CLONE_NEWPID).Or("join the container's pid namespace")
 	}
 	p.ResolveHome(b.root())
-	b.entering = p.AddCwd(l, b.root())
-	b.plan.Capabilities.AddBeforeUser(l, p.UID, keep)
-	if b.Peer == nil {
-		if err := p.AddStdio(l); err != nil {
-			return nil, err
-		}
-	}
-	p.AddUser(l)
-	if warnings, err = b.plan.Capabilities.AddAfterUser(l, keep); err != nil {
+	if warnings, err = b.plan.addUser(l, b.root(), -1, b.Peer == nil); err != nil {
 		return nil, err
 	}
-	b.entering.AddAgain(l)
-	p.AddRest(l)
 	b.program, err = p.AddLookup(l, b.root())
 	return warnings, err
 }

@@ -24,22 +24,15 @@ import (
 // the steps end with is in both.
 var execSteps = [...]step{
 	{"session", (*container).session},
-	{"keyring", (*container).joinKeyring},
+	{"keyring", (*container).keyring},
 	{"root", (*container).enterRoot},
 	{"console", (*container).execConsole},
 	{"labels", (*container).labels},
-	{"process", (*container).execProcess},
+	{"process", (*container).process},
 	{"pid namespace", (*container).enterPIDNamespace},
 	{"user", (*container).user},
 	{"program", (*container).program},
 	{"exec", (*container).execChild},
-}
-
-func (c *container) joinKeyring() error {
-	if !c.plan.Keyring {
-		return nil
-	}
-	return process.JoinKeyring(c.plan.ID, false, c.plan.UserNamespace)
 }
 
 // enterRoot enters the container's mount namespace, with this thread only. A procfs for
@@ -79,29 +72,6 @@ func (c *container) execConsole() error {
 	return t.Stdio()
 }
 
-// execProcess is process for an exec, which may have CPUs of its own.
-func (c *container) execProcess() error {
-	p := &c.plan.Process
-	c.home()
-	if err := c.rlimits(); err != nil {
-		return err
-	}
-	if err := p.SetExecAffinity(0); err != nil {
-		return err
-	}
-	if p.Scheduler != nil && p.Scheduler.Inherited() { // else the parent sets it
-		if err := p.SetScheduler(); err != nil {
-			return err
-		}
-	}
-	for _, set := range []func() error{p.ResetInherited, p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality} {
-		if err := set(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // enterPIDNamespace has this thread's children be born into the container's pid namespace.
 func (c *container) enterPIDNamespace() error {
 	if c.plan.Exec.PID {
@@ -125,7 +95,9 @@ func (c *container) execChild() error {
 			Len: uint16(filter.Len()), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter.Instructions))),
 		}
 		p.Flags, p.Notify = uintptr(filter.Flags), filter.Notify
-		process.SetName(Executing)
+		if err := named(Executing); err != nil {
+			return err
+		}
 	}
 	if err := p.Clone(); err != nil {
 		return err

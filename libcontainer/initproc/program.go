@@ -6,37 +6,27 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/process"
 )
 
-// process applies what the process asks for and what does not depend on its user.
+// process applies what the process asks for and what does not depend on its user. Its limits are
+// set by the parent if we are in a user namespace: raising one takes a privilege outside of it.
 func (c *container) process() error {
 	p := &c.plan.Process
 	c.home() // which opens more files than a low limit may allow
-	if err := c.rlimits(); err != nil {
-		return err
-	}
-	for _, set := range []func() error{
-		func() error { return process.ResetAffinity(0) },
-		p.ResetInherited, p.SetScheduler, p.SetIOPriority, p.SetMemoryPolicy, p.SetPersonality,
-	} {
-		if err := set(); err != nil {
+	byParent := c.plan.UserNamespace && len(p.Rlimits) > 0
+	if byParent {
+		if err := c.sync.Limits(); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// rlimits are set by the parent if we are in a user namespace: raising one takes a
-// privilege outside of it.
-func (c *container) rlimits() error {
-	switch {
-	case len(c.plan.Process.Rlimits) == 0:
-		return nil
-	case c.plan.UserNamespace:
-		return c.sync.Limits()
-	}
-	return c.plan.Process.SetRlimits(0)
+	return batch.Here(func(l *batch.List) {
+		if !byParent {
+			p.AddRlimits(l, 0)
+		}
+		p.AddPriorities(l, c.plan.Exec != nil)
+	})
 }
 
 // containerRoot is for what is read in the container.
@@ -64,43 +54,17 @@ func (c *container) home() {
 	p.ResolveHome(root)
 }
 
-// user goes to the working directory and becomes the container's user, with the
-// capabilities that the plan leaves it.
+// user goes to the working directory and becomes the container's user.
 func (c *container) user() error {
-	p, caps := &c.plan.Process, &c.plan.Capabilities
-	retry, err := p.EnterCwd(c.containerRoot(), false)
-	if err != nil {
-		return err
-	}
-	if err := caps.BeforeUser(p.UID, c.keepSysAdmin()); err != nil {
-		return err
-	}
-	if err := p.OwnStdio(); err != nil {
-		return err
-	}
-	if err := p.SetUser(c.procFD()); err != nil {
-		return err
-	}
-	warnings, err := caps.AfterUser(c.keepSysAdmin())
+	l := batch.NewHere(-1)
+	warnings, err := c.plan.addUser(l, c.containerRoot(), c.procFD(), true)
 	if err != nil {
 		return err
 	}
 	for _, w := range warnings {
 		slog.Warn(w)
 	}
-	if retry {
-		if _, err := p.EnterCwd(c.containerRoot(), true); err != nil {
-			return err
-		}
-	}
-	p.SetUmask()
-	return p.SetNoNewPrivs()
-}
-
-// keepSysAdmin tells whether the seccomp filter, which is loaded last of all, needs a
-// capability for that: with no_new_privs it does not, seccomp(2).
-func (c *container) keepSysAdmin() bool {
-	return c.plan.Seccomp != nil && !c.plan.Process.NoNewPrivs
+	return l.Run()
 }
 
 // procFD is a procfs for questions about ourselves, which only a user namespace raises.
@@ -114,27 +78,31 @@ func (c *container) procFD() int {
 // labels has the execve change the security label. Asking for one that the kernel refuses
 // is an error.
 func (c *container) labels() error {
-	if err := c.plan.Labels.LabelExec(c.procFD()); err != nil {
-		return err
-	}
-	return c.plan.Labels.ProfileExec(c.procFD())
+	return batch.Here(func(l *batch.List) { c.plan.Labels.Add(l, c.procFD()) })
 }
 
 // program finds the program and lays out its arguments, so that create fails if it can't
 // be found, and so that execve has nothing left to prepare. A configuration without a
 // process has none, and start is refused.
 func (c *container) program() error {
-	p := &c.plan.Process
+	p, l := &c.plan.Process, batch.NewHere(-1)
 	if len(p.Args) == 0 {
 		return nil
 	}
-	path, err := p.Lookup(c.containerRoot())
+	found, err := p.AddLookup(l, c.containerRoot())
+	if err == nil {
+		err = l.Run()
+	}
 	if err != nil {
 		return err
 	}
-	c.path = path
-	c.image, err = process.Prepare(path, p.Args, p.Env)
+	c.path = found.Path()
+	c.image, err = process.Prepare(c.path, p.Args, p.Env)
 	return err
+}
+
+func named(name string) error {
+	return batch.Here(func(l *batch.List) { process.AddName(l, name) })
 }
 
 // confine marks inherited fds and prepares for the seccomp filter. There is none to be
@@ -150,7 +118,9 @@ func (c *container) confine() (*confinement, error) {
 	if c.plan.Seccomp == nil {
 		return nil, nil
 	}
-	process.SetName(Executing)
+	if err := named(Executing); err != nil {
+		return nil, err
+	}
 	// Looking closer at what failed takes system calls that a filter may not allow.
 	c.expected, c.hint = c.plan.Process.Foresee(c.containerRoot(), c.path)
 	return c.confinement(), nil

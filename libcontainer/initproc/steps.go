@@ -10,8 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/capabilities"
 	"oci-run/libcontainer/linux"
+	"oci-run/libcontainer/lsm"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/syncpipe"
@@ -52,41 +54,37 @@ var createSteps = [...]step{
 // session takes init out of the caller's session and from under the eyes of other
 // processes of the container (CVE-2016-9962).
 func (c *container) session() error {
-	unix.Umask(0) // modes are exact
-	if err := c.plan.Process.SetNofile(); err != nil {
-		return err
-	}
-	if _, err := unix.Setsid(); err != nil {
-		return fmt.Errorf("setsid: %w", err)
-	}
+	l := batch.NewHere(-1)
+	l.Do(unix.SYS_UMASK, 0) // modes are exact
+	c.plan.Process.AddNofile(l)
+	l.Do(unix.SYS_SETSID).Or("setsid")
 	if c.plan.UserNamespace && os.Geteuid() != 0 {
-		if err := capabilities.DropInheritable(); err != nil {
+		if err := capabilities.AddDropInheritable(l); err != nil {
 			return err
 		}
 	}
-	return process.SetDumpable(false)
+	process.AddUndumpable(l)
+	return l.Run()
 }
 
+// keyring is made by a create and joined by an exec.
 func (c *container) keyring() error {
 	if !c.plan.Keyring {
 		return nil
 	}
-	if c.plan.Labels.SELinux == "" {
-		return process.JoinKeyring(c.plan.ID, true, c.plan.UserNamespace)
+	create, proc := c.plan.Exec == nil, -1
+	var labels lsm.Plan
+	if create && c.plan.Labels.SELinux != "" {
+		host, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0) // still the host's
+		if err != nil {
+			return err
+		}
+		defer host.Close()
+		labels, proc = c.plan.Labels, int(host.Fd())
 	}
-	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0) // still the host's
-	if err != nil {
-		return err
-	}
-	defer proc.Close()
-	undo, err := c.plan.Labels.LabelKeys(int(proc.Fd()))
-	if err != nil {
-		return err
-	}
-	if err := process.JoinKeyring(c.plan.ID, true, c.plan.UserNamespace); err != nil {
-		return err
-	}
-	return undo()
+	return batch.Here(func(l *batch.List) {
+		labels.AddKeys(l, proc, func() { process.AddKeyring(l, c.plan.ID, create, c.plan.UserNamespace) })
+	})
 }
 
 // cgroupNamespace is made here and not at the clone, because its root is the cgroup that

@@ -1,18 +1,18 @@
 // Package lsm gives a container's process its SELinux label and AppArmor profile.
 //
-// The parent calls NewPlan, which fails if the host does not have the security module that the config asks for. Init writes the
-// attributes of its own thread through a procfs handle that nobody in the container can have mounted over (CVE-2019-16884,
+// The parent calls NewPlan, which fails if the host does not have the security module that the config asks for. The
+// calls that Plan.Add adds write the attributes of the process through a procfs handle that nobody in the container can have mounted over (CVE-2019-16884,
 // CVE-2025-52881). The label of mounts, linux.mountLabel, is applied by package rootfs.
 package lsm
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/linux"
 	"oci-run/specconv"
 )
@@ -70,54 +70,53 @@ func AppArmorEnabled() bool {
 	return err == nil && len(enabled) > 0 && enabled[0] == 'Y' && unix.Access("/sys/kernel/security/apparmor", unix.F_OK) == nil
 }
 
-// LabelKeys makes the keys and keyrings that the calling thread creates carry the process's SELinux label. It comes before the
-// session keyring is joined; the function that it returns undoes it. proc is a directory fd of procfs.
-func (p *Plan) LabelKeys(proc int) (undo func() error, err error) {
-	if p.SELinux == "" {
-		return func() error { return nil }, nil
+// AddKeys makes the keys and keyrings that the calls added by then create carry the process's SELinux label, and those after them no
+// longer. proc is a directory fd of procfs that the process has at the same number.
+func (p *Plan) AddKeys(l *batch.List, proc int, then func()) {
+	if p.SELinux != "" {
+		add(l, proc, "attr/keycreate", p.SELinux, "")
 	}
-	const attribute = "attr/keycreate"
-	return func() error { return write(proc, attribute, "") }, write(proc, attribute, p.SELinux)
+	then()
+	if p.SELinux != "" {
+		add(l, proc, "attr/keycreate", "", "")
+	}
 }
 
-// LabelExec makes the calling thread's next execve change to the SELinux label. proc is a directory fd of procfs.
-func (p *Plan) LabelExec(proc int) error {
-	if p.SELinux == "" {
-		return nil
+// Add has the process's next execve change to the SELinux label and the AppArmor profile. proc is a directory fd of procfs that the
+// process has at the same number. On kernels where another module than AppArmor may own attr/exec, AppArmor has files of its own
+// below attr/apparmor (Linux 5.8).
+func (p *Plan) Add(l *batch.List, proc int) {
+	if p.SELinux != "" {
+		add(l, proc, "attr/exec", p.SELinux, "")
 	}
-	return write(proc, "attr/exec", p.SELinux)
-}
-
-// ProfileExec makes the calling thread's next execve change to the AppArmor profile. proc is a directory fd of procfs. On kernels
-// where another module than AppArmor may own attr/exec, AppArmor has files of its own below attr/apparmor (Linux 5.8).
-func (p *Plan) ProfileExec(proc int) error {
 	if p.AppArmor == "" {
-		return nil
+		return
 	}
-	command := "exec " + p.AppArmor
-	err := write(proc, "attr/apparmor/exec", command)
-	if errors.Is(err, errNoAttribute) {
-		err = write(proc, "attr/exec", command)
+	attribute := "attr/apparmor/exec"
+	if unix.Faccessat(proc, "thread-self/"+attribute, unix.F_OK, 0) != nil {
+		attribute = "attr/exec"
 	}
-	if errors.Is(err, unix.ENOENT) && !errors.Is(err, errNoAttribute) {
-		err = fmt.Errorf("%w (is the profile %q loaded?)", err, p.AppArmor)
-	}
-	return err
+	add(l, proc, attribute, "exec "+p.AppArmor, fmt.Sprintf(" (is the profile %q loaded?)", p.AppArmor))
 }
 
-// errNoAttribute tells a missing file from a missing profile, which is ENOENT as well.
-var errNoAttribute = errors.New("open")
-
-// write writes value to a file of the calling thread. Podman looks for the path in back quotes to tell errors of this kind.
-func write(proc int, attribute, value string) error {
-	const how = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
-	fd, err := linux.Openat2(proc, "thread-self/"+attribute, unix.O_WRONLY, 0, how)
-	if err != nil {
-		return fmt.Errorf("%w `/proc/thread-self/%s`: %w", errNoAttribute, attribute, err)
+// add writes value to a file of the process. hint explains why a write is ENOENT. Podman looks for the path in back quotes to tell
+// errors of this kind.
+func add(l *batch.List, proc int, attribute, value, hint string) {
+	path := "thread-self/" + attribute
+	how := batch.Struct(l, &unix.OpenHow{
+		Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
+	})
+	open := l.Do(unix.SYS_OPENAT2, uintptr(proc), l.Text(path), how, unix.SizeofOpenHow).Or("open `/proc/%s`", path)
+	open.Result = l.Room(8)
+	opened := l.Do(batch.Load, open.Result)
+	write := l.Do(unix.SYS_WRITE, 0, l.Bytes([]byte(value)), uintptr(len(value)))
+	opened.Into = write
+	again := l.Do(batch.Load, open.Result)
+	again.Into = l.Do(unix.SYS_CLOSE)
+	write.Explain = func(errno unix.Errno) error {
+		if errno != unix.ENOENT {
+			hint = ""
+		}
+		return fmt.Errorf("write %q to `/proc/%s`: %w%s", value, path, errno, hint)
 	}
-	defer unix.Close(fd)
-	if _, err := unix.Write(fd, []byte(value)); err != nil {
-		return fmt.Errorf("write %q to `/proc/thread-self/%s`: %w", value, attribute, err)
-	}
-	return nil
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
 )
 
 func TestNewPlan(t *testing.T) {
@@ -74,10 +76,19 @@ func content(t *testing.T, parts ...string) string {
 	return string(b)
 }
 
+// run makes the calls that add adds, on this thread.
+func run(add func(l *batch.List)) error {
+	l := batch.NewHere(-1)
+	add(l)
+	return l.Run()
+}
+
+func (p *Plan) label(proc int) error { return run(func(l *batch.List) { p.Add(l, proc) }) }
+
 func TestProfileExec(t *testing.T) {
 	p := Plan{AppArmor: "docker-default"}
 	dir, fd := tree(t, "thread-self/attr/exec", "thread-self/attr/apparmor/exec")
-	if err := p.ProfileExec(fd); err != nil {
+	if err := p.label(fd); err != nil {
 		t.Fatal(err)
 	}
 	if got := content(t, dir, "thread-self/attr/apparmor/exec"); got != "exec docker-default" {
@@ -87,14 +98,14 @@ func TestProfileExec(t *testing.T) {
 		t.Errorf("wrote %q to SELinux's file", got)
 	}
 	dir, fd = tree(t, "thread-self/attr/exec")
-	if err := p.ProfileExec(fd); err != nil {
+	if err := p.label(fd); err != nil {
 		t.Fatal(err)
 	}
 	if got := content(t, dir, "thread-self/attr/exec"); got != "exec docker-default" {
 		t.Errorf("wrote %q", got)
 	}
 	_, fd = tree(t)
-	if err := p.ProfileExec(fd); err == nil || !strings.Contains(err.Error(), "open `/proc/thread-self/attr/exec`: no such file") {
+	if err := p.label(fd); err == nil || !strings.Contains(err.Error(), "open `/proc/thread-self/attr/exec`: no such file") {
 		t.Error(err)
 	}
 }
@@ -102,17 +113,20 @@ func TestProfileExec(t *testing.T) {
 func TestLabels(t *testing.T) {
 	p := Plan{SELinux: "u:r:t:s0"}
 	dir, fd := tree(t, "thread-self/attr/exec", "thread-self/attr/keycreate")
-	undo, err := p.LabelKeys(fd)
-	if err != nil {
-		t.Fatal(err)
+	path := filepath.Join(dir, "thread-self/attr/keycreate")
+	during := filepath.Join(t.TempDir(), "during")
+	err := run(func(l *batch.List) {
+		here := unix.AT_FDCWD
+		// The tree's files are no attributes: what is written stays, and is looked at under another name.
+		p.AddKeys(l, fd, func() { l.Do(unix.SYS_RENAMEAT, uintptr(here), l.Text(path), uintptr(here), l.Text(during)) })
+	})
+	if err == nil || !strings.Contains(err.Error(), "open `/proc/thread-self/attr/keycreate`: no such file") {
+		t.Errorf("the label of keys is not taken back: %v", err)
 	}
-	if got := content(t, dir, "thread-self/attr/keycreate"); got != p.SELinux {
+	if got := content(t, during); got != p.SELinux {
 		t.Errorf("keycreate %q", got)
 	}
-	if err := undo(); err != nil {
-		t.Error(err)
-	}
-	if err := p.LabelExec(fd); err != nil {
+	if err := p.label(fd); err != nil {
 		t.Fatal(err)
 	}
 	if got := content(t, dir, "thread-self/attr/exec"); got != p.SELinux {
@@ -123,23 +137,35 @@ func TestLabels(t *testing.T) {
 // TestRealProcfs shows that the lookup works in procfs, where thread-self is a symbolic link; the kernel of a host without an
 // LSM refuses the value.
 func TestRealProcfs(t *testing.T) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: a list that fails leaves open what it has opened, as its process is about to end
+		if err := unix.Unshare(unix.CLONE_FILES); err != nil {
+			t.Error(err)
+			return
+		}
+		refuseLabels(t)
+	}()
+	<-done
+}
+
+func refuseLabels(t *testing.T) {
 	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	defer unix.Close(fd)
-	p := Plan{SELinux: "no such label", AppArmor: "no such profile"}
-	if err := p.LabelExec(fd); err == nil || !strings.Contains(err.Error(), "to `/proc/thread-self/attr/exec`: ") {
+	label, profile, empty := Plan{SELinux: "no such label"}, Plan{AppArmor: "no such profile"}, Plan{}
+	if err := label.label(fd); err == nil || !strings.Contains(err.Error(), "to `/proc/thread-self/attr/exec`: ") {
 		t.Error(err)
 	}
-	if err := p.ProfileExec(fd); err == nil || !strings.Contains(err.Error(), "exec`: ") {
+	if err := profile.label(fd); err == nil || !strings.Contains(err.Error(), "exec`: ") {
 		t.Error(err)
 	}
-	empty := Plan{}
-	undo, err := empty.LabelKeys(-1)
-	if err != nil || undo() != nil || empty.LabelExec(-1) != nil || empty.ProfileExec(-1) != nil {
-		t.Error("an empty plan did something")
+	done := false
+	if err := run(func(l *batch.List) { empty.Add(l, -1); empty.AddKeys(l, -1, func() { done = true }) }); err != nil || !done {
+		t.Error("an empty plan did something:", err)
 	}
 }

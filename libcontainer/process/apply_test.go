@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/capabilities"
 	"oci-run/tests/fdleak"
 )
@@ -60,29 +61,46 @@ func become(spec *specs.Spec) error {
 	if err != nil {
 		return err
 	}
-	retry := false
 	path := ""
 	for _, step := range []func() error{
-		func() error { return JoinKeyring(spec.Hostname, true, false) },
 		func() error { return p.CreateCwd(root) },
-		func() error { return ResetAffinity(0) },
-		func() error { return SetDumpable(false) },
 		func() error { return p.SetOOMScore(proc, 0) },
-		func() error { return p.SetRlimits(0) },
-		p.SetNoNewPrivs, p.SetScheduler, p.SetIOPriority, p.SetPersonality, p.SetMemoryPolicy,
-		func() error { p.SetUmask(); p.ResolveHome(root); return nil },
-		func() (err error) { retry, err = p.EnterCwd(root, false); return err },
-		func() error { return caps.BeforeUser(p.UID, false) },
-		p.OwnStdio,
-		func() error { return p.SetUser(proc) },
-		func() (err error) {
-			if retry {
-				_, err = p.EnterCwd(root, true)
-			}
-			return err
+		func() error {
+			l := batch.NewHere(-1)
+			AddKeyring(l, spec.Hostname, true, false)
+			AddUndumpable(l)
+			p.AddRlimits(l, 0)
+			p.AddPriorities(l, false)
+			return l.Run()
 		},
-		func() error { _, err := caps.AfterUser(false); return err },
-		func() (err error) { path, err = p.Lookup(root); return err },
+		func() error {
+			p.ResolveHome(root)
+			l := batch.NewHere(-1)
+			entering := p.AddCwd(l, root)
+			caps.AddBeforeUser(l, p.UID)
+			if err := p.AddStdio(l); err != nil {
+				return err
+			}
+			p.AddUser(l, proc)
+			if _, err := caps.AddAfterUser(l, false); err != nil {
+				return err
+			}
+			entering.AddAgain(l)
+			p.AddRest(l)
+			return l.Run()
+		},
+		func() error {
+			l := batch.NewHere(-1)
+			found, err := p.AddLookup(l, root)
+			if err != nil {
+				return err
+			}
+			if err := l.Run(); err != nil {
+				return err
+			}
+			path = found.Path()
+			return nil
+		},
 	} {
 		if err := step(); err != nil {
 			return err
@@ -141,8 +159,8 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// TestOwnStdio opens standard output, a pipe that belongs to root, by its name.
-func TestOwnStdio(t *testing.T) {
+// TestStdio opens standard output, a pipe that belongs to root, by its name.
+func TestStdio(t *testing.T) {
 	null, err := os.Stat("/dev/null")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
 )
 
 // CreateCwd makes the working directory with mode 0755, and what is missing above it, if it does not exist. The root
@@ -15,7 +17,7 @@ func (p *Plan) CreateCwd(root Root) error {
 	if fd, err := root.open(p.Cwd); err == nil {
 		return unix.Close(fd)
 	} else if !errors.Is(err, unix.ENOENT) {
-		return nil // EnterCwd will say why
+		return nil // AddCwd will say why
 	}
 	old := unix.Umask(0)
 	defer unix.Umask(old)
@@ -42,31 +44,68 @@ func makeDir(root Root, path string) error {
 	return nil
 }
 
-// EnterCwd changes to the working directory, which it looks up below the container's root without magic links, and then makes sure that the process really is below that root: an fd that leaked from the host, reached by a path such
-// as /proc/self/fd/7, must not be a way out (CVE-2024-21626).
+// Entering is the change to the working directory: begun by AddCwd before the change of user, ended by AddAgain after it.
+type Entering struct {
+	plan    *Plan
+	root    Root    // for errors
+	entered uintptr // a byte that is 1 once it is done
+	buf     uintptr
+}
+
+// AddCwd changes to the working directory, which is looked up without magic links, and then makes sure that the process really is
+// below its root: an fd that leaked from the host, reached by a path such as /proc/self/fd/7, must not be a way out
+// (CVE-2024-21626).
 //
-// It is called before the change of user, and again after it if the first call returned retry: on a file system such as NFS with
+// It comes before the change of user, and is tried again after it if it was not permitted: on a file system such as NFS with
 // squashed root, or in a directory that only the container's user may search, root may be the one who is refused.
-func (p *Plan) EnterCwd(root Root, afterUser bool) (retry bool, err error) {
-	fd, err := root.openFor(p.Cwd, unix.O_DIRECTORY)
-	if err == nil {
-		err = unix.Fchdir(fd)
-		unix.Close(fd)
+// root is the container's, for errors.
+func (p *Plan) AddCwd(l *batch.List, root Root) *Entering {
+	e := &Entering{plan: p, root: root, entered: l.Room(8), buf: l.Room(unix.PathMax)}
+	after := l.Place()
+	e.add(l, []unix.Errno{unix.EACCES, unix.EPERM}, after)
+	l.Do(batch.Set, e.entered, 1)
+	l.Add(after)
+	return e
+}
+
+// AddAgain tries after the change of user what was not permitted before it.
+func (e *Entering) AddAgain(l *batch.List) {
+	after := l.Place()
+	again := l.Do(batch.Equal, e.entered, 0, uintptr(unix.EALREADY))
+	again.Expect, again.Else = []unix.Errno{unix.EALREADY}, after
+	e.add(l, nil, nil)
+	l.Add(after)
+}
+
+// add adds one attempt, which goes elsewhere after the errors in expect. The process's root is the container's by then, so that
+// the lookup needs no RESOLVE_IN_ROOT, under which any rename or mount on the machine may fail a ".." (EAGAIN).
+func (e *Entering) add(l *batch.List, expect []unix.Errno, elsewhere *batch.Call) {
+	explain := func(errno unix.Errno) error { return e.plan.cwdError(e.root, errno) }
+	here := unix.AT_FDCWD
+	how := batch.Struct(l, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
+	})
+	open := l.Do(unix.SYS_OPENAT2, uintptr(here), l.Text(e.plan.Cwd), how, unix.SizeofOpenHow)
+	fchdir := l.Do(unix.SYS_FCHDIR, 0)
+	open.Into = fchdir
+	for _, c := range []*batch.Call{open, fchdir} {
+		c.Explain, c.Expect, c.Else = explain, expect, elsewhere
 	}
-	if err != nil {
-		if isPermission(err) && !afterUser {
-			return true, nil
-		}
-		return false, p.cwdError(root, err)
-	}
-	return false, p.verifyCwd()
+	e.plan.addVerifyCwd(l, e.buf)
+}
+
+// addVerifyCwd fails if the current directory is not below the root directory: the kernel puts "(unreachable)" in front of such a
+// path (getcwd(2)), and gives ENOENT for a directory that is deleted. buf has room for a path.
+func (p *Plan) addVerifyCwd(l *batch.List, buf uintptr) {
+	l.Do(unix.SYS_GETCWD, buf, unix.PathMax).Or("cwd %q: getcwd", p.Cwd)
+	l.Do(batch.Equal, buf, '/', uintptr(unix.EXDEV)).Explain = func(unix.Errno) error { return p.cwdOutside() }
 }
 
 func (p *Plan) cwdError(root Root, err error) error {
 	return fmt.Errorf("chdir to cwd %q: %w%s", p.Cwd, err, p.cwdHint(root, err))
 }
 
-// cwdHint explains an error of EnterCwd.
+// cwdHint explains an error of the change to the working directory.
 func (p *Plan) cwdHint(root Root, err error) string {
 	switch {
 	case errors.Is(err, unix.ELOOP) && strings.HasPrefix(p.Cwd, "/proc/"):
@@ -75,20 +114,6 @@ func (p *Plan) cwdHint(root Root, err error) string {
 		return parens(deniedBy(root, p.Cwd+"/.", p.who()))
 	}
 	return ""
-}
-
-// verifyCwd fails if the current directory is not below the root directory. The kernel puts "(unreachable)" in front of such a
-// path (getcwd(2)), and gives ENOENT for a directory that is deleted.
-func (p *Plan) verifyCwd() error {
-	var buf [unix.PathMax]byte
-	n, err := unix.Getcwd(buf[:])
-	switch {
-	case err != nil:
-		return fmt.Errorf("cwd %q: getcwd: %w", p.Cwd, err)
-	case n == 0 || buf[0] != '/':
-		return p.cwdOutside()
-	}
-	return nil
 }
 
 func (p *Plan) cwdOutside() error {

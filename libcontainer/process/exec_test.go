@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
 )
 
 // classes are the words by which engines sort errors into exit codes. A message may have those of one class only; that
@@ -267,6 +270,9 @@ func TestVerifyCwd(t *testing.T) {
 	dir := tree(t)
 	// A deleted directory that the process is already in.
 	plan := &Plan{Cwd: "/x"}
+	verify := func() error {
+		return batch.Here(func(l *batch.List) { plan.addVerifyCwd(l, l.Room(unix.PathMax)) })
+	}
 	old, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -279,13 +285,13 @@ func TestVerifyCwd(t *testing.T) {
 	if err := os.Chdir(gone); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.verifyCwd(); err != nil {
+	if err := verify(); err != nil {
 		t.Error(err)
 	}
 	if err := os.Remove(gone); err != nil {
 		t.Fatal(err)
 	}
-	if err := plan.verifyCwd(); err == nil || !strings.Contains(err.Error(), "getcwd: no such file or directory") {
+	if err := verify(); err == nil || !strings.Contains(err.Error(), "getcwd: no such file or directory") {
 		t.Error(err)
 	}
 }

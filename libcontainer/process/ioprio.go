@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/spelling"
+	"oci-run/libcontainer/batch"
 	"oci-run/specconv"
 )
 
@@ -41,15 +42,10 @@ func planIOPriority(plan *Plan, p *specs.Process, _ *specs.Spec, at string) erro
 	return nil
 }
 
-// SetIOPriority sets the calling thread's I/O priority.
-func (p *Plan) SetIOPriority() error {
-	if p.IOPriority == 0 {
-		return nil
+func (p *Plan) addIOPriority(l *batch.List) {
+	if p.IOPriority != 0 {
+		l.Do(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, uintptr(p.IOPriority)).Explain = p.ioPriorityError
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, uintptr(p.IOPriority)); errno != 0 {
-		return p.ioPriorityError(errno)
-	}
-	return nil
 }
 
 func (p *Plan) ioPriorityError(errno unix.Errno) error {

@@ -2,130 +2,174 @@ package process
 
 import (
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
 )
 
-// ExecError says why a program can't be run. Its text is what engines look for (Go's os/exec and runc have the same): what
-// follows the cause is a hint for people, in words that no engine takes for another cause.
-type ExecError struct {
-	// Prefix is `exec: "name": ` for an error of Lookup, and `exec /path: ` for one of execve.
-	Prefix string
-	Err    error
-	// Hint is the reason behind the reason, or empty.
-	Hint string
+// Found is a program that calls of a list look up and execute.
+type Found struct {
+	plan   *Plan
+	root   Root
+	asks   bool     // the process can ask for its rights, see AddLookup
+	paths  []string // the candidates
+	there  []string // what there is in the directories of Path, to explain why nothing of it was taken
+	chosen uintptr  // the number of the one that may be executed
+	number *uint64  // the same, in a list of this process
 }
 
-func (e *ExecError) Error() string { return e.Plain() + parens(e.Hint) }
-
-// Plain gives the text without the hint.
-func (e *ExecError) Plain() string { return e.Prefix + e.Err.Error() }
-
-// Unwrap gives the cause.
-func (e *ExecError) Unwrap() error { return e.Err }
-
-func parens(hint string) string {
-	if hint == "" {
-		return ""
-	}
-	return " (" + hint + ")"
-}
-
-type constError string
-
-func (e constError) Error() string { return string(e) }
-
-// ErrNotFound is the cause if no directory of PATH has the program.
-const ErrNotFound = constError("executable file not found in $PATH")
-
-// Lookup returns the path that execve(2) shall get for Args[0], found like execvp(3) does: as it is if it has a slash, else in
-// the directories of Path, of which an empty one is the current directory. The calling thread must already be in the container's
-// root, in its working directory and have the container's user and capabilities. root is that root, used to
-// explain errors, which are *ExecError.
-func (p *Plan) Lookup(root Root) (string, error) {
+// AddLookup adds the search of the path that execve(2) shall get for Args[0], found like execvp(3) does: as it is if it has a slash,
+// else in the directories of Path, of which an empty one is the current directory. root is the container's: there is looked for the
+// candidates, and the process, which is in its working directory and has the user and the capabilities of the program, sees which
+// of them it may execute. Errors are *ExecError.
+//
+// Where a seccomp filter around the runtime doesn't know faccessat2(2), a file that somebody may execute is taken.
+func (p *Plan) AddLookup(l *batch.List, root Root) (*Found, error) {
 	name := p.Args[0]
-	fail := func(err error, hint string) (string, error) {
-		return "", &ExecError{Prefix: `exec: "` + name + `": `, Err: err, Hint: hint}
-	}
+	f := &Found{plan: p, root: root, paths: []string{name}}
+	f.chosen, f.number = l.Word()
+	err := unix.Faccessat2(unix.AT_FDCWD, "/", unix.X_OK, unix.AT_EACCESS)
+	f.asks = err != unix.EPERM && err != unix.ENOSYS //nolint:errorlint // a bare errno
 	if strings.Contains(name, "/") {
-		if err := executable(name); err != nil {
-			return fail(err, p.Hint(root, name, errnoOf(err)))
+		if kind, err := f.seen(name); err == nil && kind != candidateFile {
+			return nil, p.lookupError(root, name, unix.EACCES) // as of execve(2); Podman knows no other cause for exit status 126
 		}
-		return name, nil
+		f.addPath(l, name)
+		return f, nil
 	}
-	hint := ""
-	for dir := range strings.SplitSeq(p.Path, ":") {
-		if name == "" {
+	f.find()
+	if len(f.paths) == 0 {
+		return nil, f.notFound()
+	}
+	f.addSearch(l)
+	return f, nil
+}
+
+// lookupError is the error for a path.
+func (p *Plan) lookupError(root Root, path string, err error) error {
+	return &ExecError{Prefix: `exec: "` + p.Args[0] + `": `, Err: err, Hint: p.Hint(root, path, errnoOf(err))}
+}
+
+// inRoot is a path as seen from the container's root.
+func (p *Plan) inRoot(path string) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	return p.Cwd + "/" + path
+}
+
+// What a path may lead to, for who wants to execute it.
+const (
+	directory = iota
+	inert     // a file that nobody may execute, where the process can't ask for its own rights
+	candidateFile
+)
+
+// seen looks at a path from outside of the container: is there anything, and what?
+func (f *Found) seen(path string) (kind int, err error) {
+	st, err := f.root.stat(f.plan.inRoot(path))
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return directory, err
+	case !f.asks && st.Mode&0o111 == 0:
+		return inert, err
+	}
+	return candidateFile, err
+}
+
+// find finds the paths in the directories of Path under which the program may be: all but those where there is nothing or a
+// directory, whoever looks. A path relative to the working directory stays: that one may be what is missing, which the process
+// finds out first.
+func (f *Found) find() {
+	f.paths = nil
+	for dir := range strings.SplitSeq(f.plan.Path, ":") {
+		if f.plan.Args[0] == "" {
 			break
 		}
-		path := candidate(dir, name)
-		err := executable(path)
-		if err == nil {
-			return path, nil
+		path := candidate(dir, f.plan.Args[0])
+		kind, err := f.seen(path)
+		missing := err == unix.ENOENT || err == unix.ENOTDIR //nolint:errorlint // a bare errno
+		if !missing {
+			f.there = append(f.there, path)
 		}
-		if hint == "" && errnoOf(err) == unix.EACCES {
-			hint = p.deniedCandidate(root, path)
+		if err == nil && kind != candidateFile || missing && path[0] == '/' || len(f.paths) == maxCandidates {
+			continue
 		}
+		f.paths = append(f.paths, path)
 	}
-	return fail(ErrNotFound, hint)
 }
 
-// candidate is the path of a name in a directory of PATH.
-func candidate(dir, name string) string {
-	if dir == "" {
-		return "./" + name
-	}
-	return filepath.Join(dir, name)
-}
+// maxCandidates bounds the candidates: the number of one is a byte.
+const maxCandidates = 255
 
-// deniedCandidate explains why a file of the right name in a directory of PATH is not taken.
-func (p *Plan) deniedCandidate(root Root, path string) string {
-	if reason := p.Hint(root, path, unix.EACCES); reason != "" {
-		return path + ": " + reason
+// addPath adds the calls for a name with a slash.
+func (f *Found) addPath(l *batch.List, path string) {
+	at, here := l.Text(path), unix.AT_FDCWD
+	l.Do(unix.SYS_STATX, uintptr(here), at, 0, unix.STATX_TYPE, l.Room(sizeofStatx)).Explain = func(errno unix.Errno) error {
+		return f.plan.lookupError(f.root, path, &fs.PathError{Op: "stat", Path: path, Err: errno})
 	}
-	return ""
-}
-
-// executable returns nil if the calling thread may execute path, and else the error that os/exec.LookPath has for it.
-func executable(path string) error {
-	var st unix.Stat_t
-	if err := ignoringEINTR(func() error { return unix.Stat(path, &st) }); err != nil {
-		return &fs.PathError{Op: "stat", Path: path, Err: err}
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return unix.EACCES // as of execve(2); Podman knows no other cause for exit status 126
-	}
-	err := unix.Faccessat2(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
-	if err == unix.EPERM || err == unix.ENOSYS {
-		// A seccomp filter around the runtime that does not know faccessat2(2).
-		if st.Mode&0o111 != 0 {
-			return nil
-		}
-		return unix.EACCES
-	}
-	return err
-}
-
-func ignoringEINTR(call func() error) error {
-	for {
-		if err := call(); err != unix.EINTR { //nolint:errorlint // a bare errno
-			return err
+	if f.asks {
+		l.Do(unix.SYS_FACCESSAT2, uintptr(here), at, unix.X_OK, unix.AT_EACCESS).Explain = func(errno unix.Errno) error {
+			return f.plan.lookupError(f.root, path, errno)
 		}
 	}
 }
 
-// errnoOf returns the errno in err, or 0.
-func errnoOf(err error) unix.Errno {
-	if pe, ok := err.(*fs.PathError); ok { //nolint:errorlint // as package os returns it
-		err = pe.Err
+const sizeofStatx = 256
+
+// addSearch adds the calls that choose among the candidates.
+func (f *Found) addSearch(l *batch.List) {
+	here, done := unix.AT_FDCWD, l.Place()
+	for i, path := range f.paths {
+		access := l.Do(unix.SYS_FACCESSAT2, uintptr(here), l.Text(path), unix.X_OK, unix.AT_EACCESS)
+		if !f.asks {
+			access.Number, access.Args = unix.SYS_STATX, [6]uintptr{uintptr(here), access.Args[1], 0, unix.STATX_TYPE, l.Room(sizeofStatx)}
+		}
+		choose := &batch.Call{Number: batch.Set, Args: [6]uintptr{f.chosen, uintptr(i)}, Then: done}
+		if i < len(f.paths)-1 {
+			access.Expect = []unix.Errno{batch.Any}
+			access.Then, access.Else = choose, l.Place()
+			l.Add(choose)
+			l.Add(access.Else)
+			continue
+		}
+		access.Explain = func(unix.Errno) error { return f.notFound() }
+		l.Add(choose)
 	}
-	errno, _ := err.(unix.Errno) //nolint:errorlint // a bare errno
-	return errno
+	l.Add(done)
 }
 
-// ExecFailure is the error for an execve of path that failed with errno. hint may come from Hint.
-func ExecFailure(path string, errno unix.Errno, hint string) *ExecError {
-	return &ExecError{Prefix: "exec " + path + ": ", Err: errno, Hint: hint}
+// notFound is the error when no candidate may be executed.
+func (f *Found) notFound() error {
+	e := &ExecError{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: ErrNotFound}
+	for _, path := range f.there {
+		if e.Hint = f.plan.deniedCandidate(f.root, path); e.Hint != "" {
+			break
+		}
+	}
+	return e
+}
+
+// Path is the path that was chosen by a list of this process, whose calls have been made.
+func (f *Found) Path() string { return f.paths[*f.number] }
+
+// AddExec adds the execve.
+func (f *Found) AddExec(l *batch.List) {
+	argv, envv := l.Vector(f.plan.Args), l.Vector(f.plan.Env)
+	for i, path := range f.paths {
+		exec := &batch.Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{l.Text(path), argv, envv}}
+		exec.Explain = func(errno unix.Errno) error {
+			return ExecFailure(path, errno, f.plan.Hint(f.root, path, errno))
+		}
+		if i < len(f.paths)-1 {
+			other := l.Do(batch.Equal, f.chosen, uintptr(i), uintptr(unix.EAGAIN))
+			other.Expect, other.Else = []unix.Errno{unix.EAGAIN}, l.Place()
+			l.Add(exec)
+			l.Add(other.Else)
+			continue
+		}
+		l.Add(exec)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/spelling"
+	"oci-run/libcontainer/batch"
 	"oci-run/specconv"
 )
 
@@ -120,25 +121,21 @@ func memoryFlag(name specs.MemoryPolicyFlagType) int {
 	return 0
 }
 
-// SetMemoryPolicy sets the calling thread's NUMA memory policy, which survives execve.
-func (p *Plan) SetMemoryPolicy() error {
-	policy := p.MemoryPolicy
-	if policy == nil {
-		return nil
+// addMemoryPolicy sets the NUMA memory policy, which survives execve.
+func (p *Plan) addMemoryPolicy(l *batch.List) {
+	m := p.MemoryPolicy
+	if m == nil {
+		return
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_SET_MEMPOLICY, uintptr(policy.Mode), sliceAddr(policy.Nodes), policy.maxnode()); errno != 0 {
-		return policy.failure(errno)
+	set := l.Do(unix.SYS_SET_MEMPOLICY, uintptr(m.Mode))
+	set.Explain = m.failure
+	if len(m.Nodes) > 0 {
+		set.Args[1], set.Args[2] = l.Words(m.Nodes...), m.maxnode()
 	}
-	return nil
 }
 
 // maxnode is one more than there are bits: the kernel looks at one less than it says (set_mempolicy(2), BUGS in get_mempolicy(2)).
-func (m *MemoryPolicy) maxnode() uintptr {
-	if len(m.Nodes) == 0 {
-		return 0
-	}
-	return uintptr(len(m.Nodes)*64 + 1)
-}
+func (m *MemoryPolicy) maxnode() uintptr { return uintptr(len(m.Nodes)*64 + 1) }
 
 func (m *MemoryPolicy) failure(errno unix.Errno) error {
 	return fmt.Errorf("set memory policy %#x for nodes %s: %w", m.Mode, m.Nodes, errno)

@@ -147,17 +147,6 @@ func openDir(t testing.TB, dir string) Root {
 	return Root{Dir: f}
 }
 
-func TestKeyRights(t *testing.T) {
-	if got, err := keyRights("keyring;0;0;3f130000;_ses.a;b"); err != nil || got != 0x3f130000 {
-		t.Errorf("%#x, %v", got, err)
-	}
-	for _, in := range []string{"", "keyring;0;0;3f130000", "keyring;0;0;xyz;_ses"} {
-		if got, err := keyRights(in); err == nil {
-			t.Errorf("keyRights(%q) = %#x", in, got)
-		}
-	}
-}
-
 func TestShebang(t *testing.T) {
 	for in, want := range map[string]string{
 		"#!/bin/sh\n":                    "/bin/sh",

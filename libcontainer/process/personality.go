@@ -1,11 +1,10 @@
 package process
 
 import (
-	"fmt"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/specconv"
 )
 
@@ -44,13 +43,9 @@ func planPersonality(plan *Plan, _ *specs.Process, spec *specs.Spec, _ string) e
 	return specconv.Fieldf("/linux/personality/domain", "invalid personality domain %q", asked.Domain)
 }
 
-// SetPersonality sets the calling thread's execution domain. Many seccomp profiles forbid the call: it comes before the filter.
-func (p *Plan) SetPersonality() error {
-	if p.Personality == nil {
-		return nil
+// addPersonality sets the execution domain. Many seccomp profiles forbid the call: it comes before the filter.
+func (p *Plan) addPersonality(l *batch.List) {
+	if p.Personality != nil {
+		l.Do(unix.SYS_PERSONALITY, uintptr(*p.Personality)).Or("set personality %#x", *p.Personality)
 	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_PERSONALITY, uintptr(*p.Personality), 0, 0); errno != 0 {
-		return fmt.Errorf("set personality %#x: %w", *p.Personality, errno)
-	}
-	return nil
 }

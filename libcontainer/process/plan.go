@@ -1,32 +1,32 @@
-// Package process does what the fields of specs.Process, linux.personality and linux.memoryPolicy ask of a thread.
+// Package process does what the fields of specs.Process, linux.personality and linux.memoryPolicy ask of a process.
 //
-// The parent calls NewPlan, which checks and resolves all that can be known before a process exists. Init calls the small
-// functions of the plan, one per subject, on its one locked thread: each acts on the calling thread by a raw system call, because
-// the wrappers of Go that change credentials act on every thread of the process and cost a signal to each.
+// The parent calls NewPlan, which checks and resolves all that can be known before a process exists. What the process does to itself
+// is added to a list of calls (package batch) by the functions of the plan, one per subject. Who makes the calls is a thread of
+// init's, a child of a raw fork, or a process that is not a Go program: Go's wrappers that change credentials act on every thread of
+// a process and cost a signal to each.
 //
-// The order for a container's first process; caps is the plan of package capabilities, label that of lsm, and keep tells that a
-// seccomp filter will be loaded without no_new_privs:
+// The order for a container's first process; caps is the plan of package capabilities, label that of lsm:
 //
-//	SetNofile                           at the start of init
-//	label.LabelKeys, JoinKeyring, undo
+//	AddNofile                           at the start of init
+//	label.AddKeys, AddKeyring
 //	… namespaces, mounts …
 //	CreateCwd                           while the root is writable
-//	ResetAffinity                       once the process is in its cgroup
 //	SetOOMScore                         while dumpable, or by the parent
-//	SetRlimits                          by the parent if there is a user namespace
-//	ResetPriorities                     by the parent, of what the caller had
-//	SetNoNewPrivs, ResetInherited, SetScheduler, SetIOPriority, SetPersonality, SetMemoryPolicy, SetUmask, ResolveHome
-//	label.LabelExec, label.ProfileExec
-//	EnterCwd
-//	caps.BeforeUser(keep)
-//	OwnStdio, SetUser
-//	EnterCwd                            again, if the first asked for it
-//	caps.AfterUser(keep)
-//	Lookup, Prepare
+//	label.Add
+//	ResolveHome                         before limits that it may exceed
+//	AddRlimits                          by the parent if there is a user namespace
+//	AddPriorities                       once the process is in its cgroup
+//	AddCwd
+//	caps.AddBeforeUser
+//	AddStdio, AddUser
+//	caps.AddAfterUser
+//	Entering.AddAgain                   if AddCwd was not permitted
+//	AddRest
+//	AddLookup
 //	… wait for start, load the filter …
-//	Image.Exec
+//	Found.AddExec, or Image.Exec
 //
-// An exec is the same without CreateCwd, and with SetExecAffinity in the place of ResetAffinity.
+// An exec is the same without AddNofile and CreateCwd.
 package process
 
 import (
@@ -64,8 +64,6 @@ type Plan struct {
 	// Personality is the value for personality(2), or nil to leave the thread's as it is.
 	Personality  *uint32
 	MemoryPolicy *MemoryPolicy
-
-	Inherited Inherited
 
 	// AffinityInitial and AffinityFinal are the CPU masks of execCPUAffinity, empty if there are none.
 	AffinityInitial, AffinityFinal CPUSet

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/spelling"
+	"oci-run/libcontainer/batch"
 	"oci-run/specconv"
 )
 
@@ -53,15 +54,23 @@ func planRlimits(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
 	return nil
 }
 
-// SetRlimits sets the limits of process pid, or of the calling process if pid is 0. The parent must do it for a process in
+// AddRlimits sets the limits of process pid, or of the calling process if pid is 0. The parent must do it for a process in
 // another user namespace: raising a hard limit asks for CAP_SYS_RESOURCE in the initial one (prlimit(2)).
-func (p *Plan) SetRlimits(pid int) error {
+func (p *Plan) AddRlimits(l *batch.List, pid int) {
 	for _, limit := range p.Rlimits {
-		if err := unix.Prlimit(pid, limit.Resource, &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}, nil); err != nil {
-			return limit.failure(pid, err)
-		}
+		set := l.Do(unix.SYS_PRLIMIT64, uintptr(pid), uintptr(limit.Resource), l.Words(limit.Soft, limit.Hard))
+		set.Explain = func(errno unix.Errno) error { return limit.failure(pid, errno) }
 	}
-	return nil
+}
+
+// AddNproc raises the hard RLIMIT_NPROC as far as limit, nil for none, needs it: limit itself is set only when the change of
+// user is over, which it would hinder.
+func AddNproc(l *batch.List, limit *unix.Rlimit) {
+	var old unix.Rlimit
+	if limit == nil || unix.Getrlimit(unix.RLIMIT_NPROC, &old) != nil || limit.Max <= old.Max {
+		return
+	}
+	l.Do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NPROC, l.Words(old.Cur, limit.Max)).Or("raise RLIMIT_NPROC to %d", limit.Max)
 }
 
 // failure explains why the limit of process pid, 0 for the caller or a child that has its limits, could not be set.
@@ -117,18 +126,13 @@ func CallerNofile() (unix.Rlimit, error) {
 	return callers, nil
 }
 
-// SetNofile gives this process, and the programs that it starts, the RLIMIT_NOFILE that the parent was started with. Init calls
-// it at its own start, before SetRlimits. Where nobody can change it, see [CallerNofile], it still is that.
-func (p *Plan) SetNofile() error {
-	err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &p.CallerNofile, nil)
-	if err == nil {
-		return nil
-	}
+// AddNofile gives the calling process, and the programs that it starts, the RLIMIT_NOFILE that the parent was started with. It
+// stands at init's own start, before AddRlimits. Where nobody can change it, see [CallerNofile], it still is that.
+func (p *Plan) AddNofile(l *batch.List) {
 	var now unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &now) == nil && now == p.CallerNofile {
-		return nil
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &now) != nil || now != p.CallerNofile {
+		l.Do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, l.Words(p.CallerNofile.Cur, p.CallerNofile.Max)).Or("set RLIMIT_NOFILE to the caller's")
 	}
-	return fmt.Errorf("set RLIMIT_NOFILE to the caller's: %w", err)
 }
 
 // index returns where name stands in table, or -1.

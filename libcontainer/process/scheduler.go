@@ -2,12 +2,12 @@ package process
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/spelling"
+	"oci-run/libcontainer/batch"
 	"oci-run/specconv"
 )
 
@@ -99,26 +99,17 @@ func checkScheduler(s *specs.Scheduler, policy int, at string) error {
 	return nil
 }
 
-// SetScheduler sets the calling thread's scheduling policy. A thread of SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK can't
-// fork any more (sched(7)).
-func (p *Plan) SetScheduler() error { return p.SetSchedulerOf(0) }
-
 // Inherited tells whether the child of a thread with the scheduler has it too.
 func (s *Scheduler) Inherited() bool {
 	return s.Attr.Policy != unix.SCHED_DEADLINE && s.Attr.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0
 }
 
-// SetSchedulerOf is SetScheduler for another process.
-func (p *Plan) SetSchedulerOf(pid int) error {
-	if p.Scheduler == nil {
-		return nil
+// AddScheduler sets the scheduling policy of a process, of the calling thread if pid is 0. A thread of SCHED_DEADLINE without
+// SCHED_FLAG_RESET_ON_FORK can't fork any more (sched(7)).
+func (p *Plan) AddScheduler(l *batch.List, pid int) {
+	if p.Scheduler != nil {
+		l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), batch.Struct(l, &p.Scheduler.Attr), 0).Explain = p.Scheduler.failure
 	}
-	attr := p.Scheduler.Attr
-	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETATTR, uintptr(pid), uintptr(unsafe.Pointer(&attr)), 0)
-	if errno != 0 {
-		return p.Scheduler.failure(errno)
-	}
-	return nil
 }
 
 func (s *Scheduler) failure(errno unix.Errno) error {

@@ -4,25 +4,26 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/batch"
 )
 
-// OwnStdio makes the container's user the owner of what fds 0, 1 and 2 are open on, so that it can open /dev/stdout and the like
-// again, as images that log to a link to it do. The group stays: for a terminal it is the one that devpts gives. It is called as
-// root, before SetUser.
+// AddStdio makes the container's user the owner of what fds 0, 1 and 2 are open on, so that it can open /dev/stdout and the like
+// again, as images that log to a link to it do. The group stays: for a terminal it is the one that devpts gives. It comes before
+// AddUser. The process has the caller's fds 0, 1 and 2.
 //
-// Character devices that are no terminal, /dev/null above all, are the host's and stay as they are. So does what the kernel
+// Character devices that are not a terminal, /dev/null above all, are the host's and stay as they are. So does what the kernel
 // refuses: a file whose owner has no mapping in the user namespace (EPERM), a read-only mount (EROFS), or a user without mapping
-// (EINVAL), of which SetUser tells.
-func (p *Plan) OwnStdio() error {
+// (EINVAL), of which AddUser tells.
+func (p *Plan) AddStdio(l *batch.List) error {
 	for fd := range 3 {
-		if foreign, err := p.foreign(fd); err != nil {
+		foreign, err := p.foreign(fd)
+		if err != nil {
 			return err
-		} else if !foreign {
-			continue
 		}
-		err := unix.Fchown(fd, int(p.UID), -1)
-		if err != nil && err != unix.EPERM && err != unix.EROFS && err != unix.EINVAL {
-			return fmt.Errorf("chown fd %d to uid %d: %w", fd, p.UID, err)
+		if foreign {
+			own := l.Do(unix.SYS_FCHOWN, uintptr(fd), uintptr(p.UID), ^uintptr(0)).Or("chown fd %d to uid %d", fd, p.UID)
+			own.Expect = []unix.Errno{unix.EPERM, unix.EROFS, unix.EINVAL}
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/linux"
 )
 
@@ -52,13 +53,16 @@ func TestSchedulerWithCPUs(t *testing.T) {
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if err := SetAffinity(0, CPUSet{1}); err != nil {
+		var one unix.CPUSet
+		one.Set(0)
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
 			errs <- err
 			return
 		}
-		err := p.SetScheduler()
+		set := func(l *batch.List) { p.AddScheduler(l, 0) }
+		err := batch.Here(set)
 		p.Scheduler.CPUs = true
-		errs <- fmt.Errorf("%w, with cpus: %w", err, p.SetScheduler())
+		errs <- fmt.Errorf("%w, with cpus: %w", err, batch.Here(set))
 	}()
 	err := <-errs
 	want := "set scheduler SCHED_DEADLINE: operation not permitted, with cpus: process scheduler can't be used together with AllowedCPUs"
@@ -126,7 +130,7 @@ func TestAffinity(t *testing.T) {
 			plan Plan
 			want int
 		}{{plan, 1}, {Plan{AffinityInitial: plan.AffinityInitial}, 1}, {Plan{}, -1}} {
-			if err := step.plan.SetExecAffinity(unix.Gettid()); err != nil {
+			if err := batch.Here(func(l *batch.List) { step.plan.AddExecAffinity(l, unix.Gettid()) }); err != nil {
 				errs <- err
 				return
 			}
@@ -141,7 +145,7 @@ func TestAffinity(t *testing.T) {
 		t.Error(err)
 	}
 	bad := Plan{AffinityFinal: CPUSet{0, 0, 1}}
-	if err := bad.SetExecAffinity(0); err == nil || !strings.HasPrefix(err.Error(), "execCPUAffinity.final: set CPU affinity 0x1000") {
+	if err := batch.Here(func(l *batch.List) { bad.AddExecAffinity(l, 0) }); err == nil || !strings.HasPrefix(err.Error(), "execCPUAffinity.final: set CPU affinity 0x1000") {
 		t.Error(err)
 	}
 }
@@ -182,7 +186,7 @@ func TestKeyringQuota(t *testing.T) {
 				break
 			}
 		}
-		errs <- JoinKeyring("quota", true, false)
+		errs <- batch.Here(func(l *batch.List) { AddKeyring(l, "quota", true, false) })
 	}()
 	if err := <-errs; err == nil || !strings.Contains(err.Error(), `join session keyring "_ses.quota": disk quota exceeded (the quota of keys`) {
 		t.Error(err)
@@ -190,12 +194,11 @@ func TestKeyringQuota(t *testing.T) {
 }
 
 func TestDumpable(t *testing.T) {
-	for _, on := range []bool{false, true} {
-		if err := SetDumpable(on); err != nil {
-			t.Fatal(err)
-		}
-		if got, _, _ := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 0); (got == 1) != on {
-			t.Errorf("dumpable %d, want %v", got, on)
-		}
+	defer unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	if err := batch.Here(AddUndumpable); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, _ := unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 0); got != 0 {
+		t.Errorf("dumpable %d", got)
 	}
 }

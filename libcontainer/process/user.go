@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/linux"
 	"oci-run/specconv"
 )
@@ -48,48 +48,34 @@ func planUser(plan *Plan, p *specs.Process, spec *specs.Spec, at string) error {
 	return nil
 }
 
-// SetUmask sets the umask of the calling process.
-func (p *Plan) SetUmask() { unix.Umask(int(p.Umask)) }
-
-// SetUser makes the calling thread the container's user: supplementary groups, gid, uid, in this order since the last takes the
-// right to change the others. proc is a directory fd of procfs. Inside a user namespace that denies setgroups(2), as one made
+// AddUser makes the process the container's user: supplementary groups, gid, uid, in this order since the last takes the
+// right to change the others. proc is a directory fd of procfs, or -1. Inside a user namespace that denies setgroups(2), as one made
 // without privileges does, the inherited groups stay; asking for groups there is an error.
-func (p *Plan) SetUser(proc int) error {
-	if err := p.setGroups(proc); err != nil {
-		return err
-	}
-	gid := uintptr(p.GID)
-	if _, _, errno := unix.RawSyscall(linux.SysSetresgid, gid, gid, gid); errno != 0 {
-		return idError("gid", p.GID, errno)
-	}
-	uid := uintptr(p.UID)
-	if _, _, errno := unix.RawSyscall(linux.SysSetresuid, uid, uid, uid); errno != 0 {
-		return idError("uid", p.UID, errno)
-	}
-	return nil
-}
-
-func (p *Plan) setGroups(proc int) error {
-	if p.KeepGroups {
-		return nil
-	}
-	_, _, errno := unix.RawSyscall(linux.SysSetgroups, uintptr(len(p.Groups)), sliceAddr(p.Groups), 0)
-	if errno == 0 {
-		return nil
-	}
-	hint := unmapped(errno)
-	if errno == unix.EPERM && p.GroupsDenied && len(p.Groups) == 0 {
-		return nil
-	}
-	if errno == unix.EPERM {
-		state, err := readFile(proc, "self/setgroups")
-		if denied := err == nil && state == "deny\n"; denied && len(p.Groups) == 0 {
-			return nil
-		} else if denied {
-			hint = " (the user namespace was made without the right to set groups: /proc/self/setgroups says deny)"
+func (p *Plan) AddUser(l *batch.List, proc int) {
+	if !p.KeepGroups {
+		groups := l.Do(linux.SysSetgroups, uintptr(len(p.Groups)), l.Halves(p.Groups...))
+		groups.Explain = func(errno unix.Errno) error {
+			hint := unmapped(errno)
+			if errno == unix.EPERM && p.groupsDenied(proc) {
+				hint = " (the user namespace was made without the right to set groups: /proc/self/setgroups says deny)"
+			}
+			return fmt.Errorf("set groups %v: %w%s", p.Groups, errno, hint)
+		}
+		if len(p.Groups) == 0 && p.groupsDenied(proc) {
+			groups.Expect = []unix.Errno{unix.EPERM}
 		}
 	}
-	return fmt.Errorf("set groups %v: %w%s", p.Groups, errno, hint)
+	gid, uid := uintptr(p.GID), uintptr(p.UID)
+	l.Do(linux.SysSetresgid, gid, gid, gid).Explain = func(errno unix.Errno) error { return idError("gid", p.GID, errno) }
+	l.Do(linux.SysSetresuid, uid, uid, uid).Explain = func(errno unix.Errno) error { return idError("uid", p.UID, errno) }
+}
+
+func (p *Plan) groupsDenied(proc int) bool {
+	if p.GroupsDenied || proc < 0 {
+		return p.GroupsDenied
+	}
+	state, err := readFile(proc, "self/setgroups")
+	return err == nil && state == "deny\n"
 }
 
 func idError(kind string, id uint32, errno unix.Errno) error {
@@ -102,9 +88,6 @@ func unmapped(errno unix.Errno) string {
 	}
 	return ""
 }
-
-// sliceAddr returns the address of a slice's elements, as an argument of a raw system call in the same expression only.
-func sliceAddr[T any](s []T) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
 
 // readFile returns the first 4 KiB of a file below the directory fd dir, without following magic links or crossing mounts.
 func readFile(dir int, name string) (string, error) {
@@ -121,36 +104,23 @@ func readFile(dir int, name string) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// SetNoNewPrivs sets no_new_privs of the calling thread if the config asks for it (prctl(2)); it can't be taken back.
-func (p *Plan) SetNoNewPrivs() error {
-	if !p.NoNewPrivs {
-		return nil
+// AddRest sets the umask, and no_new_privs if the config asks for it (prctl(2)); that can't be taken back.
+func (p *Plan) AddRest(l *batch.List) {
+	l.Do(unix.SYS_UMASK, uintptr(p.Umask))
+	if p.NoNewPrivs {
+		l.Do(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1).Or("prctl PR_SET_NO_NEW_PRIVS")
 	}
-	return prctl("PR_SET_NO_NEW_PRIVS", unix.PR_SET_NO_NEW_PRIVS, 1)
 }
 
-// SetDumpable makes the calling process one that others of its user may inspect or trace, or not: a process that has joined a
-// container but is still the runtime must not be. A successful execve makes it dumpable again.
-func SetDumpable(on bool) error {
-	value := uintptr(0)
-	if on {
-		value = 1
-	}
-	return prctl("PR_SET_DUMPABLE", unix.PR_SET_DUMPABLE, value)
+// AddUndumpable makes the process one that others of its user may not inspect or trace: one that has joined a container but is
+// still the runtime must not be. A successful execve makes it dumpable again.
+func AddUndumpable(l *batch.List) {
+	l.Do(unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0).Or("prctl PR_SET_DUMPABLE")
 }
 
-// SetName gives the calling thread a name (comm) of at most 15 bytes, which the next execve takes away.
-func SetName(name string) {
-	var b [16]byte
-	copy(b[:15], name)
-	_, _, _ = unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b[0])), 0, 0, 0, 0) // only a bad address is an error
-}
-
-func prctl(name string, option, value uintptr) error {
-	if _, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, option, value, 0, 0, 0, 0); errno != 0 {
-		return fmt.Errorf("prctl %s: %w", name, errno)
-	}
-	return nil
+// AddName gives the thread a name (comm) of at most 15 bytes, which the next execve takes away.
+func AddName(l *batch.List, name string) {
+	l.Do(unix.SYS_PRCTL, unix.PR_SET_NAME, l.Text(name)).Or("take the name %q (prctl PR_SET_NAME)", name)
 }
 
 // isPermission tells whether err is EACCES or EPERM.

@@ -21,20 +21,13 @@ type lineage struct {
 	child         *child
 }
 
-// room is what the calls of a child take up in memory, without its program's arguments.
-const room = 24 << 10
-
 // prepare works out all that the child does. The namespaces that the first clone creates and whether
 // there is a second follow from the kernel's rules: setns of a pid namespace, and unshare of a time
 // namespace, take effect on children only; and what is created must belong to a joined user
 // namespace, so it has to come after it. A process that is pid 1 of its namespace can't clone with
 // CLONE_PARENT, so a second clone creates all but the user namespace.
 func prepare(r *Request, stage [2]int) (*child, error) {
-	size := room
-	for _, text := range slices.Concat(r.Args, r.Env) {
-		size += len(text) + 24
-	}
-	l := &lineage{Request: r, parent: stage[0], stage: stage[1], list: batch.NewHere(stage[1], size)}
+	l := &lineage{Request: r, parent: stage[0], stage: stage[1], list: batch.NewHere(stage[1])}
 	for _, j := range r.Join {
 		l.joined |= j.Flag
 	}
@@ -271,7 +264,7 @@ func (l *lineage) resetSignals() {
 
 // standing is a child that only stands in its user namespace, new or joined, and waits.
 func standing(join []Join, stage [2]int) (*child, error) {
-	l := &lineage{Request: &Request{Join: join}, parent: stage[0], stage: stage[1], list: batch.NewHere(stage[1], 2<<10)}
+	l := &lineage{Request: &Request{Join: join}, parent: stage[0], stage: stage[1], list: batch.NewHere(stage[1])}
 	c := &child{list: l.list, ask: true}
 	c.first.exitSignal = uint64(unix.SIGCHLD)
 	l.join()

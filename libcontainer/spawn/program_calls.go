@@ -34,7 +34,7 @@ func (p *Program) prepare() (err error) {
 		p.shared = (*handover)(unsafe.Pointer(&page[0]))
 		p.shared.listener.Store(none)
 	}
-	p.list = batch.NewHere(int(p.channel[1].Fd()), 4<<10)
+	p.list = batch.NewHere(int(p.channel[1].Fd()))
 	p.describe()
 	return p.list.LayOut()
 }

@@ -24,6 +24,8 @@ next:
 	JEQ	copy
 	CMPQ	AX, $-4
 	JEQ	await
+	CMPQ	AX, $-5
+	JEQ	load
 	SYSCALL
 
 result:
@@ -89,6 +91,10 @@ await:
 	CMPQ	AX, SI
 	JNE	await
 	XORQ	AX, AX
+	JMP	result
+
+load:
+	MOVL	(DI), AX
 	JMP	result
 
 report:

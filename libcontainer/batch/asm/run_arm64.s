@@ -23,6 +23,8 @@ next:
 	BEQ	copy
 	CMN	$4, R8
 	BEQ	await
+	CMN	$5, R8
+	BEQ	load
 	SVC
 
 result:
@@ -84,6 +86,10 @@ await:
 	CMP	R1, R9
 	BNE	await
 	MOVD	ZR, R0
+	B	result
+
+load:
+	MOVWU	(R0), R0
 	B	result
 
 report:
