@@ -249,6 +249,19 @@ func TestUnitExists(t *testing.T) {
 	})
 }
 
+// A process that ends as soon as it has a unit is no reason for an error of systemd's.
+func TestUnitEndsAtOnce(t *testing.T) {
+	both(t, func(t *testing.T, m *manager) {
+		m.after = func(string, int) string {
+			delete(m.units, "a.scope")
+			return ""
+		}
+		if id, err := m.dial().StartUnit("a.scope", 7, nil); id != "" || err != nil {
+			t.Errorf("%q, %v", id, err)
+		}
+	})
+}
+
 // Another unit that has the name now is neither stopped nor reset.
 func TestForeignUnit(t *testing.T) {
 	both(t, func(t *testing.T, m *manager) {

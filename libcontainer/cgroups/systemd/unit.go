@@ -46,6 +46,9 @@ func (c *Conn) startUnit(name string, pid uint32, properties []Property) (string
 		id, err = c.invocation(name)
 		return err
 	})
+	if isError(err, "NoSuchUnit") {
+		return "", nil // the process has ended, and with it the unit; why is for whoever waits for the process to say
+	}
 	return id, err
 }
 
