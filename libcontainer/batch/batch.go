@@ -210,8 +210,13 @@ func (l *List) explain(index int, errno syscall.Errno) error {
 	if index >= len(l.calls) {
 		return errors.New("a report names no call of the list")
 	}
-	if explain := l.calls[index].Explain; explain != nil {
-		return explain(errno)
+	call := l.calls[index]
+	err := fmt.Errorf("system call %d: %w", call.Number, errno)
+	if call.Explain != nil {
+		err = call.Explain(errno)
 	}
-	return fmt.Errorf("system call %d: %w", l.calls[index].Number, errno)
+	if why := whyMissing(call.Number); errno == syscall.ENOSYS && why != "" {
+		err = fmt.Errorf("%w (%s)", err, why)
+	}
+	return err
 }

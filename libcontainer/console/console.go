@@ -101,7 +101,11 @@ func (c *Console) Close() {
 func openMaster(root *os.File) (int, error) {
 	dir, err := linux.Openat2(int(root.Fd()), "dev/pts", unix.O_PATH|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return -1, fmt.Errorf("open \"/dev/pts\": %w (a terminal needs a mount of type devpts there)", err)
+		hint := ""
+		if errors.Is(err, unix.ENOENT) {
+			hint = " (a terminal needs a mount of type devpts there)"
+		}
+		return -1, fmt.Errorf("open \"/dev/pts\": %w%s", linux.NameCall("openat2", err), hint)
 	}
 	defer unix.Close(dir)
 	if err := onDevpts(dir, "/dev/pts"); err != nil {

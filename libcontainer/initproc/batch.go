@@ -101,7 +101,7 @@ func (b *Batch) fork() {
 	}
 	clone := l.Do(unix.SYS_CLONE, unix.CLONE_PARENT|uintptr(unix.SIGCHLD))
 	clone.Explain = func(errno unix.Errno) error {
-		return fmt.Errorf("clone in the container's pid namespace: %w", spawn.ExplainClone(errno))
+		return fmt.Errorf("clone in the container's pid namespace: %w", spawn.ExplainClone(errno, 0))
 	}
 	clone.Result, clone.Zero = message+batch.MessageValue, child
 	l.Do(unix.SYS_WRITE, b.Channel.Fd(), message, batch.ReportSize).Or("tell the pid of the process")

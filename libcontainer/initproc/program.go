@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/batch"
+	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/process"
 )
 
@@ -153,7 +154,7 @@ func (c *container) exec() error {
 func (c *container) closeInherited() error {
 	first := uint(3 + c.plan.PreserveFDs)
 	if err := unix.CloseRange(first, ^uint(0)>>33, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return fmt.Errorf("mark fds from %d on close-on-exec: %w", first, err)
+		return fmt.Errorf("mark fds from %d on close-on-exec: %w", first, linux.NameCall("close_range", err))
 	}
 	return nil
 }

@@ -72,6 +72,16 @@ func (e *CallError) Error() string {
 	return text
 }
 
+// WhyMissing explains ENOSYS of a system call by its name, in words to stand in parentheses.
+func WhyMissing(call string) string {
+	for _, c := range calls {
+		if c.name == call {
+			return call + ": " + strings.Trim(whyMissing(call, c.major, c.minor), " ()")
+		}
+	}
+	return call + ": a seccomp filter or a sandbox around the runtime refuses it"
+}
+
 func (e *CallError) Unwrap() error { return e.Err }
 
 // whyMissing explains ENOSYS of a call that Linux has since a version.

@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -40,10 +41,17 @@ func (p *Plan) SetOOMScore(proc, pid int) error {
 		return nil
 	}
 	hint := ""
-	if isPermission(err) {
+	if now, _ := readFile(proc, name); isPermission(err) && lower(value, now) {
 		hint = " (going below the inherited value needs CAP_SYS_RESOURCE)"
 	}
 	return fmt.Errorf("write %q to /proc/%s: %w%s", value, name, err, hint)
+}
+
+// lower tells whether a score is below the one that a file says.
+func lower(value, now string) bool {
+	asked, _ := strconv.Atoi(value)
+	has, err := strconv.Atoi(strings.TrimSpace(now))
+	return err == nil && asked < has
 }
 
 // writeFile writes value to an existing file below the directory fd dir, without following magic links or crossing mounts.

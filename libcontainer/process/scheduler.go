@@ -114,7 +114,7 @@ func (p *Plan) AddScheduler(l *batch.List, pid int) {
 
 func (s *Scheduler) failure(errno unix.Errno) error {
 	policy := schedulerPolicies[s.Attr.Policy]
-	if errno == unix.EPERM && s.CPUs {
+	if errno == unix.EPERM && s.CPUs && s.Attr.Policy == unix.SCHED_DEADLINE { // whose threads must have every CPU
 		return fmt.Errorf("process scheduler can't be used together with AllowedCPUs: set scheduler %s: %w", policy, errno)
 	}
 	return fmt.Errorf("set scheduler %s: %w", policy, errno)

@@ -225,7 +225,10 @@ func (l *lineage) cloneAgain() {
 		next = max(next, fd+1)
 	}
 	flags := l.New&^(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
-	clone := l.list.Do(unix.SYS_CLONE, flags).Or("clone in the joined namespaces")
+	clone := l.list.Do(unix.SYS_CLONE, flags)
+	clone.Explain = func(errno unix.Errno) error {
+		return fmt.Errorf("clone in the joined namespaces: %w", ExplainClone(errno, flags))
+	}
 	value, report := l.tell()
 	clone.Result, clone.Zero = value, l.list.Place()
 	l.list.Add(report)

@@ -53,7 +53,7 @@ func (p *Program) Clone() error {
 	afterFork()
 	runtime.KeepAlive(p)
 	if errno != 0 {
-		return fmt.Errorf("clone in the container's pid namespace: %w", ExplainClone(errno))
+		return fmt.Errorf("clone in the container's pid namespace: %w", ExplainClone(errno, flags))
 	}
 	p.PID = int(pid)
 	if !p.Notify {

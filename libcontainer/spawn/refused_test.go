@@ -12,7 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusing runs f on a thread on which a system call fails with EIO if its argument number arg, from 0, is value, and on
+// refusal is the error of what refusing refuses.
+var refusal = unix.EIO
+
+// refusing runs f on a thread on which a system call fails with the refusal if its argument number arg, from 0, is value, and on
 // which it is inherited by what f clones. It gives up after ten seconds: a child that nobody answers waits for ever.
 func refusing(t *testing.T, number uint32, arg int, value uint32, f func() error) error {
 	t.Helper()
@@ -42,7 +45,7 @@ func refuse(number uint32, arg int, value uint32) error {
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 3, K: number},
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: low},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: value},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EIO)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(refusal)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -128,6 +131,48 @@ func TestProgramThatIsRefused(t *testing.T) {
 				return err
 			})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// A call that the kernel lacks, or a filter refuses, is named with the Linux that has it, and a hint fits what was asked for.
+func TestExplainedRefusals(t *testing.T) {
+	needRoot(t)
+	exe := program(t, "true")
+	defer func() { refusal = unix.EIO }()
+	for _, test := range []struct {
+		name     string
+		number   uint32
+		errno    unix.Errno
+		arg      int
+		value    uint32
+		flags    uintptr
+		want     string
+		unwanted string
+	}{
+		{"close_range", unix.SYS_CLOSE_RANGE, unix.ENOSYS, 2, unix.CLOSE_RANGE_CLOEXEC, 0, "close_range: Linux has close_range since 5.9", ""},
+		{"execveat", unix.SYS_EXECVEAT, unix.ENOSYS, 4, unix.AT_EMPTY_PATH, 0, "execveat: Linux has execveat since 3.19", ""},
+		{"pidfd_open", unix.SYS_PIDFD_OPEN, unix.ENOSYS, 1, 0, 0, "pidfd_open: function not implemented (Linux has pidfd_open since 5.3", ""},
+		{"user namespace", unix.SYS_CLONE3, unix.EPERM, 2, 0, unix.CLONE_NEWUSER, "user namespaces are refused under chroot(2)", "or a user namespace"},
+		{"others", unix.SYS_CLONE3, unix.EPERM, 2, 0, allNew, "a seccomp filter or a security module refuses it", "or a user namespace"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			refusal = test.errno
+			err := refusing(t, test.number, test.arg, test.value, func() error {
+				p, err := Start(&Request{
+					Exe: exe, Args: []string{"true"}, Inherit: 3, New: test.flags, WriteMaps: func(int) error { return nil },
+				})
+				if err != nil {
+					return err
+				}
+				defer p.Close()
+				err = p.Failure()
+				p.Wait()
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), test.want) || test.unwanted != "" && strings.Contains(err.Error(), test.unwanted) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})

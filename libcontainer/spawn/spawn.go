@@ -13,11 +13,11 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/batch"
+	"oci-run/libcontainer/linux"
 )
 
 // Join is an existing namespace to enter, or several at once: those of a process (pidfd, Linux 5.8).
@@ -91,7 +91,7 @@ func Start(r *Request) (*Process, error) {
 			return nil, fmt.Errorf("unable to apply cgroup configuration: clone3 into cgroup %q: %w "+
 				"(it takes the right to write to cgroup.procs of the cgroup that this and the caller's have above them)", r.Cgroup.Name(), errno)
 		}
-		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno))
+		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno, uintptr(c.first.flags)))
 	}
 	p := &Process{PID: pid, stage: ours, list: c.list}
 	if err := p.follow(r, c); err != nil {
@@ -101,23 +101,10 @@ func Start(r *Request) (*Process, error) {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if err != nil {
 		p.abandon()
-		return nil, fmt.Errorf("pidfd_open %d: %w", p.PID, err)
+		return nil, fmt.Errorf("open a pidfd of %d: %w", p.PID, linux.NameCall("pidfd_open", err))
 	}
 	p.PidFD = os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.PID))
 	return p, nil
-}
-
-// ExplainClone adds what the kernel means by an errno of clone3.
-func ExplainClone(errno syscall.Errno) error {
-	switch errno {
-	case unix.ENOSPC:
-		return fmt.Errorf("%w (a limit below /proc/sys/user/max_*_namespaces is reached, or namespaces are nested too deep)", errno)
-	case unix.EAGAIN:
-		return fmt.Errorf("%w (the limit of processes is reached: pids.max, RLIMIT_NPROC or kernel.pid_max)", errno)
-	case unix.EPERM:
-		return fmt.Errorf("%w (creating namespaces takes CAP_SYS_ADMIN, or a user namespace)", errno)
-	}
-	return errno
 }
 
 // follow answers the child until it has nothing left to do but exec.
