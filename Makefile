@@ -110,6 +110,7 @@ test-engines: check-go test-packages build ## sessions under real engines, as ro
 .PHONY: test-vm
 test-vm: build bin/oci-run-crash ## sessions about resources in a QEMU guest with systemd and cgroup v2 alone, as root: SESSIONS='limits update'
 	tests/vm/packages
+	$(if $(filter-out systemd,$(SESSIONS)),,tests/vm/versions)
 	tests/vm/run $(SESSIONS)
 
 .PHONY: bin/racer
@@ -142,6 +143,10 @@ cross: check-go ## build for every architecture in CROSS, into bin/cross
 .PHONY: man
 man: build ## write the manual pages into bin/man
 	go run ./man $(BIN) bin/man
+
+.PHONY: sbom
+sbom: build ## write bin/oci-run.spdx.json: what the binary is made of, from what the binary itself says (SPDX 2.3)
+	go run ./contrib/sbom $(BIN) $(VERSION) NOTICE >bin/oci-run.spdx.json
 
 .PHONY: install
 install: man ## install the binary, man pages and bash completion (PREFIX, DESTDIR)

@@ -44,9 +44,12 @@ func writeSpec(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if _, err := f.Write(text); err != nil {
-		return err
+	_, err = f.Write(text)
+	if closed := f.Close(); err == nil {
+		err = closed
 	}
-	return f.Close()
+	if err != nil {
+		os.Remove(path) // half a file
+	}
+	return err
 }

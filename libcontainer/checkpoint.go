@@ -68,12 +68,7 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	if err != nil {
 		return err
 	}
-	if !o.PreDump {
-		if err := saveDescriptors(o.Images, c.record.Stdio); err != nil {
-			return err
-		}
-	}
-	if err := criu.Dump(o, request); err != nil {
+	if err := c.dump(o, request); err != nil {
 		return err
 	}
 	if o.LeaveRunning || o.PreDump {
@@ -87,6 +82,22 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 		slog.Warn(err.Error())
 	}
 	return nil
+}
+
+// dump has CRIU write its images, and writes ours beside them: what is there of an earlier checkpoint counts until this one has succeeded.
+func (c *Container) dump(o *criu.Options, request *criu.DumpRequest) error {
+	if o.PreDump {
+		return criu.Dump(o, request)
+	}
+	descriptors, err := newDescriptors(o.Images, c.record.Stdio)
+	if err != nil {
+		return err
+	}
+	if err := criu.Dump(o, request); err != nil {
+		descriptors.discard()
+		return err
+	}
+	return descriptors.commit()
 }
 
 // awaitDumped waits for the end of a process that CRIU has killed.
@@ -195,18 +206,23 @@ func stdioPipes() []string {
 	return pipes
 }
 
-func saveDescriptors(images string, stdio []string) error {
+// newDescriptors writes the file of descriptors, under another name. What could not be replaced is noticed while the container runs.
+func newDescriptors(images string, stdio []string) (*pendingFile, error) {
+	name := filepath.Join(images, descriptorsFile)
+	if info, err := os.Lstat(name); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("replace %q: %w", name, unix.EISDIR)
+	}
 	if stdio == nil {
 		stdio = make([]string, 3)
 	}
 	raw, err := json.Marshal(stdio)
 	if err != nil {
-		return fmt.Errorf("encode %q: %w", descriptorsFile, err)
+		return nil, fmt.Errorf("encode %q: %w", descriptorsFile, err)
 	}
-	return os.WriteFile(filepath.Join(images, descriptorsFile), raw, 0o600)
+	return newPendingFile(name, raw, 0o600)
 }
 
-// loadDescriptors reads what saveDescriptors, runc or crun have written. Without it no pipe is replaced.
+// loadDescriptors reads what newDescriptors, runc or crun have written. Without it no pipe is replaced.
 func loadDescriptors(images string) (stdio []string, err error) {
 	name := filepath.Join(images, descriptorsFile)
 	raw, err := specconv.ReadConfig(name)

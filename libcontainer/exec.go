@@ -364,7 +364,7 @@ func (e *Executed) start() error {
 			return err
 		}
 	}
-	var file *pidFile
+	var file *pendingFile
 	if path := e.options.PIDFile; path != "" {
 		var err error
 		if file, err = newPIDFile(path, e.PID); err != nil {

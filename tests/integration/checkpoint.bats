@@ -179,6 +179,27 @@ went_on() { (($(last) > $1)); }
 	is running "$id"
 }
 
+@test "a failed checkpoint leaves earlier images as they were" {
+	needs_root
+	command -v criu >/dev/null || skip 'no criu here (Debian: apt-get install criu)'
+	program sleep 100
+	detached "$id" # whose output is a file of the host's, which can't be dumped
+	mkdir images
+	echo earlier >images/descriptors.json
+	echo precious >target
+	run -1 checkpoint "$id"
+	[[ $(<images/descriptors.json) == earlier ]]
+	ln -sf ../target images/descriptors.json
+	run -1 checkpoint "$id"
+	[[ $(<target) == precious && $(ls -A images) == descriptors.json ]]
+	rm images/descriptors.json
+	mkdir images/descriptors.json
+	run -1 checkpoint "$id"
+	output_has 'images/descriptors.json'
+	output_has 'is a directory'
+	is running "$id"
+}
+
 @test "only a container that runs can be checkpointed" {
 	needs_root
 	program true

@@ -139,3 +139,14 @@ load lib
 		output_has 'does not exist'
 	done
 }
+
+@test "a pid file is written beside files of the user's and replaces a link" {
+	program true
+	echo precious >.pid
+	echo target >target
+	ln -s target pid
+	create --pid-file pid "$id"
+	[[ ! -L pid && $(<pid) == "$(pid_of "$id")" ]]
+	[[ $(<target) == target && $(<.pid) == precious ]]
+	run ! ls .oci-run.*
+}

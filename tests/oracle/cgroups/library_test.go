@@ -3,7 +3,9 @@ package cgroups
 
 import (
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	lib "github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/fs"
@@ -106,7 +108,11 @@ func librarySet(record cgroups.Record, r *specs.LinuxResources) error {
 		if err != nil {
 			return err
 		}
-		return manager.Set(convert(r))
+		l := convert(r)
+		if err := settleIdle(l, paths(record)["cpu"]); err != nil {
+			return err
+		}
+		return manager.Set(l)
 	}
 	manager, err := fs2.NewManager(&lib.Cgroup{}, record.Hierarchies[0].Dir())
 	if err != nil {
@@ -125,6 +131,19 @@ func librarySet(record cgroups.Record, r *specs.LinuxResources) error {
 		}
 	}
 	return nil
+}
+
+// settleIdle does for v1 what the library leaves to its caller: an idle cgroup takes no shares. Shares alone end being idle.
+func settleIdle(l *lib.Resources, dir string) error {
+	text, err := os.ReadFile(dir + "/cpu.idle")
+	if err != nil || strings.TrimSpace(string(text)) != "1" || l.CpuShares == 0 {
+		return nil
+	}
+	if l.CPUIdle != nil && *l.CPUIdle == 1 {
+		l.CpuShares = 0
+		return nil
+	}
+	return os.WriteFile(dir+"/cpu.idle", []byte("0"), 0)
 }
 
 // paths gives the directory of each v1 controller.
