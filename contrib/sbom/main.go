@@ -2,8 +2,9 @@
 //
 //	sbom BINARY VERSION NOTICE
 //
-// The modules and their versions are those that the linker noted in the binary (debug/buildinfo), their licences those of NOTICE: one that
-// NOTICE lacks, or has too many, is an error. SOURCE_DATE_EPOCH is the time of creation; without it, it is that of the binary.
+// The modules and their versions are those that the linker noted in the binary (debug/buildinfo),
+// their licences those of NOTICE: one that NOTICE lacks, or has too many, is an error.
+// SOURCE_DATE_EPOCH is the time of creation; without it, it is that of the binary.
 package main
 
 import (
@@ -164,7 +165,8 @@ func (d *document) add(path, version, sum, name string, known map[string]terms) 
 	return nil
 }
 
-// readNotice reads the table of NOTICE: name, licence and copyright, with at least two blanks between them.
+// readNotice reads the table of NOTICE: name, licence and copyright, with at least two blanks
+// between them.
 func readNotice(file string) (map[string]terms, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"oci-run/specconv"
 )
 
-// Configure gives the new cgroups of the container the device rules and every limit that init has room in, before it does
-// any work: what it copies and starts is the container's already.
+// Configure gives the new cgroups of the container the device rules and every limit that init has
+// room in, before it does any work: what it copies and starts is the container's already.
 func (m *Manager) Configure() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil
@@ -30,8 +30,9 @@ func (m *Manager) Settled() bool {
 	return m.plan == nil || m.record.Driver == DriverDisabled || m.record.Driver == DriverCgroupfs && m.plan.late.empty()
 }
 
-// Limit gives the container the limits that init had no room in. It comes when init has done its work and waits: its
-// threads may be more than pids.limit, and with a quota of 1 % of a CPU it would take a second.
+// Limit gives the container the limits that init had no room in. It comes when init has done its
+// work and waits: its threads may be more than pids.limit, and with a quota of 1 % of a CPU it
+// would take a second.
 func (m *Manager) Limit() error {
 	if m.plan == nil || m.record.Driver == DriverDisabled {
 		return nil
@@ -56,8 +57,9 @@ func (m *Manager) Limit() error {
 	return nil
 }
 
-// makeRoom has a v2 cgroup give memory back, down to a limit that is about to be set. The limit itself would have the
-// kernel kill init if that is impossible; memory.high tries, and leaves it alive for an error that says more.
+// makeRoom has a v2 cgroup give memory back, down to a limit that is about to be set. The limit
+// itself would have the kernel kill init if that is impossible; memory.high tries, and leaves it
+// alive for an error that says more.
 func (m *Manager) makeRoom(limit int64) error {
 	dir := m.Path("")
 	used, err := readFile(dir + "/memory.current")
@@ -84,8 +86,8 @@ func (m *Manager) write(l *limits) error {
 	return m.put(l, m.writes(l))
 }
 
-// checkUsage is memory.checkBeforeUpdate. v1's kernel does by itself what v2 needs to be asked for: with a limit below what is in use,
-// v2 kills. The words are runc's.
+// checkUsage is memory.checkBeforeUpdate. v1's kernel does by itself what v2 needs to be asked for:
+// with a limit below what is in use, v2 kills. The words are runc's.
 func (m *Manager) checkUsage(r *specs.LinuxMemory) error {
 	limit, swap := value(r.Limit), value(r.Swap)
 	if m.record.Mode != V2 || !value(r.CheckBeforeUpdate) || limit <= 0 && swap <= 0 {
@@ -104,8 +106,8 @@ func (m *Manager) checkUsage(r *specs.LinuxMemory) error {
 	return nil
 }
 
-// setDevices puts device rules into force. A caller without the right to set them, in a user namespace, has none to
-// give away either: there, and for rootless callers, refusal is no error.
+// setDevices puts device rules into force. A caller without the right to set them, in a user
+// namespace, has none to give away either: there, and for rootless callers, refusal is no error.
 func (m *Manager) setDevices(p *devices.Policy) error {
 	var err error
 	if m.record.Mode == V2 {

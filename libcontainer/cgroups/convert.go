@@ -7,8 +7,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// cpuWeight is the cpu.weight of v2, 1 to 10000, for v1's shares, 2 to 262144. A straight line through both ends would make 39 of the
-// default of 1024; this curve goes through (1024, 100), the defaults of both. runc and crun have the same since 2025.
+// cpuWeight is the cpu.weight of v2, 1 to 10000, for v1's shares, 2 to 262144. A straight line
+// through both ends would make 39 of the default of 1024; this curve goes through (1024, 100), the
+// defaults of both. runc and crun have the same since 2025.
 func cpuWeight(shares uint64) uint64 {
 	switch {
 	case shares == 0: // not set
@@ -30,8 +31,9 @@ func ioWeight(weight uint16) uint64 {
 	return 1 + (uint64(weight)-10)*9999/990
 }
 
-// swapOnly is v2's limit of swap alone for a memory limit and one of memory and swap together. ok is false if there is nothing to set:
-// no limit was given, or one of the sum alone, which [Manager.complete] has given its other half.
+// swapOnly is v2's limit of swap alone for a memory limit and one of memory and swap together. ok
+// is false if there is nothing to set: no limit was given, or one of the sum alone, which
+// [Manager.complete] has given its other half.
 func swapOnly(m *specs.LinuxMemory) (swap int64, ok bool) {
 	limit, sum := value(m.Limit), value(m.Swap)
 	switch {
@@ -45,7 +47,8 @@ func swapOnly(m *specs.LinuxMemory) (swap int64, ok bool) {
 	return sum - limit, true
 }
 
-// pidsMax gives pids.max. systemd has no 0, and with one process or none nothing can fork either: both drivers agree on 1.
+// pidsMax gives pids.max. systemd has no 0, and with one process or none nothing can fork either:
+// both drivers agree on 1.
 func pidsMax(limit int64) string {
 	if limit < 0 {
 		return "max"

@@ -3,14 +3,15 @@ package cgroups
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// What a refusal of the kernel means, by file. Each function says what is the matter with the value, and what this machine or the
-// cgroup above has; it returns "" if it finds nothing wrong.
+// What a refusal of the kernel means, by file. Each function says what is the matter with the
+// value, and what this machine or the cgroup above has; it returns "" if it finds nothing wrong.
 
 // Ranges that the kernel doesn't tell.
 const (
@@ -35,13 +36,12 @@ func explainBandwidth(r *refusal) string {
 		return ""
 	}
 	quota, period := bandwidth(r)
-	const at = "/linux/resources/cpu/"
 	switch {
 	case period > 0 && (period < leastPeriod || period > mostPeriod) && r.file != "cpu.cfs_quota_us":
-		r.at = at + "period"
+		r.blame("cpu/period")
 		return fmt.Sprintf("%d is not in the range %d to %d µs", period, leastPeriod, mostPeriod)
 	case quota >= 0 && quota < leastQuota && r.file != "cpu.cfs_period_us":
-		r.at = at + "quota"
+		r.blame("cpu/quota")
 		return fmt.Sprintf("%d is less than %d µs, the least that Linux takes (-1 is no limit)", quota, leastQuota)
 	}
 	if burst := limitOf(r.read(map[bool]string{true: "cpu.max.burst", false: "cpu.cfs_burst_us"}[r.e.v2])); quota > 0 && burst > quota {
@@ -53,7 +53,15 @@ func explainBandwidth(r *refusal) string {
 	return ""
 }
 
-// bandwidth gives quota and period as they would be, with what the cgroup has of what isn't being set; -1 is none.
+// blame names another field than the one that the table has for the file.
+func (r *refusal) blame(field string) {
+	if r.e != &unifiedEntry {
+		r.at = "/linux/resources/" + field
+	}
+}
+
+// bandwidth gives quota and period as they would be, with what the cgroup has of what isn't being
+// set; -1 is none.
 func bandwidth(r *refusal) (quota, period int64) {
 	switch r.file {
 	case "cpu.cfs_quota_us":
@@ -105,7 +113,8 @@ func explainRealtime(r *refusal) string {
 	return fmt.Sprintf("the cgroup above has %d of every %d µs of real-time CPU time", runtime, period)
 }
 
-// explainMemory1: v1 refuses a limit below what is in use (EBUSY) and one above that of memory and swap together (EINVAL).
+// explainMemory1: v1 refuses a limit below what is in use (EBUSY) and one above that of memory and
+// swap together (EINVAL).
 func explainMemory1(r *refusal) string {
 	switch sum := r.read(memsw1); {
 	case r.is(unix.EBUSY): // the words are runc's
@@ -219,12 +228,10 @@ func explainHugepages(r *refusal) string {
 	}
 	size, _, _ := strings.Cut(strings.TrimPrefix(r.file, "hugetlb."), ".")
 	sizes := hugePageSizes()
-	for _, s := range sizes {
-		if s == size {
-			return ""
-		}
-	}
-	if sizes == nil {
+	switch {
+	case slices.Contains(sizes, size):
+		return ""
+	case sizes == nil:
 		return "this machine has no huge pages"
 	}
 	return fmt.Sprintf("huge pages of %s do not exist, this machine has %s", size, strings.Join(sizes, ", "))

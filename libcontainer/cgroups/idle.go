@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// settleIdle makes sense of cpu.idle together with a weight, which the kernel refuses for an idle cgroup: of both at once, idle
-// counts; a weight alone ends being idle.
+// settleIdle makes sense of cpu.idle together with a weight, which the kernel refuses for an idle
+// cgroup: of both at once, idle counts; a weight alone ends being idle.
 func (m *Manager) settleIdle(l *limits) {
 	switch idle := l.CPU.Idle; {
 	case value(l.CPU.Shares) == 0:

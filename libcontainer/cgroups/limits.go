@@ -7,8 +7,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// limits are what a cgroup is to be given: linux.resources without the device rules, and unified sorted by file name. The groups
-// Memory, CPU, Pids, BlockIO and Network are never nil, and are copies: what is completed here doesn't change the configuration.
+// limits are what a cgroup is to be given: linux.resources without the device rules, and unified
+// sorted by file name. The groups Memory, CPU, Pids, BlockIO and Network are never nil, and are
+// copies: what is completed here doesn't change the configuration.
 type limits struct {
 	specs.LinuxResources
 	unified []setting

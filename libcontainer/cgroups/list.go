@@ -6,14 +6,16 @@ import (
 	"strings"
 )
 
-// numbers is a set of CPUs or memory nodes: a bit for each, lowest first, without zero bytes at its end. systemd wants it so.
+// numbers is a set of CPUs or memory nodes: a bit for each, lowest first, without zero bytes at its
+// end. systemd wants it so.
 type numbers []byte
 
 // mostNumber is the greatest number that is taken. Linux can be built for 8192 CPUs.
 const mostNumber = 1<<16 - 1
 
-// parseNumbers reads a list as the kernel does (bitmap_parselist): numbers and ranges between commas or blanks, "N" for the last one, "all",
-// and of a range the first USED of every GROUP: 0-31:2/8. last is the number that N and all stand for.
+// parseNumbers reads a list as the kernel does (bitmap_parselist): numbers and ranges between
+// commas or blanks, "N" for the last one, "all", and of a range the first USED of every GROUP:
+// 0-31:2/8. last is the number that N and all stand for.
 func parseNumbers(list string, last int) (numbers, error) {
 	var out numbers
 	for region := range strings.FieldsFuncSeq(list, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' || c == '\n' }) {
@@ -120,11 +122,15 @@ func (s numbers) firstBeyond(o numbers) int {
 	return -1
 }
 
-// expand reads a list for systemd, which has to be told each number. Only N and all need a look at the machine.
+// expand reads a list for systemd, which has to be told each number. Only N and all need a look at
+// the machine.
 func expand(list, possible string) (numbers, error) {
 	last := 0
 	if strings.ContainsAny(list, "NaA") {
 		text, err := readFile(possible)
+		if gone(err) { // a kernel without NUMA has one node
+			text, err = "0", nil
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unifiedDir makes a cgroup in the unified hierarchy, which every host has, with or without controllers.
+// unifiedDir makes a cgroup in the unified hierarchy, which every host has, with or without
+// controllers.
 func unifiedDir(t *testing.T) string {
 	t.Helper()
 	needRoot(t)
@@ -75,8 +76,9 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// TestOOMWatchSleeps: where nothing happens, a watch costs nothing. The file that stands for memory.events is one that exists on
-// hosts that give the memory controller to v1; it counts no kills.
+// TestOOMWatchSleeps: where nothing happens, a watch costs nothing. The file that stands for
+// memory.events is one that exists on hosts that give the memory controller to v1; it counts no
+// kills.
 func TestOOMWatchSleeps(t *testing.T) {
 	dir := unifiedDir(t)
 	busy, _ := sleeper(t)
@@ -107,7 +109,8 @@ func TestOOMWatchSleeps(t *testing.T) {
 	}
 }
 
-// TestOOMWatchReadsWhatItPolls is the same for a container's own watch, with memory.events where there is one.
+// TestOOMWatchReadsWhatItPolls is the same for a container's own watch, with memory.events where
+// there is one.
 func TestOOMWatchReadsWhatItPolls(t *testing.T) {
 	m := newManager(t, nil)
 	pid, _ := sleeper(t)

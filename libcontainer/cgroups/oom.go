@@ -24,8 +24,9 @@ type OOMWatch struct {
 	kills  uint64 // v2: seen so far
 }
 
-// notice is a file of cgroup v2 whose changes are waited for with POLLPRI. What clears POLLPRI is a read of the very
-// descriptor that is polled (kernfs_seq_show): a poll of a file that is read through another one returns at once, for ever.
+// notice is a file of cgroup v2 whose changes are waited for with POLLPRI. What clears POLLPRI is a
+// read of the very descriptor that is polled (kernfs_seq_show): a poll of a file that is read
+// through another one returns at once, for ever.
 type notice struct {
 	fd   int // -1: there is no such file
 	path string
@@ -47,7 +48,8 @@ func (n *notice) read() (string, error) { return readFrom(n.fd, n.path) }
 
 func (n *notice) pollFd() unix.PollFd { return unix.PollFd{Fd: int32(n.fd), Events: unix.POLLPRI} }
 
-// WatchOOM starts to look for out-of-memory kills in the container's cgroup. The caller closes the watch.
+// WatchOOM starts to look for out-of-memory kills in the container's cgroup. The caller closes the
+// watch.
 func (m *Manager) WatchOOM() (*OOMWatch, error) {
 	w := &OOMWatch{m: m, event: -1, memory: notice{fd: -1}, events: notice{fd: -1}}
 	err := w.open()
@@ -79,7 +81,8 @@ func (w *OOMWatch) open() (err error) {
 	return err
 }
 
-// eventfd1 registers an eventfd for out-of-memory notices (Documentation/admin-guide/cgroup-v1/memory.rst, 10).
+// eventfd1 registers an eventfd for out-of-memory notices
+// (Documentation/admin-guide/cgroup-v1/memory.rst, 10).
 func eventfd1(dir string) (int, error) {
 	control, err := openFile(unix.AT_FDCWD, dir+"/memory.oom_control", unix.O_RDONLY)
 	if err != nil {
@@ -107,8 +110,8 @@ func (w *OOMWatch) Close() {
 	}
 }
 
-// Wait returns true as soon as processes of the container ran out of memory since the last call, and false at the
-// deadline. The error is ErrGone once no process is left in the container.
+// Wait returns true as soon as processes of the container ran out of memory since the last call,
+// and false at the deadline. The error is ErrGone once no process is left in the container.
 func (w *OOMWatch) Wait(deadline time.Time) (oom bool, err error) {
 	for {
 		if oom, err := w.look(); oom || err != nil {
@@ -214,8 +217,9 @@ func (m *Manager) memoryEventsFile() string {
 	return "memory.oom_control"
 }
 
-// ExplainOOM returns an error that says so if the memory limit killed a process of the container, and what it would have
-// needed, as far as the kernel knows. Else it returns nil. It is for an init that died without a word.
+// ExplainOOM returns an error that says so if the memory limit killed a process of the container,
+// and what it would have needed, as far as the kernel knows. Else it returns nil. It is for an init
+// that died without a word.
 func (m *Manager) ExplainOOM() error {
 	kills, err := m.OOMKills()
 	if err != nil || kills == 0 {

@@ -3,6 +3,7 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,18 +36,19 @@ func (r *refusal) read(file string) string {
 	return text
 }
 
-// refused says which field a limit is from, what is the matter with its value, and what the kernel said of which file.
+// refused says which field a limit is from, what is the matter with its value, and what the kernel
+// said of which file.
 func (m *Manager) refused(w *write, cause error) error {
 	r := &refusal{w, cause}
 	err, text := cause, ""
-	if w.e.explain != nil && w.dir != "" {
-		text = w.e.explain(r)
+	if explain := w.explain(); explain != nil && w.dir != "" {
+		text = explain(r)
 	}
 	switch {
 	case errors.Is(cause, errNoCgroup):
 		err = m.noCgroup(w)
 	case w.e == &unifiedEntry:
-		err = r.unified()
+		err = r.unified(text)
 	case text != "" && r.is(unix.ENOENT): // whose words engines take for a program that is missing
 		err = errors.New(text)
 	case text != "":
@@ -57,23 +59,38 @@ func (m *Manager) refused(w *write, cause error) error {
 	return specconv.Field(w.at, m.adviseOn(cause, err))
 }
 
-// noCgroup says why the container has no cgroup for a limit.
-func (m *Manager) noCgroup(w *write) error {
-	switch {
-	case m.record.Mode == V2:
-		return errors.New("rootless needs no limits + no cgrouppath when no permission is granted for cgroups")
-	case m.record.Rootless:
-		return fmt.Errorf("cannot set %s limit: %w", w.controller, errNoCgroup)
+// explain gives what explains a refusal: for a file that unified names, what the table has for it.
+func (w *write) explain() func(*refusal) string {
+	if w.e != &unifiedEntry {
+		return w.e.explain
 	}
-	return fmt.Errorf("cannot set %s limit: the kernel has no controller %s, or it is not mounted (mounted: %s)", w.controller, w.controller,
-		m.controllers())
+	for i := range table {
+		if e := &table[i]; e.v2 && e.file == w.file {
+			return e.explain
+		}
+	}
+	return nil
 }
 
-// controllers lists those of the v1 hierarchies that the container is in.
-func (m *Manager) controllers() string {
+// noCgroup says why the container has no cgroup for a limit: its user may not make one there, or
+// there is no such hierarchy.
+func (m *Manager) noCgroup(w *write) error {
+	if m.record.Mode == V2 {
+		return errors.New("rootless needs no limits + no cgrouppath when no permission is granted for cgroups")
+	}
+	own, err := readMembership("/proc/self/cgroup")
+	if err != nil || slices.ContainsFunc(own, func(o membership) bool { return slices.Contains(o.controllers, w.controller) }) {
+		return fmt.Errorf("cannot set %s limit: %w", w.controller, errNoCgroup)
+	}
+	return fmt.Errorf("cannot set %s limit: the kernel has no controller %s for cgroup v1 here (there are: %s)",
+		w.controller, w.controller, controllers(own))
+}
+
+// controllers lists those of the v1 hierarchies.
+func controllers(own []membership) string {
 	var names []string
-	for i := range m.record.Hierarchies {
-		for _, c := range m.record.Hierarchies[i].Controllers {
+	for i := range own {
+		for _, c := range own[i].controllers {
 			if !strings.HasPrefix(c, "name=") {
 				names = append(names, c)
 			}
@@ -111,14 +128,17 @@ func (r *refusal) enabled() (have string, ok bool) {
 	return strings.ReplaceAll(have, " ", ", "), false
 }
 
-// unified has runc's words for a controller that isn't there; EACCES is what opening a file gives that a container's cgroup lacks and
-// the caller may not make.
-func (r *refusal) unified() error {
+// unified has runc's words for a controller that isn't there; EACCES is what opening a file gives
+// that a container's cgroup lacks and the caller may not make.
+func (r *refusal) unified(text string) error {
 	if _, ok := r.enabled(); !ok && r.is(unix.ENOENT, unix.EACCES, unix.EPERM) {
 		return fmt.Errorf("unified resource %q can't be set: controller %q not available", r.file, r.controller)
 	}
 	if r.is(unix.ENOENT) {
 		return r.missing()
+	}
+	if text != "" {
+		return fmt.Errorf("set unified resource %q: %s: %w", r.file, text, r.err)
 	}
 	return fmt.Errorf("set unified resource %q: %w", r.file, r.err)
 }

@@ -9,16 +9,17 @@ import (
 // snapshot is what files held before a change.
 type snapshot []saved
 
-// saved is a file's content. Files with a line for each device are restored by the lines of those devices that the change
-// mentions; keys has their names, and reset what ends a limit that there was none of before.
+// saved is a file's content. Files with a line for each device are restored by the lines of those
+// devices that the change mentions; keys has their names, and reset what ends a limit that there
+// was none of before.
 type saved struct {
 	path, old string
 	keys      []string
 	reset     string
 }
 
-// restore gives files their content back. Some depend on others (memory and swap, quota and period), so a value that
-// is refused gets another chance after the others.
+// restore gives files their content back. Some depend on others (memory and swap, quota and
+// period), so a value that is refused gets another chance after the others.
 func (s snapshot) restore() error {
 	var errs []error
 	for range 3 {
@@ -65,8 +66,8 @@ func (f *saved) restore() error {
 	return nil
 }
 
-// snapshot reads the files that writing l will change. One that can't be read isn't there, or can't be restored: what
-// can't be written later fails then.
+// snapshot reads the files that writing l will change. One that can't be read isn't there, or can't
+// be restored: what can't be written later fails then.
 func (m *Manager) snapshot(l *limits) snapshot {
 	var out snapshot
 	for _, w := range m.writes(l) {
@@ -92,7 +93,8 @@ func (s snapshot) find(path string) int {
 	return slices.IndexFunc(s, func(f saved) bool { return f.path == path })
 }
 
-// lines gives the names of the lines that a write changes in a file that has one for each device or resource, and what ends a limit there.
+// lines gives the names of the lines that a write changes in a file that has one for each device or
+// resource, and what ends a limit there.
 func (w *write) lines() (keys []string, reset string) {
 	if reset = w.e.reset; reset == "" {
 		reset = resetOf(w.file)

@@ -11,14 +11,16 @@ import (
 	"oci-run/specconv"
 )
 
-// entry is a line of [table]: a file of a cgroup, the field of linux.resources that is written to it, and how.
+// entry is a line of [table]: a file of a cgroup, the field of linux.resources that is written to
+// it, and how.
 type entry struct {
 	v2         bool
 	controller string
 	file       string
 	field      string // the JSON pointer below /linux/resources; for a list, that of the list
 
-	// One of these gives what to write: one value, "" if the field is not set; or a value for each element of a list.
+	// One of these gives what to write: one value, "" if the field is not set; or a value for each
+	// element of a list.
 	value func(*limits) string
 	each  func(*limits) []line
 
@@ -26,8 +28,8 @@ type entry struct {
 	unless string // only in cgroups that don't have this file
 	reset  string // in a file with a line for each device, whose name comes first: what ends a limit
 
-	// again names a file that the kernel checks against this one: a value that is refused as long as that file has its old one gets a
-	// second chance after it was written.
+	// again names a file that the kernel checks against this one: a value that is refused as long
+	// as that file has its old one gets a second chance after it was written.
 	again string
 	// optional tells whether it is no error if the kernel has no such file.
 	optional func(l *limits, w *write) bool
@@ -43,11 +45,13 @@ type line struct {
 	at          string // the element's place in the list, and its field
 }
 
-// table has every file that is written for a field of linux.resources, those of v1 and then those of v2, in the order in which they are
-// written. Device rules are not here (package devices), nor is unified, which names its files itself.
+// table has every file that is written for a field of linux.resources, those of v1 and then those
+// of v2, in the order in which they are written. Device rules are not here (package devices), nor
+// is unified, which names its files itself.
 //
-// Orders that matter: cpuset before anything that may wait for a CPU; v2's swap before its memory, as a smaller limit of memory may
-// need the swap; v2's idle before a weight, which an idle cgroup refuses. Memory and memsw of v1 are ordered by [memoryOrder].
+// Orders that matter: cpuset before anything that may wait for a CPU; v2's swap before its memory,
+// as a smaller limit of memory may need the swap; v2's idle before a weight, which an idle cgroup
+// refuses. Memory and memsw of v1 are ordered by [memoryOrder].
 var table = [...]entry{
 	{controller: "cpuset", file: "cpuset.cpus", field: "cpu/cpus", unless: "cpus", explain: explainCPUs,
 		value: func(l *limits) string { return l.CPU.Cpus }},
@@ -179,7 +183,8 @@ func swappiness(l *limits) string {
 	return counted(l.Memory.Swappiness)
 }
 
-// swap1 gives v1's limit of memory and swap together: unlimited memory is unlimited swap, if the kernel accounts it.
+// swap1 gives v1's limit of memory and swap together: unlimited memory is unlimited swap, if the
+// kernel accounts it.
 func swap1(l *limits) string {
 	if swapImplied(l, nil) {
 		return "-1"

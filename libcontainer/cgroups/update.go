@@ -13,9 +13,10 @@ import (
 	"oci-run/specconv"
 )
 
-// Set changes the limits of a container that exists: all that r mentions or, after an error, none. What r doesn't
-// mention, or gives as 0, stays as it is, and so do the device rules unless r has some. For a container that is being
-// made, Set is Configure and Limit in one, which init only survives if pids.limit has room for its threads.
+// Set changes the limits of a container that exists: all that r mentions or, after an error, none.
+// What r doesn't mention, or gives as 0, stays as it is, and so do the device rules unless r has
+// some. For a container that is being made, Set is Configure and Limit in one, which init only
+// survives if pids.limit has room for its threads.
 func (m *Manager) Set(r *specs.LinuxResources) error {
 	if m.record.Driver == DriverDisabled {
 		return nil
@@ -56,8 +57,8 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	return err
 }
 
-// change puts new limits and rules into force. systemd hears of limits that the kernel has accepted, and writes what it makes of
-// them into the same files, so those are written again.
+// change puts new limits and rules into force. systemd hears of limits that the kernel has
+// accepted, and writes what it makes of them into the same files, so those are written again.
 func (m *Manager) change(l *limits, policy *devices.Policy) error {
 	if err := m.write(l); err != nil {
 		return err
@@ -77,8 +78,9 @@ func (m *Manager) change(l *limits, policy *devices.Policy) error {
 	return m.updateDevices(policy)
 }
 
-// complete adds to a change what has to be told with it, from what is in force. Quota and period are one thing for v2 and for systemd,
-// and v2's swap is a number of its own instead of the sum of memory and swap.
+// complete adds to a change what has to be told with it, from what is in force. Quota and period
+// are one thing for v2 and for systemd, and v2's swap is a number of its own instead of the sum of
+// memory and swap.
 func (m *Manager) complete(l *limits) error {
 	if m.record.Mode == V2 && m.Path("") == "" {
 		return nil // writing will say so
@@ -109,7 +111,8 @@ func (m *Manager) completeQuota(l *limits) error {
 	return nil
 }
 
-// bandwidth reads the quota, -1 for none, and the period in force; both are 0 where the cgroup has neither.
+// bandwidth reads the quota, -1 for none, and the period in force; both are 0 where the cgroup has
+// neither.
 func (m *Manager) bandwidth() (quota int64, period uint64, err error) {
 	dir := m.Path("cpu")
 	var q, p string
@@ -133,7 +136,8 @@ func (m *Manager) bandwidth() (quota int64, period uint64, err error) {
 	return quota, period, err
 }
 
-// completeUnifiedQuota does the same for unified's "cpu.max": "20000". The kernel leaves the period as it is then, but systemd doesn't.
+// completeUnifiedQuota does the same for unified's "cpu.max": "20000". The kernel leaves the period
+// as it is then, but systemd doesn't.
 func (m *Manager) completeUnifiedQuota(l *limits) error {
 	s := l.find("cpu.max")
 	if s == nil || len(strings.Fields(s.value)) != 1 {
@@ -146,8 +150,8 @@ func (m *Manager) completeUnifiedQuota(l *limits) error {
 	return err
 }
 
-// completeSwap keeps v2's sum of memory and swap where only the limit of memory changes, and gives the sum its other part where only the
-// sum does.
+// completeSwap keeps v2's sum of memory and swap where only the limit of memory changes, and gives
+// the sum its other part where only the sum does.
 func (m *Manager) completeSwap(l *limits) error {
 	limit, sum := value(l.Memory.Limit), value(l.Memory.Swap)
 	if m.record.Mode != V2 || (limit == 0 || limit == -1 || sum != 0) && (limit != 0 || sum <= 0) {
@@ -199,8 +203,8 @@ func (m *Manager) updateDevices(p *devices.Policy) error {
 	return m.setDevices(p)
 }
 
-// updateDevices1 is for v1. systemd hears of rules that the kernel has accepted, and writes what it makes of them into the same
-// files.
+// updateDevices1 is for v1. systemd hears of rules that the kernel has accepted, and writes what it
+// makes of them into the same files.
 func (m *Manager) updateDevices1(dir string, p *devices.Policy, told bool) error {
 	before, err := devices.ReadV1(dir)
 	if err == nil {

@@ -91,14 +91,16 @@ func (e *entry) appliesTo(dir string) bool {
 	return !hasFile(dir + "/" + e.unless)
 }
 
-// hasFile is false only if the file doesn't exist: what can't be looked at fails when it is written, which says why.
+// hasFile is false only if the file doesn't exist: what can't be looked at fails when it is
+// written, which says why.
 func hasFile(path string) bool {
 	err := unix.Access(path, unix.F_OK)
 	return err != unix.ENOENT && err != unix.ENOTDIR
 }
 
-// memoryOrder puts v1's limit of memory and swap before that of memory where the latter is to go beyond what the former is now: the
-// kernel never lets memory.limit_in_bytes exceed memory.memsw.limit_in_bytes.
+// memoryOrder puts v1's limit of memory and swap before that of memory where the latter is to go
+// beyond what the former is now: the kernel never lets memory.limit_in_bytes exceed
+// memory.memsw.limit_in_bytes.
 func memoryOrder(list []write) {
 	at := slices.IndexFunc(list, func(w write) bool { return w.file == memory1 })
 	if at < 0 || at+1 == len(list) || list[at+1].file != memsw1 {
@@ -157,7 +159,8 @@ func (w *write) put(l *limits) error {
 	return nil
 }
 
-// writeLines gives a file of cgroups each line of a text in a write(2) of its own: the kernel reads no more than one.
+// writeLines gives a file of cgroups each line of a text in a write(2) of its own: the kernel reads
+// no more than one.
 func writeLines(path, text string) error {
 	fd, err := openFile(unix.AT_FDCWD, path, unix.O_WRONLY)
 	if err != nil {

@@ -167,6 +167,9 @@ refused() {
 	refused '{cpu: {cpus: "0,65000"}}' cpu/cpus "CPU 65000 does not exist, this machine has $(</sys/devices/system/cpu/possible)"
 	refused '{cpu: {mems: "900"}}' cpu/mems "memory node 900 does not exist, this machine has $(</sys/devices/system/node/possible)"
 	refused '{cpu: {cpus: "1-0"}}' cpu/cpus 'ends before it begins'
+	v2 || return 0
+	refused '{unified: {"pids.max": "99999999"}}' unified/pids.max '99999999 is more than 4194304'
+	refused '{unified: {"cpu.max": "2000 5"}}' unified/cpu.max '5 is not in the range 1000 to 1000000'
 }
 
 @test 'a limit without its controller says so' {

@@ -34,7 +34,8 @@ func needVerifier(t *testing.T) {
 	unix.Close(fd)
 }
 
-// TestManyRules: more code than a jump can pass over does what the rules say, and the kernel takes it.
+// TestManyRules: more code than a jump can pass over does what the rules say, and the kernel takes
+// it.
 func TestManyRules(t *testing.T) {
 	needVerifier(t)
 	for _, n := range []int{8200, 20000, 60000} {

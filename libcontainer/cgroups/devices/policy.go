@@ -1,5 +1,6 @@
-// Package devices decides which device nodes a cgroup's processes may use: the rules of linux.resources.devices as the
-// kernel's v1 controller understands them, its v1 files, and the same as an eBPF program for v2.
+// Package devices decides which device nodes a cgroup's processes may use: the rules of
+// linux.resources.devices as the kernel's v1 controller understands them, its v1 files, and the
+// same as an eBPF program for v2.
 package devices
 
 import (
@@ -18,7 +19,8 @@ import (
 // Any is a major or minor number that stands for all.
 const Any = -1
 
-// access is a set of the three things one can do with a device. The bits are BPF_DEVCG_ACC_* of linux/bpf.h.
+// access is a set of the three things one can do with a device. The bits are BPF_DEVCG_ACC_* of
+// linux/bpf.h.
 type access uint8
 
 const (
@@ -35,7 +37,8 @@ type exception struct {
 	access       access
 }
 
-// Policy is the outcome of a list of rules: a default and its exceptions. The zero Policy forbids everything.
+// Policy is the outcome of a list of rules: a default and its exceptions. The zero Policy forbids
+// everything.
 type Policy struct {
 	allow      bool // the default
 	exceptions []exception
@@ -48,11 +51,13 @@ type device struct {
 	major, minor int64
 }
 
-// many is from where on looking through the exceptions takes longer than a map: a configuration may have thousands of rules.
+// many is from where on looking through the exceptions takes longer than a map: a configuration may
+// have thousands of rules.
 const many = 100
 
-// defaultRules are allowed to every container after what its configuration says, those with a path unless linux.devices has a
-// device of its own there. The first two only let nodes be made; net/tun is for VPNs. The list is runc's.
+// defaultRules are allowed to every container after what its configuration says, those with a path
+// unless linux.devices has a device of its own there. The first two only let nodes be made; net/tun
+// is for VPNs. The list is runc's.
 var defaultRules = [...]struct {
 	path string
 	exception
@@ -70,8 +75,8 @@ var defaultRules = [...]struct {
 	{"", exception{'c', 10, 200, everything}},  // /dev/net/tun
 }
 
-// NewPolicy applies the rules in their order, to a cgroup that forbids everything, and then the defaults that every
-// container has. nodes is linux.devices. The error is a *specconv.FieldError.
+// NewPolicy applies the rules in their order, to a cgroup that forbids everything, and then the
+// defaults that every container has. nodes is linux.devices. The error is a *specconv.FieldError.
 func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Policy, error) {
 	var p Policy
 	for i := range rules {
@@ -94,9 +99,9 @@ func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Poli
 	return p, nil
 }
 
-// addRule applies one rule of the configuration. A rule for all devices with full access sets the default and forgets
-// what was before it. One for type "a" with numbers or less access means block and character devices; the kernel, which would take
-// it for all devices, never sees it.
+// addRule applies one rule of the configuration. A rule for all devices with full access sets the
+// default and forgets what was before it. One for type "a" with numbers or less access means block
+// and character devices; the kernel, which would take it for all devices, never sees it.
 func (p *Policy) addRule(r *specs.LinuxDeviceCgroup) error {
 	e := exception{major: Any, minor: Any}
 	var err error
@@ -180,7 +185,8 @@ func (p *Policy) find(d device) int {
 	return -1
 }
 
-// set allows or forbids e.access to a device. What agrees with the default takes away from the exceptions.
+// set allows or forbids e.access to a device. What agrees with the default takes away from the
+// exceptions.
 func (p *Policy) set(e exception, allow bool) error {
 	at := p.find(e.device())
 	switch {
@@ -196,8 +202,9 @@ func (p *Policy) set(e exception, allow bool) error {
 	return nil
 }
 
-// withdraw takes access out of the exception at index at, if there is one. Where a wider exception goes on to hold for a part of
-// it, that is impossible: v1 ignores such a rule silently, so it has to be an error.
+// withdraw takes access out of the exception at index at, if there is one. Where a wider exception
+// goes on to hold for a part of it, that is impossible: v1 ignores such a rule silently, so it has
+// to be an error.
 func (p *Policy) withdraw(e exception, at int) error {
 	for _, wider := range [...]device{{e.kind, Any, e.minor}, {e.kind, e.major, Any}, {e.kind, Any, Any}} {
 		if i := p.find(wider); i >= 0 && i != at && p.exceptions[i].access&e.access != 0 {
@@ -229,9 +236,9 @@ func (p *Policy) AllowsAll() bool { return p.allow && len(p.exceptions) == 0 }
 // AllowsByDefault tells whether p forbids only what it mentions.
 func (p *Policy) AllowsByDefault() bool { return p.allow }
 
-// SystemdRules gives the exceptions of a forbidding policy as systemd's DeviceAllow wants them (systemd.resource-control(5)):
-// a node in /dev/char or /dev/block, or a group "char-MAJOR" or "char-*", and the access. What has no such form, a minor
-// number of every major, is left out.
+// SystemdRules gives the exceptions of a forbidding policy as systemd's DeviceAllow wants them
+// (systemd.resource-control(5)): a node in /dev/char or /dev/block, or a group "char-MAJOR" or
+// "char-*", and the access. What has no such form, a minor number of every major, is left out.
 func (p *Policy) SystemdRules() [][2]string {
 	var out [][2]string
 	for i := range p.exceptions {

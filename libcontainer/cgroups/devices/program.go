@@ -15,7 +15,8 @@ type instruction struct {
 	imm      int32
 }
 
-// The opcodes used; the names are those of linux/bpf_common.h and filter.h. Those on 32 bits clear the upper half.
+// The opcodes used; the names are those of linux/bpf_common.h and filter.h. Those on 32 bits clear
+// the upper half.
 const (
 	loadWord    = 0x61 // BPF_LDX | BPF_MEM | BPF_W
 	mov32       = 0xbc // BPF_ALU | BPF_MOV | BPF_X
@@ -35,7 +36,8 @@ const (
 	exit        = 0x95 // BPF_JMP | BPF_EXIT
 )
 
-// Registers while the program runs. The context is struct bpf_cgroup_dev_ctx: access<<16|type, major, minor.
+// Registers while the program runs. The context is struct bpf_cgroup_dev_ctx: access<<16|type,
+// major, minor.
 const (
 	found   = iota // r0: bit 63 says that an exception holds; at the end the verdict, 1 lets the access pass
 	context        // r1
@@ -51,9 +53,10 @@ const minorBits, majorBits = 20, 12
 
 // Program gives p as a program of type BPF_PROG_TYPE_CGROUP_DEVICE, in the host's byte order.
 //
-// It has next to no jumps, because they are what the verifier's time goes to: a program that tests each rule with jumps, for the
-// default rules, takes 340 µs to load and this one 58, of which 18 are any program's (Linux 6.18). A device is compared with an exception by
-// arithmetic: the exclusive or of the numbers, less one, has bit 63 set only if they are equal.
+// It has next to no jumps, because they are what the verifier's time goes to: a program that tests
+// each rule with jumps, for the default rules, takes 340 µs to load and this one 58, of which 18
+// are any program's (Linux 6.18). A device is compared with an exception by arithmetic: the
+// exclusive or of the numbers, less one, has bit 63 set only if they are equal.
 func (p *Policy) Program() []byte {
 	char, block := p.tests('c'), p.tests('b')
 	insns := []instruction{
@@ -77,11 +80,13 @@ func (p *Policy) Program() []byte {
 	return encode(append(insns, instruction{op: exit}))
 }
 
-// farthest is how many instructions a jump can pass over: its field has 16 bits. (Jumps of 32 bits came with Linux 6.6.)
+// farthest is how many instructions a jump can pass over: its field has 16 bits. (Jumps of 32 bits
+// came with Linux 6.6.)
 const farthest = math.MaxInt16
 
-// over gives the pieces, with a jump before them that goes to where they end, and more instructions beyond. If that is too far for one
-// jump, it goes from island to island: two jumps between two pieces, of which the first leads those past that come out of a piece.
+// over gives the pieces, with a jump before them that goes to where they end, and more instructions
+// beyond. If that is too far for one jump, it goes from island to island: two jumps between two
+// pieces, of which the first leads those past that come out of a piece.
 func over(first instruction, pieces [][]instruction, more int) []instruction {
 	total := more
 	for _, piece := range pieces {
@@ -107,8 +112,8 @@ func over(first instruction, pieces [][]instruction, more int) []instruction {
 	return out
 }
 
-// tests is the code for the exceptions of one kind of device, in pieces that stand for themselves: those with the same access share the
-// test of it.
+// tests is the code for the exceptions of one kind of device, in pieces that stand for themselves:
+// those with the same access share the test of it.
 func (p *Policy) tests(kind byte) [][]instruction {
 	var list []exception
 	for _, e := range p.exceptions {
@@ -134,8 +139,9 @@ const mostInGroup = 8000
 
 // group is the code for exceptions with the same access.
 //
-// An exception from a forbidding default must allow everything that is wanted; one from an allowing default forbids as
-// soon as anything that is wanted is in it (security/device_cgroup.c does the same in v1).
+// An exception from a forbidding default must allow everything that is wanted; one from an allowing
+// default forbids as soon as anything that is wanted is in it (security/device_cgroup.c does the
+// same in v1).
 func (p *Policy) group(list []exception) []instruction {
 	out := make([]instruction, 0, 4*len(list)+2)
 	switch a := list[0].access; {

@@ -11,13 +11,14 @@ import (
 	"oci-run/specconv"
 )
 
-// ErrTooMany is part of the error for rules that no device program can hold. A user without CAP_BPF gets it for programs of more than
-// 4096 instructions, where shorter ones get EPERM (bpf_prog_load).
+// ErrTooMany is part of the error for rules that no device program can hold. A user without CAP_BPF
+// gets it for programs of more than 4096 instructions, where shorter ones get EPERM
+// (bpf_prog_load).
 var ErrTooMany = errors.New("more than the kernel's verifier of eBPF programs checks (1000000 steps)")
 
-// SetV2 makes p the device program of a v2 cgroup, in the place of one that was attached to it before. Programs that
-// systemd or another cgroup above has attached go on to hold: access needs the consent of all. fresh says that the
-// cgroup was just made, so that there can be none before.
+// SetV2 makes p the device program of a v2 cgroup, in the place of one that was attached to it
+// before. Programs that systemd or another cgroup above has attached go on to hold: access needs
+// the consent of all. fresh says that the cgroup was just made, so that there can be none before.
 func (p *Policy) SetV2(dir string, fresh bool) error {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -38,7 +39,8 @@ func (p *Policy) SetV2(dir string, fresh bool) error {
 	return nil
 }
 
-// attach adds a program to a cgroup, then takes away those that were there; with a single old one, both in one step.
+// attach adds a program to a cgroup, then takes away those that were there; with a single old one,
+// both in one step.
 func attach(cgroup, prog int, fresh bool) error {
 	var old []int
 	if !fresh {
@@ -71,7 +73,8 @@ func attach(cgroup, prog int, fresh bool) error {
 	return nil
 }
 
-// The parts of union bpf_attr (linux/bpf.h) for the commands used. The kernel takes what is missing at the end for 0.
+// The parts of union bpf_attr (linux/bpf.h) for the commands used. The kernel takes what is missing
+// at the end for 0.
 type (
 	loadAttr struct {
 		progType, count uint32
@@ -82,7 +85,8 @@ type (
 		name            [16]byte
 	}
 	attachAttr struct{ target, prog, kind, flags, replace uint32 }
-	// queryAttr goes on to the revision because Linux 6.17 to 7.1 write it whatever size they are told.
+	// queryAttr goes on to the revision because Linux 6.17 to 7.1 write it whatever size they are
+	// told.
 	queryAttr struct {
 		target, kind, query, flags   uint32
 		ids                          uint64
@@ -118,8 +122,8 @@ func load(program []byte) (int, error) {
 	}
 }
 
-// attached opens the device programs that are attached to the cgroup itself. One that a security module keeps from us
-// is left where it is: it can only forbid more.
+// attached opens the device programs that are attached to the cgroup itself. One that a security
+// module keeps from us is left where it is: it can only forbid more.
 func attached(cgroup int) ([]int, error) {
 	ids := make([]uint32, 64) // BPF_CGROUP_MAX_PROGS
 	var pin runtime.Pinner

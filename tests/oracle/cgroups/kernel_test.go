@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,8 +43,9 @@ func newPair(t *testing.T) (p pair, remove func()) {
 	}
 }
 
-// TestSameFiles: after the same random changes, one after the other, real cgroups hold the same, and what the kernel refuses one of the
-// two, it refuses the other. So what depends on what is in force is in the right order in both.
+// TestSameFiles: after the same random changes, one after the other, real cgroups hold the same,
+// and what the kernel refuses one of the two, it refuses the other. So what depends on what is in
+// force is in the right order in both.
 func TestSameFiles(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("the effective user id is not 0")
@@ -86,10 +88,8 @@ func available(r *specs.LinuxResources, record cgroups.Record) {
 				text, _ := os.ReadFile(h.Dir() + "/cgroup.controllers")
 				return strings.Contains(" "+strings.TrimSpace(string(text))+" ", " "+controller+" ")
 			}
-			for _, c := range h.Controllers {
-				if c == controller {
-					return true
-				}
+			if slices.Contains(h.Controllers, controller) {
+				return true
 			}
 		}
 		return false

@@ -1,4 +1,5 @@
-// Package cgroups holds oci-run's cgroup files against those that opencontainers/cgroups writes and reads, the library of runc.
+// Package cgroups holds oci-run's cgroup files against those that opencontainers/cgroups writes and
+// reads, the library of runc.
 package cgroups
 
 import (
@@ -133,7 +134,8 @@ func librarySet(record cgroups.Record, r *specs.LinuxResources) error {
 	return nil
 }
 
-// settleIdle does for v1 what the library leaves to its caller: an idle cgroup takes no shares. Shares alone end being idle.
+// settleIdle does for v1 what the library leaves to its caller: an idle cgroup takes no shares.
+// Shares alone end being idle.
 func settleIdle(l *lib.Resources, dir string) error {
 	text, err := os.ReadFile(dir + "/cpu.idle")
 	if err != nil || strings.TrimSpace(string(text)) != "1" || l.CpuShares == 0 {

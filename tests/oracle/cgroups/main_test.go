@@ -7,7 +7,8 @@ import (
 	"oci-run/tests/isolation"
 )
 
-// TestMain asks for thousands of random resources, unless somebody names a number (-rapid.checks) or has no time (-short).
+// TestMain asks for thousands of random resources, unless somebody names a number (-rapid.checks)
+// or has no time (-short).
 func TestMain(m *testing.M) {
 	flag.Parse()
 	checks := "1000"

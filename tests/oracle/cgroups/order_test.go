@@ -17,7 +17,8 @@ import (
 	"oci-run/libcontainer/cgroups"
 )
 
-// files1 and files2 are what a cgroup that was just made holds, of what is read while limits are set.
+// files1 and files2 are what a cgroup that was just made holds, of what is read while limits are
+// set.
 var files1 = map[string]string{
 	"memory.limit_in_bytes": "9223372036854771712", "memory.memsw.limit_in_bytes": "9223372036854771712", "memory.soft_limit_in_bytes": "-1",
 	"memory.oom_control": "oom_kill_disable 0", "memory.swappiness": "60",
@@ -39,11 +40,13 @@ var files2 = map[string]string{
 	"hugetlb.2MB.max": "max", "hugetlb.2MB.rsvd.max": "max", "hugetlb.1GB.max": "max", "hugetlb.1GB.rsvd.max": "max", "rdma.max": "", "misc.max": "",
 }
 
-// BFQ's file decides which others are written, and not every machine has it. (For v1's blkio.weight the library looks once in its life.)
+// BFQ's file decides which others are written, and not every machine has it. (For v1's blkio.weight
+// the library looks once in its life.)
 const bfq2 = "io.bfq.weight"
 
-// TestSameWrites: for random resources, both write the same values to the same files in the same order. The files are in a directory that
-// stands for a cgroup, which takes any value, so that limits are compared that this machine has no controller for.
+// TestSameWrites: for random resources, both write the same values to the same files in the same
+// order. The files are in a directory that stands for a cgroup, which takes any value, so that
+// limits are compared that this machine has no controller for.
 func TestSameWrites(t *testing.T) {
 	quiet(t)
 	lib.TestMode = true // files may be outside of /sys/fs/cgroup
@@ -123,7 +126,8 @@ func quiet(t *testing.T) {
 	t.Cleanup(func() { slog.SetDefault(before) })
 }
 
-// resources draws linux.resources that make sense for a mode: any of the fields, with values in and out of range.
+// resources draws linux.resources that make sense for a mode: any of the fields, with values in and
+// out of range.
 func resources(rt *rapid.T, mode cgroups.Mode) *specs.LinuxResources {
 	v2 := mode == cgroups.V2
 	r := &specs.LinuxResources{}

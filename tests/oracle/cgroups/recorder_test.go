@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A recorder watches a directory that stands for a cgroup and tells which values were written to which of its files, in order. It asks the
-// kernel (fanotify): an open of a file waits for the recorder's consent, so that what was written before can be looked at.
+// A recorder watches a directory that stands for a cgroup and tells which values were written to
+// which of its files, in order. It asks the kernel (fanotify): an open of a file waits for the
+// recorder's consent, so that what was written before can be looked at.
 type recorder struct {
 	fan    int
 	dir    string
@@ -28,7 +29,8 @@ type recorder struct {
 	writes []string // "file=value"
 }
 
-// record starts to watch a directory, until the test's end. It skips the test where the caller may not.
+// record starts to watch a directory, until the test's end. It skips the test where the caller may
+// not.
 func record(t *testing.T, dir string, names map[string]string) *recorder {
 	t.Helper()
 	files := map[string]*os.File{}
@@ -108,8 +110,9 @@ func (r *recorder) run() error {
 	}
 }
 
-// event looks at one event: a thread waits to open a file, so that what it wrote to the one before is complete. A file that is opened to be
-// written is emptied, as the kernel's have no content in which a shorter value would leave an end of a longer one.
+// event looks at one event: a thread waits to open a file, so that what it wrote to the one before
+// is complete. A file that is opened to be written is emptied, as the kernel's have no content in
+// which a shorter value would leave an end of a longer one.
 func (r *recorder) event(e *unix.FanotifyEventMetadata) error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
