@@ -46,7 +46,7 @@ func read(f *os.File, size int64) ([]byte, error) {
 		switch {
 		case len(raw) > maxInput:
 			return nil, fmt.Errorf("read %q: more than the %d bytes that a configuration may have", f.Name(), maxInput)
-		case err == io.EOF: //nolint:errorlint // as io.ReadAll
+		case err == io.EOF:
 			return raw, nil
 		case err != nil:
 			return nil, fmt.Errorf("read %q: %w", f.Name(), err)

@@ -192,8 +192,8 @@ func TestRequiredNames(t *testing.T) {
 		case reflect.Struct:
 			if seen[at.Name()] == nil {
 				seen[at.Name()] = at
-				for i := range at.NumField() {
-					visit(at.Field(i).Type)
+				for field := range at.Fields() {
+					visit(field.Type)
 				}
 			}
 		}

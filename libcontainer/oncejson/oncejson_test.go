@@ -402,8 +402,7 @@ func TestTypes(t *testing.T) {
 			if n := at.NumField(); n > 64 {
 				t.Errorf("%s has %d fields", at, n)
 			}
-			for i := range at.NumField() {
-				f := at.Field(i)
+			for f := range at.Fields() {
 				if strings.Contains(f.Tag.Get("json"), ",string") {
 					t.Errorf("%s.%s is a quoted %s", at, f.Name, f.Type)
 				}
