@@ -15,7 +15,8 @@ var plainConfig []byte
 // busybox is the program that the containers run, if it is static.
 const busybox = "/bin/busybox"
 
-// makeBundle writes a bundle that runs args on a root filesystem made on the spot. from is a config.json, or "".
+// makeBundle writes a bundle that runs args on a root filesystem made on the spot. from is a
+// config.json, or "".
 func makeBundle(dir, from string, args ...string) error {
 	if err := makeRootfs(filepath.Join(dir, "rootfs")); err != nil {
 		return err
@@ -39,7 +40,8 @@ func makeBundle(dir, from string, args ...string) error {
 	return os.WriteFile(filepath.Join(dir, "config.json"), text, 0o644)
 }
 
-// adapt makes a captured configuration run here: another root, other args, no hooks, no source that is gone.
+// adapt makes a captured configuration run here: another root, other args, no hooks, no source that
+// is gone.
 func adapt(config map[string]any, args []string) {
 	process, _ := config["process"].(map[string]any)
 	if process == nil {
@@ -107,7 +109,8 @@ func makeRootfs(rootfs string) error {
 	return nil
 }
 
-// isStatic tells if a program needs no loader and no library, so that it runs in an empty root filesystem.
+// isStatic tells if a program needs no loader and no library, so that it runs in an empty root
+// filesystem.
 func isStatic(name string) bool {
 	file, err := elf.Open(name)
 	if err != nil {

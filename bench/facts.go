@@ -59,7 +59,8 @@ func cpuinfo(key string) string {
 	return ""
 }
 
-// ticks reads the first line of /proc/stat: cpu user nice system idle iowait irq softirq steal … (proc_stat(5)).
+// ticks reads the first line of /proc/stat: cpu user nice system idle iowait irq softirq steal …
+// (proc_stat(5)).
 func ticks() (busy, stolen uint64) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {

@@ -9,13 +9,15 @@ import (
 	"syscall"
 )
 
-// peakOf, as the first argument, makes this program run a command and print the largest resident set that it had.
+// peakOf, as the first argument, makes this program run a command and print the largest resident
+// set that it had.
 //
-// A process begins with the peak of the one that it was forked from, so a program as large as the benchmark can't measure
-// a small one: it starts a fresh copy of itself in between.
+// A process begins with the peak of the one that it was forked from, so a program as large as the
+// benchmark can't measure a small one: it starts a fresh copy of itself in between.
 const peakOf = "-peak-of"
 
-// printPeak prints, in kB, its own peak and then the peak of a command and of the children that the command waited for.
+// printPeak prints, in kB, its own peak and then the peak of a command and of the children that the
+// command waited for.
 func printPeak(command []string) int {
 	cmd := exec.Command(command[0], command[1:]...)
 	if err := cmd.Run(); err != nil {

@@ -1,11 +1,13 @@
-// Command bench times container lifecycles on several OCI runtimes, interleaved, and prints what they took.
+// Command bench times container lifecycles on several OCI runtimes, interleaved, and prints what
+// they took.
 //
 //	bench [-n ROUNDS] [-s SCENARIO,…] [-view host|v1|v2] [-config FILE] RUNTIME...
 //
-// The first RUNTIME is the one under test; runc and crun are added where PATH has them. Each figure is the wall time of
-// whole processes, as an engine that calls the runtime sees it, in milliseconds. The ratio is the median, over the
-// rounds, of the first runtime's time divided by this one's in the same round: 0.50 says that the first takes half as long.
-// What makes the figures unfit to be quoted is printed with them. Needs root.
+// The first RUNTIME is the one under test; runc and crun are added where PATH has them. Each figure
+// is the wall time of whole processes, as an engine that calls the runtime sees it, in
+// milliseconds. The ratio is the median, over the rounds, of the first runtime's time divided by
+// this one's in the same round: 0.50 says that the first takes half as long. What makes the figures
+// unfit to be quoted is printed with them. Needs root.
 package main
 
 import (
@@ -39,7 +41,8 @@ func main() {
 	}
 }
 
-// guest makes this program the container's program, where there is no static busybox: "true", or "sleep" forever.
+// guest makes this program the container's program, where there is no static busybox: "true", or
+// "sleep" forever.
 func guest() bool {
 	switch filepath.Base(os.Args[0]) {
 	case "true":
@@ -140,7 +143,8 @@ func run() error {
 	return context.Cause(ctx)
 }
 
-// measure runs each scenario in rounds; in each round each runtime has its turn, and another one begins.
+// measure runs each scenario in rounds; in each round each runtime has its turn, and another one
+// begins.
 func measure(ctx context.Context, o options, subjects []*subject) results {
 	var table results
 	for _, name := range o.scenarios {

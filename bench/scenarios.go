@@ -46,7 +46,8 @@ type subject struct {
 }
 
 func prepare(o options, dir string) ([]*subject, error) {
-	// The containers' processes become children of the benchmark, as they are an engine's: so it sees them end.
+	// The containers' processes become children of the benchmark, as they are an engine's: so it sees
+	// them end.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, os.NewSyscallError("prctl", err)
 	}
@@ -82,7 +83,8 @@ func (s *subject) id(name string) string {
 	return fmt.Sprintf("bench-%d-%s-%s", os.Getpid(), filepath.Base(filepath.Dir(s.root)), name)
 }
 
-// call runs the runtime once. Its stderr goes to a file: a container that outlives the command keeps a pipe open.
+// call runs the runtime once. Its stderr goes to a file: a container that outlives the command
+// keeps a pipe open.
 func (s *subject) call(args ...string) (sample, error) {
 	stderr, err := os.CreateTemp(filepath.Dir(s.root), "stderr-")
 	if err != nil {
@@ -146,7 +148,8 @@ func (s *subject) killDelete() (sample, error) {
 	return took, s.reap()
 }
 
-// reap waits for the container's process, whose pid the runtime wrote, and takes it off the process table.
+// reap waits for the container's process, whose pid the runtime wrote, and takes it off the process
+// table.
 func (s *subject) reap() error {
 	text, err := os.ReadFile(s.pidFile)
 	if err != nil {

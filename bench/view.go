@@ -13,8 +13,8 @@ import (
 
 const (
 	cgroupRoot = "/sys/fs/cgroup"
-	// viewEntered, in the environment, says that this process is already in the view that it names; viewOfHost says
-	// what the host's own is.
+	// viewEntered, in the environment, says that this process is already in the view that it names;
+	// viewOfHost says what the host's own is.
 	viewEntered = "OCI_RUN_BENCH_VIEW"
 	viewOfHost  = "OCI_RUN_BENCH_HOST"
 )
@@ -34,7 +34,8 @@ func hostView() string {
 	return "v1"
 }
 
-// defaultView is v1 on a hybrid host where crun is to be timed, because crun refuses such a host; else the host's.
+// defaultView is v1 on a hybrid host where crun is to be timed, because crun refuses such a host;
+// else the host's.
 func defaultView(runtimes []string) string {
 	isCrun := func(name string) bool { return filepath.Base(name) == "crun" }
 	if entered := os.Getenv(viewEntered); entered != "" {
@@ -46,8 +47,9 @@ func defaultView(runtimes []string) string {
 	return "host"
 }
 
-// enterView gives this process its own /sys/fs/cgroup in a private mount namespace, which dies with it, and executes
-// itself again there: a mount namespace belongs to a thread, and every thread of the benchmark has to be in it.
+// enterView gives this process its own /sys/fs/cgroup in a private mount namespace, which dies with
+// it, and executes itself again there: a mount namespace belongs to a thread, and every thread of
+// the benchmark has to be in it.
 func enterView(view string) error {
 	build := map[string]func() error{"host": nil, "v1": buildV1, "v2": buildV2}
 	make, known := build[view]

@@ -2,8 +2,8 @@
 //
 //	man BINARY DIRECTORY
 //
-// One page for oci-run and one for each command. What `--help` says can't be out of date; what it doesn't say (files,
-// environment, exit status) stands in sections.go.
+// One page for oci-run and one for each command. What `--help` says can't be out of date; what it
+// doesn't say (files, environment, exit status) stands in sections.go.
 package main
 
 import (
@@ -128,7 +128,8 @@ func items(b *strings.Builder, heading string, lines []string) {
 	}
 }
 
-// escape keeps a text from being read as a request of man(7), and its hyphens from being anything else.
+// escape keeps a text from being read as a request of man(7), and its hyphens from being anything
+// else.
 func escape(text string) string {
 	return strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n'", "\n\\&'").Replace(text)
 }

@@ -1,5 +1,5 @@
-// Package spelling finds the name that was meant by one that doesn't exist. It is for errors only: nothing of it is
-// prepared.
+// Package spelling finds the name that was meant by one that doesn't exist. It is for errors only:
+// nothing of it is prepared.
 package spelling
 
 import (
@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Hint is ` (did you mean "NAME"?)` with the name that is nearest to an unknown one, or nothing if none is near.
+// Hint is ` (did you mean "NAME"?)` with the name that is nearest to an unknown one, or nothing if
+// none is near.
 func Hint(unknown string, names []string) string {
 	if name := Nearest(unknown, names); name != "" {
 		return fmt.Sprintf(" (did you mean %q?)", name)
@@ -18,9 +19,9 @@ func Hint(unknown string, names []string) string {
 // maxLength bounds the work: no name is longer.
 const maxLength = 64
 
-// Nearest returns the one of the names that has the fewest letters other than the unknown one, or "" if all have more than
-// slips of the pen account for: one in four, and at most three. A name in other capitals is near, and so is one without
-// its prefix, such as KILL for CAP_KILL.
+// Nearest returns the one of the names that has the fewest letters other than the unknown one, or
+// "" if all have more than slips of the pen account for: one in four, and at most three. A name in
+// other capitals is near, and so is one without its prefix, such as KILL for CAP_KILL.
 func Nearest(unknown string, names []string) string {
 	if unknown == "" || len(unknown) > maxLength {
 		return ""
@@ -37,8 +38,8 @@ func Nearest(unknown string, names []string) string {
 	return best
 }
 
-// distance counts the letters to insert, to delete, to replace or to swap with their neighbours (optimal string
-// alignment).
+// distance counts the letters to insert, to delete, to replace or to swap with their neighbours
+// (optimal string alignment).
 func distance(a, b string) int {
 	var before, last []int
 	row := make([]int, len(b)+1)

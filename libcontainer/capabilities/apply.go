@@ -8,11 +8,12 @@ import (
 	"oci-run/libcontainer/batch"
 )
 
-// What follows adds calls to a list, for a process or thread that has the capabilities and the securebits of the thread that makes
-// the list: init's own, or a child of root's.
+// What follows adds calls to a list, for a process or thread that has the capabilities and the
+// securebits of the thread that makes the list: init's own, or a child of root's.
 
-// AddDropInheritable keeps the program from inheriting capabilities past the plan: in a user namespace without root, init itself
-// could only come by its own through the inheritable and ambient sets. What is ambient goes with what is inheritable.
+// AddDropInheritable keeps the program from inheriting capabilities past the plan: in a user
+// namespace without root, init itself could only come by its own through the inheritable and
+// ambient sets. What is ambient goes with what is inheritable.
 func AddDropInheritable(l *batch.List) error {
 	effective, permitted, err := get()
 	if err != nil {
@@ -22,9 +23,9 @@ func AddDropInheritable(l *batch.List) error {
 	return nil
 }
 
-// AddBeforeUser adds the first half, which comes while the process is still root of its user namespace: it drops from the bounding
-// set whatever is not planned (that needs CAP_SETPCAP) and, if uid is another user than root, keeps the permitted set over the
-// change of user.
+// AddBeforeUser adds the first half, which comes while the process is still root of its user
+// namespace: it drops from the bounding set whatever is not planned (that needs CAP_SETPCAP) and,
+// if uid is another user than root, keeps the permitted set over the change of user.
 func (p *Plan) AddBeforeUser(l *batch.List, uid uint32) {
 	// Who may not drop is not to try what has been dropped before.
 	effective, _, err := get()
@@ -46,15 +47,17 @@ func bounded(n int) bool {
 	return has == 1
 }
 
-// AddAfterUser adds the second half, which comes when uid, gid and groups are the container's: it sets the permitted, effective and
-// inheritable sets and then raises the ambient ones. An ambient capability that the kernel refuses (a locked securebit) is a
-// warning.
+// AddAfterUser adds the second half, which comes when uid, gid and groups are the container's: it
+// sets the permitted, effective and inheritable sets and then raises the ambient ones. An ambient
+// capability that the kernel refuses (a locked securebit) is a warning.
 //
-// With keepSysAdmin, CAP_SYS_ADMIN stays permitted and effective for this thread until execve, because a seccomp filter that is
-// loaded as the very last step needs it when no_new_privs is not set. It does not reach the program: by capabilities(7),
-// "Transformation of capabilities during execve()", the new permitted set is (inheritable & file inheritable) | (file permitted &
-// bounding) | ambient, in which the old permitted and effective sets do not occur. They do occur, as an upper bound, with
-// no_new_privs; so keepSysAdmin must not be used together with it, and need not be.
+// With keepSysAdmin, CAP_SYS_ADMIN stays permitted and effective for this thread until execve,
+// because a seccomp filter that is loaded as the very last step needs it when no_new_privs is not
+// set. It does not reach the program: by capabilities(7), "Transformation of capabilities during
+// execve()", the new permitted set is (inheritable & file inheritable) | (file permitted &
+// bounding) | ambient, in which the old permitted and effective sets do not occur. They do occur,
+// as an upper bound, with no_new_privs; so keepSysAdmin must not be used together with it, and need
+// not be.
 func (p *Plan) AddAfterUser(l *batch.List, keepSysAdmin bool) (warnings []string, err error) {
 	effective, permitted := p.Effective, p.Permitted
 	if keepSysAdmin {
@@ -78,8 +81,8 @@ func addSet(l *batch.List, effective, permitted, inheritable uint64) {
 	l.Do(unix.SYS_CAPSET, head, data).Or("capset effective %#x, permitted %#x, inheritable %#x", effective, permitted, inheritable)
 }
 
-// addAmbient adds the raising of the ambient set. The kernel refuses an ambient capability that is planned only where a securebit
-// is set.
+// addAmbient adds the raising of the ambient set. The kernel refuses an ambient capability that is
+// planned only where a securebit is set.
 func (p *Plan) addAmbient(l *batch.List) (warnings []string) {
 	l.Do(unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL).Or("clear the ambient set")
 	if p.Ambient == 0 {

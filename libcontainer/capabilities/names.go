@@ -1,8 +1,9 @@
 // Package capabilities gives a thread the five capability sets that process.capabilities asks for.
 //
-// The parent calls NewPlan (pure, returns warnings); what Plan.AddBeforeUser and Plan.AddAfterUser add to a list of calls stands around its change of user,
-// on the one locked thread that will call execve. No call here touches another thread: a capability set belongs to a thread,
-// and the sets of init's other threads disappear with execve.
+// The parent calls NewPlan (pure, returns warnings); what Plan.AddBeforeUser and Plan.AddAfterUser
+// add to a list of calls stands around its change of user, on the one locked thread that will call
+// execve. No call here touches another thread: a capability set belongs to a thread, and the sets
+// of init's other threads disappear with execve.
 package capabilities
 
 import (
@@ -11,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// names holds the name of each capability at its number (include/uapi/linux/capability.h). Every number up to
-// CAP_CHECKPOINT_RESTORE (Linux 5.9) is known to each kernel from 5.14 on, so /proc/sys/kernel/cap_last_cap needs no reading.
+// names holds the name of each capability at its number (include/uapi/linux/capability.h). Every
+// number up to CAP_CHECKPOINT_RESTORE (Linux 5.9) is known to each kernel from 5.14 on, so
+// /proc/sys/kernel/cap_last_cap needs no reading.
 var names = [unix.CAP_LAST_CAP + 1]string{
 	unix.CAP_CHOWN:              "CAP_CHOWN",
 	unix.CAP_DAC_OVERRIDE:       "CAP_DAC_OVERRIDE",
@@ -60,10 +62,12 @@ var names = [unix.CAP_LAST_CAP + 1]string{
 // all is the set of every capability in names.
 const all uint64 = 1<<(unix.CAP_LAST_CAP+1) - 1
 
-// Names lists every capability that a config may name, in the kernel's order. It is what `features` prints.
+// Names lists every capability that a config may name, in the kernel's order. It is what `features`
+// prints.
 func Names() []string { return slices.Clone(names[:]) }
 
-// Number returns the number of the capability called name ("CAP_KILL" → 5, true), or false for a name that Linux does not have.
+// Number returns the number of the capability called name ("CAP_KILL" → 5, true), or false for a
+// name that Linux does not have.
 func Number(name string) (int, bool) {
 	for n := range names {
 		if names[n] == name {

@@ -11,14 +11,15 @@ import (
 	"oci-run/internal/spelling"
 )
 
-// Plan is what a thread's five sets shall be at execve. Bit N of a set is capability number N. The sets are consistent: what the
-// kernel would refuse (capset(2)) is no longer in them.
+// Plan is what a thread's five sets shall be at execve. Bit N of a set is capability number N. The
+// sets are consistent: what the kernel would refuse (capset(2)) is no longer in them.
 type Plan struct {
 	Bounding, Effective, Permitted, Inheritable, Ambient uint64
 }
 
-// Permitted returns the capabilities that a process forked by the calling thread can have at most: the thread's permitted set,
-// or every capability if the process gets a user namespace of its own or joins one (user_namespaces(7)).
+// Permitted returns the capabilities that a process forked by the calling thread can have at most:
+// the thread's permitted set, or every capability if the process gets a user namespace of its own
+// or joins one (user_namespaces(7)).
 func Permitted(userNS bool) (uint64, error) {
 	if userNS {
 		return all, nil
@@ -27,9 +28,10 @@ func Permitted(userNS bool) (uint64, error) {
 	return permitted & all, err
 }
 
-// NewPlan turns process.capabilities into sets. available is what Permitted returns. The spec wants neither an unknown name nor
-// a capability that can't be granted to be an error, so both become one warning each and are left out of the sets. No
-// process.capabilities are no capabilities, the bounding set included: who forgets them must not get root's.
+// NewPlan turns process.capabilities into sets. available is what Permitted returns. The spec wants
+// neither an unknown name nor a capability that can't be granted to be an error, so both become one
+// warning each and are left out of the sets. No process.capabilities are no capabilities, the
+// bounding set included: who forgets them must not get root's.
 func NewPlan(c *specs.LinuxCapabilities, available uint64) (p *Plan, warnings []string) {
 	if c == nil {
 		return &Plan{}, nil
@@ -48,7 +50,8 @@ func NewPlan(c *specs.LinuxCapabilities, available uint64) (p *Plan, warnings []
 	return p, append(warnings, p.restrict(available)...)
 }
 
-// restrict removes from the sets what the kernel would not accept and returns a warning for each reason.
+// restrict removes from the sets what the kernel would not accept and returns a warning for each
+// reason.
 func (p *Plan) restrict(available uint64) (warnings []string) {
 	asked := p.Bounding | p.Effective | p.Permitted | p.Inheritable | p.Ambient
 	if missing := asked &^ available; missing != 0 {
@@ -72,8 +75,8 @@ func (p *Plan) restrict(available uint64) (warnings []string) {
 	return warnings
 }
 
-// ambientWarning is a single line, because Buildah asks for a dozen such capabilities in each RUN of a user that isn't root, and
-// shows what the runtime says.
+// ambientWarning is a single line, because Buildah asks for a dozen such capabilities in each RUN
+// of a user that isn't root, and shows what the runtime says.
 func ambientWarning(extra uint64) string {
 	first := extra & -extra
 	if first == extra {
@@ -83,7 +86,8 @@ func ambientWarning(extra uint64) string {
 		Format(extra&^first)
 }
 
-// parse returns the set of the names in list and adds to unknown, once each, those that Linux does not have.
+// parse returns the set of the names in list and adds to unknown, once each, those that Linux does
+// not have.
 func parse(list []string, unknown *[]string) (set uint64) {
 	for _, name := range list {
 		n, ok := Number(name)

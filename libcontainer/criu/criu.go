@@ -1,9 +1,9 @@
-// Package criu has CRIU (criu.org) write the processes of a container to files and make them again. CRIU is a program of
-// its own: it is started as a worker (`criu swrk`) that gets one request over a socket, and asks back over the same socket
-// while it works. The messages are its RPC protocol's.
+// Package criu has CRIU (criu.org) write the processes of a container to files and make them again.
+// CRIU is a program of its own: it is started as a worker (`criu swrk`) that gets one request over
+// a socket, and asks back over the same socket while it works. The messages are its RPC protocol's.
 //
-// [Dump] and [Restore] get from package libcontainer what CRIU can't know about a container: which of its mounts,
-// namespaces and pipes are somebody else's.
+// [Dump] and [Restore] get from package libcontainer what CRIU can't know about a container: which
+// of its mounts, namespaces and pipes are somebody else's.
 package criu
 
 import (
@@ -25,8 +25,9 @@ const program = "criu"
 // defaultPath is where it is looked for too: some engines clear the environment.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// oldest is the version of CRIU that knows all that is asked of it: external pid namespaces (3.15), a freezer of
-// cgroup v2 (3.14) and other LSM profiles (3.16). An older one silently ignores what it doesn't know.
+// oldest is the version of CRIU that knows all that is asked of it: external pid namespaces (3.15),
+// a freezer of cgroup v2 (3.14) and other LSM profiles (3.16). An older one silently ignores what
+// it doesn't know.
 const oldest = 31600
 
 // largest is the longest answer that CRIU gives.

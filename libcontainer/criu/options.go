@@ -50,7 +50,8 @@ var cgroupModes = [...]struct {
 	{"ignore", 0},
 }
 
-// Check refuses what makes no sense, without looking at anything but the descriptor and the parent's directory.
+// Check refuses what makes no sense, without looking at anything but the descriptor and the
+// parent's directory.
 func (o *Options) Check() error {
 	if _, err := o.cgroupMode(); err != nil {
 		return err
@@ -115,7 +116,8 @@ func (o *Options) checkStatusFD() error {
 	return nil
 }
 
-// checkParent: CRIU keeps the path in a symbolic link beside the images, and only warns if it leads nowhere.
+// checkParent: CRIU keeps the path in a symbolic link beside the images, and only warns if it leads
+// nowhere.
 func (o *Options) checkParent() error {
 	if o.Parent == "" {
 		return nil
@@ -207,7 +209,8 @@ func (o *Options) common(log, root, config string) *message {
 	opts.flag(optFileLocks, o.FileLocks)
 	opts.flag(optAutoDedup, o.AutoDedup)
 	opts.flag(optLazyPages, o.LazyPages)
-	// Addresses and routes are the engine's to make again: the runtime doesn't know where the container will be.
+	// Addresses and routes are the engine's to make again: the runtime doesn't know where the
+	// container will be.
 	opts.number(optEmptyNS, unix.CLONE_NEWNET)
 	return opts
 }

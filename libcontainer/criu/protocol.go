@@ -6,9 +6,10 @@ import (
 	"strconv"
 )
 
-// CRIU's RPC protocol (criu.org/RPC, images/rpc.proto) is written in protocol buffers. Of these it takes so little that it
-// is written and read by hand here. With generated code comes google.golang.org/protobuf, whose packages and message types
-// register themselves at the start of each command, whether it has to do with CRIU or not.
+// CRIU's RPC protocol (criu.org/RPC, images/rpc.proto) is written in protocol buffers. Of these it
+// takes so little that it is written and read by hand here. With generated code comes
+// google.golang.org/protobuf, whose packages and message types register themselves at the start of
+// each command, whether it has to do with CRIU or not.
 
 // The types of requests and answers.
 const (

@@ -16,7 +16,8 @@ const (
 	restoreLog = "restore.log"
 )
 
-// External is a mount that CRIU is not to look into: it is somebody else's, and only its name is written down.
+// External is a mount that CRIU is not to look into: it is somebody else's, and only its name is
+// written down.
 type External struct {
 	Key   string // dump: where it is mounted; restore: its name
 	Value string // dump: its name; restore: what is to be mounted
@@ -30,7 +31,8 @@ type Namespace struct {
 	Ino  uint64   // dump
 }
 
-// Handed tells if CRIU is handed this kind of namespace as a descriptor. The others it joins by path.
+// Handed tells if CRIU is handed this kind of namespace as a descriptor. The others it joins by
+// path.
 func Handed(kind string) bool { return handed(kind) != "" }
 
 // handed is the name of a namespace in the images, which runc and crun use as well.
@@ -125,7 +127,8 @@ type RestoreRequest struct {
 
 	// Enter runs a function in the mount namespace where CRIU is to be.
 	Enter func(func() error) error
-	// Started is told CRIU's pid, before it begins: the container's processes will be born into its cgroups.
+	// Started is told CRIU's pid, before it begins: the container's processes will be born into its
+	// cgroups.
 	Started func(pid int) error
 	// Namespaced is told the pid of the container's process when its namespaces exist.
 	Namespaced func(pid int) error
@@ -155,7 +158,8 @@ func Restore(o *Options, r *RestoreRequest) error {
 	files := r.namespaces(opts)
 	dirs, w := &directories{}, &worker{}
 	err := r.Enter(func() (err error) {
-		// CRIU mounts something in its working directory, which has to be in the same mount namespace as CRIU.
+		// CRIU mounts something in its working directory, which has to be in the same mount namespace as
+		// CRIU.
 		if dirs, err = o.open(opts); err == nil {
 			w, err = start(r.Stdio, files...)
 		}
@@ -194,7 +198,8 @@ func (m *message) external(list []External) {
 	}
 }
 
-// cgroupRoots tells CRIU that what it finds in the images as the container's cgroups is now where it is itself.
+// cgroupRoots tells CRIU that what it finds in the images as the container's cgroups is now where
+// it is itself.
 func (m *message) cgroupRoots(pid int) error {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

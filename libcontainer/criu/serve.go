@@ -77,8 +77,9 @@ func (w *worker) converse(kind uint64, opts *message, a *answerer) error {
 	}
 }
 
-// excerpt gives the last lines of a log that tell of errors, without the seconds before and the trimmings around them. A
-// log that can't be read has none: a configuration file may have put it elsewhere.
+// excerpt gives the last lines of a log that tell of errors, without the seconds before and the
+// trimmings around them. A log that can't be read has none: a configuration file may have put it
+// elsewhere.
 func excerpt(log string) []string {
 	f, err := os.Open(log)
 	if err != nil {

@@ -47,8 +47,9 @@ func Catch() (*Signals, error) {
 	return &Signals{catcher: c, c: make(chan unix.Signal, buffered)}, nil
 }
 
-// settled is when we begin to reap orphans, in milliseconds: SIGCHLD is caught when the process has turned out to live for a
-// while, because most that don't have none, and to be told of their own end takes time.
+// settled is when we begin to reap orphans, in milliseconds: SIGCHLD is caught when the process has
+// turned out to live for a while, because most that don't have none, and to be told of their own
+// end takes time.
 const settled = 100
 
 // listen passes on what is caught.
@@ -78,7 +79,8 @@ func (s *Signals) send(n unix.Signal) {
 	}
 }
 
-// Asked tells, before Wait, whether a signal has come that asks to end. It is passed on all the same.
+// Asked tells, before Wait, whether a signal has come that asks to end. It is passed on all the
+// same.
 func (s *Signals) Asked() bool {
 	var buf [buffered]byte
 	for _, n := range s.catcher.next(0, buf[:]) {
@@ -147,7 +149,8 @@ func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
 	return status
 }
 
-// passOn deals with signals until the process has ended, and tells its status if it was here that it was reaped.
+// passOn deals with signals until the process has ended, and tells its status if it was here that
+// it was reaped.
 func (s *Signals) passOn(pid int, pidfd *os.File, t Terminal, ended <-chan struct{}, status *int) {
 	for {
 		select {

@@ -68,7 +68,8 @@ func command() {
 	os.Exit(s.Wait(cmd.Process.Pid, os.NewFile(uintptr(fd), "pidfd"), nil))
 }
 
-// broken writes to a stdout that nobody reads, and starts a program for which SIGPIPE has its usual effect.
+// broken writes to a stdout that nobody reads, and starts a program for which SIGPIPE has its usual
+// effect.
 func broken() {
 	if _, err := Catch(); err != nil {
 		panic(err)
@@ -159,7 +160,8 @@ func TestSignalsAreForwarded(t *testing.T) {
 // realTime is a real-time signal, none of those that emulators keep to themselves.
 const realTime = unix.Signal(40)
 
-// A signal that another process sends is caught, also one that a fault raises; a fault of our own is still Go's.
+// A signal that another process sends is caught, also one that a fault raises; a fault of our own
+// is still Go's.
 func TestFaults(t *testing.T) {
 	s, err := Catch()
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 // them together as long as a whole exec. Here it is one system call each, for a handler of
 // our own (handler_*.s), the old trick of a pipe to oneself.
 
-// What the handler looks up: the pipe's end that it writes to, and Go's handler, the same for all signals.
+// What the handler looks up: the pipe's end that it writes to, and Go's handler, the same for all
+// signals.
 var (
 	pipe int32
 	//lint:ignore U1000 the handler reads it
@@ -61,12 +62,14 @@ func newCatcher() (*catcher, error) {
 	var goes action
 	sigaction(unix.SIGSEGV, nil, &goes)
 	pipe, previous = int32(ends[1]), goes.handler
-	// Go would end us after a write to a broken stdout or stderr. It has nobody else's SIGPIPE ignored: an execve resets a handler.
+	// Go would end us after a write to a broken stdout or stderr. It has nobody else's SIGPIPE
+	// ignored: an execve resets a handler.
 	signal.Ignore(unix.SIGPIPE)
 	return &catcher{read: ends[0]}, nil
 }
 
-// catch has signal n go to the pipe from now on, unless it was ignored and respect says that this counts.
+// catch has signal n go to the pipe from now on, unless it was ignored and respect says that this
+// counts.
 func (c *catcher) catch(n unix.Signal, respect bool) {
 	handler, restorer := addresses()
 	a := action{handler: handler, flags: saSiginfo | saOnstack | saRestart, restorer: restorer, mask: ^uint64(0)}
@@ -104,7 +107,8 @@ func (c *catcher) wake() {
 	_, _ = unix.Write(int(pipe), []byte{0}) // a pipe that is full wakes as well
 }
 
-// next waits for signals and returns their numbers, none if the time, in milliseconds, is over; -1 is forever.
+// next waits for signals and returns their numbers, none if the time, in milliseconds, is over; -1
+// is forever.
 func (c *catcher) next(timeout int, buf []byte) []byte {
 	fds := []unix.PollFd{{Fd: int32(c.read), Events: unix.POLLIN}}
 	for {

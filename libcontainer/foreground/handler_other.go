@@ -15,7 +15,8 @@ type catcher struct{ c chan os.Signal }
 
 func newCatcher() (*catcher, error) { return &catcher{make(chan os.Signal, buffered)}, nil }
 
-// catch has signal n go to the channel from now on, unless it was ignored and respect says that this counts.
+// catch has signal n go to the channel from now on, unless it was ignored and respect says that
+// this counts.
 func (c *catcher) catch(n unix.Signal, respect bool) {
 	if !respect || !signal.Ignored(n) {
 		signal.Notify(c.c, n)
@@ -35,7 +36,8 @@ func (c *catcher) wake() {
 	}
 }
 
-// next waits for a signal and returns its number, none if the time, in milliseconds, is over; -1 is forever.
+// next waits for a signal and returns its number, none if the time, in milliseconds, is over; -1 is
+// forever.
 func (c *catcher) next(timeout int, buf []byte) []byte {
 	var over <-chan time.Time
 	if timeout >= 0 {

@@ -1,5 +1,5 @@
-// Package idmap handles the uid and gid mappings of user namespaces: it translates ids, reads and writes /proc/PID/uid_map and
-// gid_map, and keeps user-namespace fds for idmapped mounts.
+// Package idmap handles the uid and gid mappings of user namespaces: it translates ids, reads and
+// writes /proc/PID/uid_map and gid_map, and keeps user-namespace fds for idmapped mounts.
 //
 // The parent uses it; that mappings do not overlap and are not empty has been checked by specconv.
 package idmap
@@ -33,7 +33,8 @@ func ContainerID(maps []Mapping, id uint32) (container uint32, ok bool) {
 	return 0, false
 }
 
-// Compact returns the same mapping in as few extents as possible, by ContainerID. It leaves out empty extents.
+// Compact returns the same mapping in as few extents as possible, by ContainerID. It leaves out
+// empty extents.
 func Compact(maps []Mapping) []Mapping {
 	sorted := slices.Clone(maps)
 	slices.SortFunc(sorted, func(a, b Mapping) int {

@@ -7,14 +7,16 @@ import (
 	"oci-run/libcontainer/linux"
 )
 
-// inside is the answer of InUserNamespace: a process with threads can't change its user namespace (setns(2)).
+// inside is the answer of InUserNamespace: a process with threads can't change its user namespace
+// (setns(2)).
 var inside struct {
 	once sync.Once
 	yes  bool
 }
 
-// InUserNamespace tells whether we are in another user namespace than the host's, whose ids are all mapped to
-// themselves (user_namespaces(7)). One that has no mapping yet counts; a kernel that knows none has no map to read.
+// InUserNamespace tells whether we are in another user namespace than the host's, whose ids are all
+// mapped to themselves (user_namespaces(7)). One that has no mapping yet counts; a kernel that
+// knows none has no map to read.
 func InUserNamespace() bool {
 	inside.once.Do(func() { inside.yes = inUserNamespace() })
 	return inside.yes

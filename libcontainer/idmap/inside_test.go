@@ -10,7 +10,8 @@ import (
 	"github.com/moby/sys/userns"
 )
 
-// The test runs itself again, in user namespaces: one without a mapping, one in which only root is mapped.
+// The test runs itself again, in user namespaces: one without a mapping, one in which only root is
+// mapped.
 func TestInUserNamespace(t *testing.T) {
 	if os.Getenv("OCI_RUN_TEST_INSIDE") != "" {
 		if !InUserNamespace() {

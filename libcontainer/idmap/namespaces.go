@@ -8,9 +8,10 @@ import (
 	"oci-run/specconv"
 )
 
-// Verify reads the mappings of the user namespace of process pid, which has joined an existing one. It fails if they are not those
-// that the config says: ids would be translated by mappings that do not apply. Lists that the config leaves empty are not compared.
-// Errors are a *specconv.FieldError.
+// Verify reads the mappings of the user namespace of process pid, which has joined an existing one.
+// It fails if they are not those that the config says: ids would be translated by mappings that do
+// not apply. Lists that the config leaves empty are not compared. Errors are a
+// *specconv.FieldError.
 func Verify(pid int, uids, gids []Mapping) (haveUIDs, haveGIDs []Mapping, err error) {
 	if haveUIDs, haveGIDs, err = Read(pid); err != nil {
 		return nil, nil, err
@@ -39,8 +40,8 @@ func describe(maps []Mapping) string {
 	return strings.Join(parts, ", ")
 }
 
-// Namespaces keeps an fd of one user namespace for each pair of mappings that idmapped mounts ask for. It is not safe for
-// concurrent use.
+// Namespaces keeps an fd of one user namespace for each pair of mappings that idmapped mounts ask
+// for. It is not safe for concurrent use.
 type Namespaces struct {
 	create func(uids, gids []Mapping) (*os.File, error)
 	made   []namespace
@@ -51,14 +52,14 @@ type namespace struct {
 	file       *os.File
 }
 
-// NewNamespaces returns an empty store. create makes a user namespace with the given mappings and returns an fd of it; no process
-// needs to stay in it.
+// NewNamespaces returns an empty store. create makes a user namespace with the given mappings and
+// returns an fd of it; no process needs to stay in it.
 func NewNamespaces(create func(uids, gids []Mapping) (*os.File, error)) *Namespaces {
 	return &Namespaces{create: create}
 }
 
-// Get returns the namespace with these mappings and makes it if none that is Equal was asked for before. The file belongs to the
-// store.
+// Get returns the namespace with these mappings and makes it if none that is Equal was asked for
+// before. The file belongs to the store.
 func (n *Namespaces) Get(uids, gids []Mapping) (*os.File, error) {
 	for i := range n.made {
 		if Equal(n.made[i].uids, uids) && Equal(n.made[i].gids, gids) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxExtents is how many the kernel takes, and maxBytes how long the text may be that says them in the one write which a map file
-// allows: less than a page (user_namespaces(7)).
+// maxExtents is how many the kernel takes, and maxBytes how long the text may be that says them in
+// the one write which a map file allows: less than a page (user_namespaces(7)).
 const maxExtents = 340
 
 func maxBytes() int { return os.Getpagesize() - 1 }
@@ -34,8 +34,8 @@ func Parse(text string) ([]Mapping, error) {
 	return maps, nil
 }
 
-// Format gives the text that the kernel takes for maps, in as few extents as possible. It fails if that is still more than the
-// kernel takes: 340 extents, or a page of text.
+// Format gives the text that the kernel takes for maps, in as few extents as possible. It fails if
+// that is still more than the kernel takes: 340 extents, or a page of text.
 func Format(maps []Mapping) ([]byte, error) {
 	few := Compact(maps)
 	if len(few) > maxExtents {

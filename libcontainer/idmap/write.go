@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// defaultPath is where the helpers are sought if the caller's environment has no PATH: engines call with an empty one.
+// defaultPath is where the helpers are sought if the caller's environment has no PATH: engines call
+// with an empty one.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // mapFile is what is particular to uids or gids.
@@ -23,9 +24,10 @@ type mapFile struct {
 	groups       bool // writing it without a privilege takes that the namespace gives up setgroups(2)
 }
 
-// Write gives the new user namespace of process pid its mappings. A caller that is root writes them itself. Another user can map
-// one id, its own, for which it gives up setgroups(2) in the namespace; everything else is done by newuidmap(1) and newgidmap(1),
-// which are privileged and go by /etc/subuid and /etc/subgid.
+// Write gives the new user namespace of process pid its mappings. A caller that is root writes them
+// itself. Another user can map one id, its own, for which it gives up setgroups(2) in the
+// namespace; everything else is done by newuidmap(1) and newgidmap(1), which are privileged and go
+// by /etc/subuid and /etc/subgid.
 func Write(pid int, uids, gids []Mapping) error {
 	for _, f := range []struct {
 		mapFile

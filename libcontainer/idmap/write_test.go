@@ -13,8 +13,8 @@ import (
 	"oci-run/tests/fdleak"
 )
 
-// sleeper starts a process in a new user namespace that has no mappings yet. It sees, if the test is not root, what an
-// unprivileged runtime would.
+// sleeper starts a process in a new user namespace that has no mappings yet. It sees, if the test
+// is not root, what an unprivileged runtime would.
 func sleeper(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("/bin/sleep", "60")

@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// calls are the system calls that are newer than what people still run, or that filters refuse because they are new to them,
-// with the first Linux that has them. A denied one gives EPERM for no other reason than that the caller may not make it at all:
-// for want of a capability, or because of a filter.
+// calls are the system calls that are newer than what people still run, or that filters refuse
+// because they are new to them, with the first Linux that has them. A denied one gives EPERM for no
+// other reason than that the caller may not make it at all: for want of a capability, or because of
+// a filter.
 var calls = [...]struct {
 	name         string
 	major, minor int
@@ -36,15 +37,16 @@ var calls = [...]struct {
 	{"statx", 4, 11, true},
 }
 
-// CallError is an error of a system call that may not have been made at all, because the kernel lacks it or a seccomp filter
-// around the runtime refuses it. An errno alone says nothing about that.
+// CallError is an error of a system call that may not have been made at all, because the kernel
+// lacks it or a seccomp filter around the runtime refuses it. An errno alone says nothing about
+// that.
 type CallError struct {
 	Call string
 	Err  unix.Errno
 }
 
-// NameCall gives an error that may mean that a system call was not made, ENOSYS or EPERM, the call's name. It leaves others as
-// they are: callers compare them.
+// NameCall gives an error that may mean that a system call was not made, ENOSYS or EPERM, the
+// call's name. It leaves others as they are: callers compare them.
 func NameCall(call string, err error) error {
 	if errno, ok := err.(unix.Errno); ok && (errno == unix.ENOSYS || errno == unix.EPERM) { //nolint:errorlint // a bare errno
 		return &CallError{call, errno}
@@ -52,7 +54,8 @@ func NameCall(call string, err error) error {
 	return err
 }
 
-// Error says which call it was and, as far as the kernel's version and the process' own filter tell, why it was not made.
+// Error says which call it was and, as far as the kernel's version and the process' own filter
+// tell, why it was not made.
 func (e *CallError) Error() string {
 	text := e.Call + ": " + e.Err.Error()
 	for _, c := range calls {

@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a file, close-on-exec, that is no pipe, socket or terminal. os.OpenFile finds out whether the runtime could
-// wait for the file by epoll(7), which takes five more system calls for each file, and an epoll instance for the first.
-// For the same reason O_NONBLOCK is for the open alone.
+// Open opens a file, close-on-exec, that is no pipe, socket or terminal. os.OpenFile finds out
+// whether the runtime could wait for the file by epoll(7), which takes five more system calls for
+// each file, and an epoll instance for the first. For the same reason O_NONBLOCK is for the open
+// alone.
 func Open(path string, flags int, mode os.FileMode) (*os.File, error) {
 	fd, err := open(path, flags, mode)
 	if err != nil {
@@ -38,8 +39,8 @@ func open(path string, flags int, mode os.FileMode) (int, error) {
 	}
 }
 
-// Reopen opens what the descriptor fd of O_PATH stands for, close-on-exec. It takes the /proc of the calling thread's root,
-// which must not be a container's.
+// Reopen opens what the descriptor fd of O_PATH stands for, close-on-exec. It takes the /proc of
+// the calling thread's root, which must not be a container's.
 func Reopen(fd, flags int) (int, error) {
 	for {
 		opened, err := unix.Open("/proc/thread-self/fd/"+strconv.Itoa(fd), flags|unix.O_CLOEXEC|unix.O_LARGEFILE, 0)

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memfd makes a file in memory that can be sealed, close-on-exec, see memfd_create(2). Whether it can be executed counts from
-// Linux 6.3 on, where sysctl vm.memfd_noexec may forbid it (EACCES); before, all can be.
+// Memfd makes a file in memory that can be sealed, close-on-exec, see memfd_create(2). Whether it
+// can be executed counts from Linux 6.3 on, where sysctl vm.memfd_noexec may forbid it (EACCES);
+// before, all can be.
 func Memfd(name string, executable bool) (int, error) {
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
 	fd, err := -1, error(unix.EINVAL)

@@ -2,12 +2,13 @@ package linux
 
 import "golang.org/x/sys/unix"
 
-// maxAgain bounds the retries of Openat2. The kernel asks for one (EAGAIN) when any rename or mount on the machine came
-// between its steps out of a directory; only somebody who does nothing else could make it ask this often.
+// maxAgain bounds the retries of Openat2. The kernel asks for one (EAGAIN) when any rename or mount
+// on the machine came between its steps out of a directory; only somebody who does nothing else
+// could make it ask this often.
 const maxAgain = 1000
 
-// Openat2 opens path relative to dirfd under the RESOLVE_* rules of openat2(2), close-on-exec. It retries when a rename
-// elsewhere kept the kernel from proving that the path stays inside dirfd.
+// Openat2 opens path relative to dirfd under the RESOLVE_* rules of openat2(2), close-on-exec. It
+// retries when a rename elsewhere kept the kernel from proving that the path stays inside dirfd.
 func Openat2(dirfd int, path string, flags, mode, resolve uint64) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: mode, Resolve: resolve}
 	for again := 0; ; again++ {

@@ -1,7 +1,8 @@
 // Package lsm gives a container's process its SELinux label and AppArmor profile.
 //
-// The parent calls NewPlan, which fails if the host does not have the security module that the config asks for. The
-// calls that Plan.Add adds write the attributes of the process through a procfs handle that nobody in the container can have mounted over (CVE-2019-16884,
+// The parent calls NewPlan, which fails if the host does not have the security module that the
+// config asks for. The calls that Plan.Add adds write the attributes of the process through a
+// procfs handle that nobody in the container can have mounted over (CVE-2019-16884,
 // CVE-2025-52881). The label of mounts, linux.mountLabel, is applied by package rootfs.
 package lsm
 
@@ -23,8 +24,8 @@ type Plan struct {
 	AppArmor string // name of a loaded profile
 }
 
-// NewPlan checks p, which is spec.Process or the process of an exec. at is its JSON pointer. mountLabel is linux.mountLabel.
-// Errors are *specconv.FieldError.
+// NewPlan checks p, which is spec.Process or the process of an exec. at is its JSON pointer.
+// mountLabel is linux.mountLabel. Errors are *specconv.FieldError.
 func NewPlan(p *specs.Process, mountLabel, at string) (*Plan, error) {
 	plan := &Plan{SELinux: p.SelinuxLabel, AppArmor: p.ApparmorProfile}
 	if plan.AppArmor == unconfined && !AppArmorEnabled() {
@@ -52,8 +53,8 @@ const unconfined = "unconfined"
 // selinuxMagic is the f_type of selinuxfs (SELINUX_MAGIC).
 const selinuxMagic = 0xf97cff8c
 
-// SELinuxEnabled tells whether this host labels processes by a SELinux policy: selinuxfs is mounted, and a policy has been loaded,
-// without which every process is called "kernel".
+// SELinuxEnabled tells whether this host labels processes by a SELinux policy: selinuxfs is
+// mounted, and a policy has been loaded, without which every process is called "kernel".
 func SELinuxEnabled() bool {
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/selinux", &st) != nil || uint32(st.Type) != selinuxMagic {
@@ -63,15 +64,16 @@ func SELinuxEnabled() bool {
 	return err == nil && strings.TrimRight(string(label), "\x00\n") != "kernel"
 }
 
-// AppArmorEnabled tells whether AppArmor is active on this host and visible here. A container without securityfs counts as a host
-// without AppArmor: no profile can be loaded from there.
+// AppArmorEnabled tells whether AppArmor is active on this host and visible here. A container
+// without securityfs counts as a host without AppArmor: no profile can be loaded from there.
 func AppArmorEnabled() bool {
 	enabled, err := linux.ReadFile("/sys/module/apparmor/parameters/enabled")
 	return err == nil && len(enabled) > 0 && enabled[0] == 'Y' && unix.Access("/sys/kernel/security/apparmor", unix.F_OK) == nil
 }
 
-// AddKeys makes the keys and keyrings that the calls added by then create carry the process's SELinux label, and those after them no
-// longer. proc is a directory fd of procfs that the process has at the same number.
+// AddKeys makes the keys and keyrings that the calls added by then create carry the process's
+// SELinux label, and those after them no longer. proc is a directory fd of procfs that the process
+// has at the same number.
 func (p *Plan) AddKeys(l *batch.List, proc int, then func()) {
 	if p.SELinux != "" {
 		add(l, proc, "attr/keycreate", p.SELinux, "")
@@ -82,9 +84,9 @@ func (p *Plan) AddKeys(l *batch.List, proc int, then func()) {
 	}
 }
 
-// Add has the process's next execve change to the SELinux label and the AppArmor profile. proc is a directory fd of procfs that the
-// process has at the same number. On kernels where another module than AppArmor may own attr/exec, AppArmor has files of its own
-// below attr/apparmor (Linux 5.8).
+// Add has the process's next execve change to the SELinux label and the AppArmor profile. proc is a
+// directory fd of procfs that the process has at the same number. On kernels where another module
+// than AppArmor may own attr/exec, AppArmor has files of its own below attr/apparmor (Linux 5.8).
 func (p *Plan) Add(l *batch.List, proc int) {
 	if p.SELinux != "" {
 		add(l, proc, "attr/exec", p.SELinux, "")
@@ -99,8 +101,8 @@ func (p *Plan) Add(l *batch.List, proc int) {
 	add(l, proc, attribute, "exec "+p.AppArmor, fmt.Sprintf(" (is the profile %q loaded?)", p.AppArmor))
 }
 
-// add writes value to a file of the process. hint explains why a write is ENOENT. Podman looks for the path in back quotes to tell
-// errors of this kind.
+// add writes value to a file of the process. hint explains why a write is ENOENT. Podman looks for
+// the path in back quotes to tell errors of this kind.
 func add(l *batch.List, proc int, attribute, value, hint string) {
 	path := "thread-self/" + attribute
 	how := batch.Struct(l, &unix.OpenHow{

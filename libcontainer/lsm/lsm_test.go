@@ -134,13 +134,14 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// TestRealProcfs shows that the lookup works in procfs, where thread-self is a symbolic link; the kernel of a host without an
-// LSM refuses the value.
+// TestRealProcfs shows that the lookup works in procfs, where thread-self is a symbolic link; the
+// kernel of a host without an LSM refuses the value.
 func TestRealProcfs(t *testing.T) {
 	done := make(chan bool)
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // for good: a list that fails leaves open what it has opened, as its process is about to end
+		// For good: a list that fails leaves open what it has opened, as its process is about to end.
+		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_FILES); err != nil {
 			t.Error(err)
 			return

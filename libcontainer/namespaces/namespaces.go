@@ -1,5 +1,6 @@
-// Package namespaces knows the eight kinds of namespaces: their names in the specification, in clone(2) and in /proc.
-// It opens those that are given by path, and tells whether they are what they should be.
+// Package namespaces knows the eight kinds of namespaces: their names in the specification, in
+// clone(2) and in /proc. It opens those that are given by path, and tells whether they are what
+// they should be.
 //
 // The parent uses it before it forks; nothing here changes the namespaces of the process.
 package namespaces
@@ -21,16 +22,17 @@ type Kind struct {
 	Type specs.LinuxNamespaceType
 	// Flag is its CLONE_NEW… bit, for clone3(2), unshare(2) and setns(2).
 	Flag uintptr
-	// Proc is its file in /proc/PID/ns. (For pid and time that is the process's own; what its children will be in is in
-	// pid_for_children and time_for_children.)
+	// Proc is its file in /proc/PID/ns. (For pid and time that is the process's own; what its children
+	// will be in is in pid_for_children and time_for_children.)
 	Proc string
 }
 
 // Kinds lists them in the order in which they are joined.
 //
-// A namespace can be joined with CAP_SYS_ADMIN in the user namespace that owns it, which may be the one that the caller
-// is in or the one that it joins. So all but user are tried first, then user, then again those that were refused with
-// EPERM. The mount namespace comes last of the first group: behind it no path of the host means anything.
+// A namespace can be joined with CAP_SYS_ADMIN in the user namespace that owns it, which may be the
+// one that the caller is in or the one that it joins. So all but user are tried first, then user,
+// then again those that were refused with EPERM. The mount namespace comes last of the first group:
+// behind it no path of the host means anything.
 var Kinds = [...]Kind{
 	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP, "cgroup"},
 	{specs.IPCNamespace, unix.CLONE_NEWIPC, "ipc"},
@@ -52,7 +54,8 @@ func Lookup(t specs.LinuxNamespaceType) (k Kind, found bool) {
 	return Kind{}, false
 }
 
-// Names lists the specification's names of the kinds, sorted, for the document that `features` prints.
+// Names lists the specification's names of the kinds, sorted, for the document that `features`
+// prints.
 func Names() []string {
 	return []string{"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}
 }
@@ -78,8 +81,8 @@ func Check(list []specs.LinuxNamespace) error {
 	return nil
 }
 
-// Missing names the first of the new namespaces in list that the running kernel was built without, for whom the kernel gave
-// EINVAL. To ask beforehand takes longer than to make most of them.
+// Missing names the first of the new namespaces in list that the running kernel was built without,
+// for whom the kernel gave EINVAL. To ask beforehand takes longer than to make most of them.
 func Missing(list []specs.LinuxNamespace) error {
 	for i, ns := range list {
 		if k, found := Lookup(ns.Type); found && ns.Path == "" && !k.Supported() {
@@ -97,7 +100,8 @@ func (k Kind) Supported() bool {
 // self is the runtime's own namespace of this kind.
 func (k Kind) self() string { return "/proc/self/ns/" + k.Proc }
 
-// CloneFlags gives the flags of the namespaces in list that are to be created, those without a path.
+// CloneFlags gives the flags of the namespaces in list that are to be created, those without a
+// path.
 func CloneFlags(list []specs.LinuxNamespace) uintptr {
 	var flags uintptr
 	for _, ns := range list {
@@ -114,9 +118,10 @@ type Joined struct {
 	File *os.File
 }
 
-// Open opens all namespaces in list that have a path, in the order of Kinds, and verifies that each is of its kind. They
-// have to be open before the first is joined: behind another mount or user namespace the paths may lead elsewhere. The
-// caller closes the files. Errors are a *specconv.FieldError.
+// Open opens all namespaces in list that have a path, in the order of Kinds, and verifies that each
+// is of its kind. They have to be open before the first is joined: behind another mount or user
+// namespace the paths may lead elsewhere. The caller closes the files. Errors are a
+// *specconv.FieldError.
 func Open(list []specs.LinuxNamespace) (joined []Joined, err error) {
 	defer func() {
 		if err != nil {
@@ -146,7 +151,8 @@ func Close(joined []Joined) {
 	}
 }
 
-// Open opens the namespace at path, which is any file that stands for it: /proc/PID/ns/net, or a bind mount of that.
+// Open opens the namespace at path, which is any file that stands for it: /proc/PID/ns/net, or a
+// bind mount of that.
 func (k Kind) Open(path string) (*os.File, error) {
 	// O_NONBLOCK: with a fifo in its place there would be no end of waiting.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -160,8 +166,9 @@ func (k Kind) Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Verify tells whether fd is a namespace of kind k: "The runtime MUST generate an error if path is not associated with
-// a namespace of type type" (config-linux.md). NS_GET_NSTYPE is in ioctl_ns(2), since Linux 4.11.
+// Verify tells whether fd is a namespace of kind k: "The runtime MUST generate an error if path is
+// not associated with a namespace of type type" (config-linux.md). NS_GET_NSTYPE is in ioctl_ns(2),
+// since Linux 4.11.
 func Verify(fd int, k Kind) error {
 	flag, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	if err != nil {

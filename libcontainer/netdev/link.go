@@ -53,8 +53,9 @@ func (s *socket) setUp(index uint32) error {
 	return s.do(r)
 }
 
-// move puts a device into another namespace under a name and with an index that is free there (IFLA_NEW_IFINDEX, Linux
-// 5.13). The kernel sets it down and takes its addresses. If only the renaming fails, the device has moved all the same.
+// move puts a device into another namespace under a name and with an index that is free there
+// (IFLA_NEW_IFINDEX, Linux 5.13). The kernel sets it down and takes its addresses. If only the
+// renaming fails, the device has moved all the same.
 func (s *socket) move(index uint32, to *os.File, name string, newIndex uint32) error {
 	r := newRequest(unix.RTM_NEWLINK, 0)
 	r.link(index, 0, 0)
@@ -74,7 +75,8 @@ type address struct {
 // The attributes of an address that x/sys lacks, linux/if_addr.h.
 const ifaProto = 0xb
 
-// kept are the attributes that an address has anywhere. Its label begins with the name that the device had.
+// kept are the attributes that an address has anywhere. Its label begins with the name that the
+// device had.
 var kept = [...]uint16{unix.IFA_ADDRESS, unix.IFA_LOCAL, unix.IFA_BROADCAST, unix.IFA_CACHEINFO, unix.IFA_RT_PRIORITY, ifaProto}
 
 // settable are the flags of an address that its owner chooses. The others tell how it is.
@@ -106,8 +108,8 @@ func (s *socket) addresses(index uint32) ([]address, error) {
 	return found, nil
 }
 
-// moves tells whether the specification wants an address preserved: "all permanent IP addresses (IFA_F_PERMANENT flag)
-// of any family with global scope (RT_SCOPE_UNIVERSE value)".
+// moves tells whether the specification wants an address preserved: "all permanent IP addresses
+// (IFA_F_PERMANENT flag) of any family with global scope (RT_SCOPE_UNIVERSE value)".
 func (a *address) moves() bool {
 	return a.flags&unix.IFA_F_PERMANENT != 0 && a.header[3] == unix.RT_SCOPE_UNIVERSE
 }
@@ -137,7 +139,8 @@ func (a *address) String() string {
 	return fmt.Sprintf("%s/%d", ipAddress(value), a.header[1])
 }
 
-// ipAddress writes an IP address, an IPv6 one in full. (Package net/netip would take 30 µs of each start.)
+// ipAddress writes an IP address, an IPv6 one in full. (Package net/netip would take 30 µs of each
+// start.)
 func ipAddress(b []byte) string {
 	var text strings.Builder
 	for i, c := range b {

@@ -24,9 +24,9 @@ type moved struct {
 	index     uint32 // as it is now
 }
 
-// Start moves devices into a network namespace, in which they keep their permanent addresses of global scope, and sets
-// them up. The Move owns the namespace's file; the caller ends it with [Move.Keep] or [Move.Undo], also after an error.
-// Errors are a *specconv.FieldError.
+// Start moves devices into a network namespace, in which they keep their permanent addresses of
+// global scope, and sets them up. The Move owns the namespace's file; the caller ends it with
+// [Move.Keep] or [Move.Undo], also after an error. Errors are a *specconv.FieldError.
 func Start(devices []Device, namespace *os.File) (*Move, error) {
 	m := &Move{target: namespace}
 	if err := m.open(); err != nil {
@@ -104,9 +104,9 @@ func (m *Move) find(d Device) (link, error) {
 	return link{}, fmt.Errorf("network device %q does not exist in the runtime's network namespace: %w", d.Name, unix.ENODEV)
 }
 
-// free checks that the device's new name is not taken, and finds an index that is not: its own, if possible. "If a
-// network device with the specified name already exists in the container namespace, the runtime MUST generate an error,
-// unless the user has provided a template" (config-linux.md).
+// free checks that the device's new name is not taken, and finds an index that is not: its own, if
+// possible. "If a network device with the specified name already exists in the container namespace,
+// the runtime MUST generate an error, unless the user has provided a template" (config-linux.md).
 func (m *Move) free(d Device, index uint32) (uint32, error) {
 	list, err := m.to.links()
 	if err != nil {
@@ -140,7 +140,8 @@ func (m *Move) arrived(index uint32) bool {
 	return false
 }
 
-// Keep ends the move: the devices belong to the container's namespace from now on, and share its fate.
+// Keep ends the move: the devices belong to the container's namespace from now on, and share its
+// fate.
 func (m *Move) Keep() {
 	if m.to != nil {
 		m.to.close()
@@ -154,8 +155,9 @@ func (m *Move) Keep() {
 	m.target.Close()
 }
 
-// Undo moves the devices back and gives them their names, addresses and state again, as far as the kernel lets it. The
-// routes that led through a device are lost, like those of one that was set down.
+// Undo moves the devices back and gives them their names, addresses and state again, as far as the
+// kernel lets it. The routes that led through a device are lost, like those of one that was set
+// down.
 func (m *Move) Undo() error {
 	defer m.Keep()
 	var failed []error

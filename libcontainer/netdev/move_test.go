@@ -17,8 +17,8 @@ import (
 	"oci-run/specconv"
 )
 
-// inNamespace runs a test on a thread with a network namespace of its own, which ends with it. The programs that it
-// starts are in the namespace too.
+// inNamespace runs a test on a thread with a network namespace of its own, which ends with it. The
+// programs that it starts are in the namespace too.
 func inNamespace(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	if os.Geteuid() != 0 {

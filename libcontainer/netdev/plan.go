@@ -1,6 +1,6 @@
-// Package netdev moves network devices of the host into the container's network namespace, as linux.netDevices asks
-// (config-linux.md, "Network Devices"). It speaks rtnetlink(7) itself: four requests need no library, and the one there
-// is brings the resolver of package net along.
+// Package netdev moves network devices of the host into the container's network namespace, as
+// linux.netDevices asks (config-linux.md, "Network Devices"). It speaks rtnetlink(7) itself: four
+// requests need no library, and the one there is brings the resolver of package net along.
 //
 // The parent uses it, after init was started and before init goes on.
 package netdev
@@ -28,8 +28,9 @@ func (d Device) template() bool { return strings.Contains(d.Target, "%d") }
 // pointer is where the device stands in the configuration.
 func (d Device) pointer() string { return specconv.Pointer("linux", "netDevices", d.Name) }
 
-// NewPlan lists the devices to move, by name. What the names look like, and that there is a network namespace, specconv
-// has checked. An ordinary user is refused: he has no say over the devices of the host.
+// NewPlan lists the devices to move, by name. What the names look like, and that there is a network
+// namespace, specconv has checked. An ordinary user is refused: he has no say over the devices of
+// the host.
 func NewPlan(devices map[string]specs.LinuxNetDevice) ([]Device, error) {
 	if len(devices) == 0 {
 		return nil, nil

@@ -176,8 +176,8 @@ func cut(packet []byte) (m message, rest []byte, err error) {
 	return m, packet[min(align(size), len(packet)):], nil
 }
 
-// err is what an NLMSG_ERROR says: an errno, 0 for an acknowledgement, the request's header (and its rest, if it
-// failed), and attributes.
+// err is what an NLMSG_ERROR says: an errno, 0 for an acknowledgement, the request's header (and
+// its rest, if it failed), and attributes.
 func (m message) err() error {
 	if len(m.body) < 4 {
 		return errShort

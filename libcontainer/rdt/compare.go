@@ -9,8 +9,8 @@ import (
 	"oci-run/specconv"
 )
 
-// compare checks a group that exists: "runtimes MUST compare l3CacheSchema and/or memBwSchema value with schemata file,
-// and generate an error if doesn't match".
+// compare checks a group that exists: "runtimes MUST compare l3CacheSchema and/or memBwSchema value
+// with schemata file, and generate an error if doesn't match".
 func (g *Group) compare() error {
 	if g.config.L3CacheSchema == "" && g.config.MemBwSchema == "" {
 		return nil
@@ -32,8 +32,8 @@ func (g *Group) compare() error {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// holds tells whether a schemata file says what each line of a schema like "L3:0=7f0;1=1f" does. The file may say more:
-// the schema need not name all caches.
+// holds tells whether a schemata file says what each line of a schema like "L3:0=7f0;1=1f" does.
+// The file may say more: the schema need not name all caches.
 func holds(file, schema string) bool {
 	for line := range strings.SplitSeq(strings.TrimRight(schema, "\n"), "\n") {
 		if !holdsLine(file, line) {

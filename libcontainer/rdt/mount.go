@@ -15,8 +15,8 @@ const usual = "/sys/fs/resctrl"
 var errNoResctrl = errors.New("no resctrl filesystem is mounted: mount -t resctrl resctrl " + usual +
 	" (it takes a processor with cache or bandwidth allocation, and a kernel with CONFIG_X86_CPU_RESCTRL or the like)")
 
-// mountPoint finds resctrl: "If no mounted resctrl pseudo-filesystem is available in the runtime mount namespace, the
-// runtime MUST generate an error".
+// mountPoint finds resctrl: "If no mounted resctrl pseudo-filesystem is available in the runtime
+// mount namespace, the runtime MUST generate an error".
 func mountPoint() (string, error) {
 	var st unix.Statfs_t
 	if unix.Statfs(usual, &st) == nil && int64(st.Type) == unix.RDTGROUP_SUPER_MAGIC { // differs by architecture
@@ -35,7 +35,8 @@ func mountPoint() (string, error) {
 	return "", errNoResctrl
 }
 
-// resctrlAt takes the mount point from a line of mountinfo, proc_pid_mountinfo(5), if it is resctrl's.
+// resctrlAt takes the mount point from a line of mountinfo, proc_pid_mountinfo(5), if it is
+// resctrl's.
 func resctrlAt(line string) (path string, found bool) {
 	mount, filesystem, _ := strings.Cut(line, " - ")
 	fields := strings.Fields(mount)

@@ -1,6 +1,6 @@
-// Package rdt puts containers into resctrl groups, which partition the processor's caches and memory bandwidth (Intel's
-// Resource Director Technology and its relatives), as linux.intelRdt asks (config-linux.md, "IntelRdt"; the kernel's
-// Documentation/filesystems/resctrl.rst).
+// Package rdt puts containers into resctrl groups, which partition the processor's caches and
+// memory bandwidth (Intel's Resource Director Technology and its relatives), as linux.intelRdt asks
+// (config-linux.md, "IntelRdt"; the kernel's Documentation/filesystems/resctrl.rst).
 //
 // The parent uses it, while init waits for its plan.
 package rdt
@@ -27,9 +27,9 @@ type Group struct {
 	owned  bool   // made by us
 }
 
-// New finds the group of container id. It is nil if config is: "If intelRdt is not set, the runtime MUST NOT manipulate
-// any resctrl pseudo-filesystems". root is where resctrl is mounted; empty, it is looked up. Errors are a
-// *specconv.FieldError.
+// New finds the group of container id. It is nil if config is: "If intelRdt is not set, the runtime
+// MUST NOT manipulate any resctrl pseudo-filesystems". root is where resctrl is mounted; empty, it
+// is looked up. Errors are a *specconv.FieldError.
 func New(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
 	g, err := find(config, id, root)
 	if g == nil || err != nil {
@@ -38,8 +38,8 @@ func New(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
 	return g, g.check()
 }
 
-// Join moves process pid into the group of container id, which exists: another process of the container, started from
-// outside.
+// Join moves process pid into the group of container id, which exists: another process of the
+// container, started from outside.
 func Join(config *specs.LinuxIntelRdt, id, root string, pid int) error {
 	g, err := find(config, id, root)
 	if err != nil {
@@ -48,7 +48,8 @@ func Join(config *specs.LinuxIntelRdt, id, root string, pid int) error {
 	return g.join(pid)
 }
 
-// Set writes other schemas to the group of container id; empty ones leave it as it is. undo writes back what was there.
+// Set writes other schemas to the group of container id; empty ones leave it as it is. undo writes
+// back what was there.
 func Set(config *specs.LinuxIntelRdt, id, root, l3Cache, memBw string) (undo func() error, err error) {
 	g, err := find(config, id, root)
 	if err != nil || g == nil {
@@ -81,7 +82,8 @@ func find(config *specs.LinuxIntelRdt, id, root string) (*Group, error) {
 
 const pointer = "/linux/intelRdt"
 
-// check finds what will fail: a group to join that does not exist, or one that is not as the schemas say.
+// check finds what will fail: a group to join that does not exist, or one that is not as the
+// schemas say.
 func (g *Group) check() error {
 	_, err := os.Lstat(g.path())
 	switch {
@@ -117,7 +119,8 @@ func (g *Group) schemata() string { return filepath.Join(g.path(), "schemata") }
 // monitor is the directory of the container's monitoring group.
 func (g *Group) monitor() string { return filepath.Join(g.path(), "mon_groups", g.id) }
 
-// Makes is the directory that Create makes, for the record of what a create that was killed has left; empty if none.
+// Makes is the directory that Create makes, for the record of what a create that was killed has
+// left; empty if none.
 func (g *Group) Makes() string {
 	switch {
 	case g == nil:
@@ -130,9 +133,9 @@ func (g *Group) Makes() string {
 	return ""
 }
 
-// Leaves is the directory that is to be removed when the container is deleted; empty if none. "If closID is set or the
-// runtime has not created the sub-directory, the runtime MUST NOT remove the sub-directory"; the monitoring group is the
-// container's in any case.
+// Leaves is the directory that is to be removed when the container is deleted; empty if none. "If
+// closID is set or the runtime has not created the sub-directory, the runtime MUST NOT remove the
+// sub-directory"; the monitoring group is the container's in any case.
 func (g *Group) Leaves() string {
 	switch {
 	case g == nil:
@@ -145,8 +148,8 @@ func (g *Group) Leaves() string {
 	return ""
 }
 
-// Create makes the group, writes its schemata and moves process pid into it. What it made is to be removed by the
-// caller, see [Group.Makes], also after an error. Errors are a *specconv.FieldError.
+// Create makes the group, writes its schemata and moves process pid into it. What it made is to be
+// removed by the caller, see [Group.Makes], also after an error. Errors are a *specconv.FieldError.
 func (g *Group) Create(pid int) error {
 	if g == nil {
 		return nil
@@ -176,8 +179,9 @@ func (g *Group) Create(pid int) error {
 	return g.join(pid)
 }
 
-// write sets the schemata: "The runtimes MUST write l3CacheSchema first and memBwSchema last"; "the value of schemata
-// field must be written last". Each goes in a write of its own, for the kernel refuses a resource twice in one.
+// write sets the schemata: "The runtimes MUST write l3CacheSchema first and memBwSchema last"; "the
+// value of schemata field must be written last". Each goes in a write of its own, for the kernel
+// refuses a resource twice in one.
 func (g *Group) write() error {
 	for _, w := range [...]struct{ field, text string }{
 		{"/l3CacheSchema", g.config.L3CacheSchema},
@@ -234,8 +238,8 @@ func (g *Group) explain(err error) error {
 	return fmt.Errorf("%w (%s)", err, words)
 }
 
-// Remove removes a group that Makes or Leaves named. One that is gone already is no error; processes in it fall back to
-// the group above.
+// Remove removes a group that Makes or Leaves named. One that is gone already is no error;
+// processes in it fall back to the group above.
 func Remove(path string) error {
 	if path == "" {
 		return nil

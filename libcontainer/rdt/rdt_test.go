@@ -13,9 +13,9 @@ import (
 	"oci-run/specconv"
 )
 
-// These tests run on a scratch directory: there is no resctrl filesystem without a processor that partitions its caches.
-// It shows which files are written, in which order and when groups are made and removed; what the kernel makes of it,
-// and that it fills a new group's directory, it does not.
+// These tests run on a scratch directory: there is no resctrl filesystem without a processor that
+// partitions its caches. It shows which files are written, in which order and when groups are made
+// and removed; what the kernel makes of it, and that it fills a new group's directory, it does not.
 
 const id = "container"
 

@@ -18,8 +18,9 @@ type architecture struct {
 	base      uint32
 	bits32    bool // arguments have 32 bits
 	bigEndian bool // their high word comes first
-	// newIsZero says that the kernel shows calls that it does not know as number 0: on s390 a number above 255 is passed
-	// in a register that is only looked at for svc 0, and stays 0 if it is too high.
+	// newIsZero says that the kernel shows calls that it does not know as number 0: on s390 a number
+	// above 255 is passed in a register that is only looked at for svc 0, and stays 0 if it is too
+	// high.
 	newIsZero bool
 	numbers   *[syscallCount]uint16
 }
@@ -49,7 +50,8 @@ var architectures = [...]architecture{
 	{name: specs.ArchS390X, audit: unix.AUDIT_ARCH_S390X, goarch: "s390x", bigEndian: true, newIsZero: true, numbers: &numbersS390X},
 	{name: specs.ArchSH, audit: unix.AUDIT_ARCH_SHEL, bits32: true, numbers: &numbersSH},
 	{name: specs.ArchSHEB, audit: unix.AUDIT_ARCH_SH, bits32: true, bigEndian: true, numbers: &numbersSH},
-	// The kernel hands x32 arguments over with 64 bits; the ABI's registers have 32, as libseccomp has it.
+	// The kernel hands x32 arguments over with 64 bits; the ABI's registers have 32, as libseccomp has
+	// it.
 	{name: specs.ArchX32, audit: unix.AUDIT_ARCH_X86_64, base: x32Bit, bits32: true, numbers: &numbersX32},
 	{name: specs.ArchX86, audit: unix.AUDIT_ARCH_I386, goarch: "386", bits32: true, numbers: &numbersX86},
 	{name: specs.ArchX86_64, audit: unix.AUDIT_ARCH_X86_64, goarch: "amd64", numbers: &numbersX86_64},
@@ -89,8 +91,8 @@ const (
 	offsetArguments = 16
 )
 
-// wordOffset gives the place of one half of an argument in struct seccomp_data, whose fields have the byte order of
-// the architecture.
+// wordOffset gives the place of one half of an argument in struct seccomp_data, whose fields have
+// the byte order of the architecture.
 func (a *architecture) wordOffset(argument uint8, high bool) uint32 {
 	offset := offsetArguments + 8*uint32(argument)
 	if high != a.bigEndian {

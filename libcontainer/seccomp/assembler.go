@@ -24,16 +24,16 @@ const (
 	opReturn   = unix.BPF_RET | unix.BPF_K
 )
 
-// An assembler collects a program from its end to its start. BPF jumps only forwards, so in that order each target is
-// there before the jump to it.
+// An assembler collects a program from its end to its start. BPF jumps only forwards, so in that
+// order each target is there before the jump to it.
 type assembler struct {
 	code []unix.SockFilter // the last instruction of the program first
 	// returns are where the return instructions are, the last of each value.
 	returns []target
 }
 
-// A target is a place to jump to: an index in code, or a return value, for which there is an instruction in reach or
-// will be.
+// A target is a place to jump to: an index in code, or a return value, for which there is an
+// instruction in reach or will be.
 type target struct {
 	at    int
 	ret   uint32
@@ -49,7 +49,8 @@ func (a *assembler) emit(op uint16, k uint32) {
 // here is the instruction that was emitted last.
 func (a *assembler) here() target { return target{at: len(a.code) - 1} }
 
-// place gives an index for a target that the next but one instruction reaches, by a copy or by a jump if it has to.
+// place gives an index for a target that the next but one instruction reaches, by a copy or by a
+// jump if it has to.
 func (a *assembler) place(t target) int {
 	near := func(at int) bool { return len(a.code)+1-at-1 <= maxJump }
 	if !t.isRet {
@@ -75,7 +76,8 @@ func (a *assembler) place(t target) int {
 	return t.at
 }
 
-// branch goes to yes if the accumulator is op k, and to no if it isn't. It makes no instruction if both are the same.
+// branch goes to yes if the accumulator is op k, and to no if it isn't. It makes no instruction if
+// both are the same.
 func (a *assembler) branch(op uint16, k uint32, yes, no target) target {
 	if yes == no {
 		return yes
@@ -87,7 +89,8 @@ func (a *assembler) branch(op uint16, k uint32, yes, no target) target {
 	return a.here()
 }
 
-// load puts a load before target: whoever jumps to it has the 32 bits at offset of struct seccomp_data there.
+// load puts a load before target: whoever jumps to it has the 32 bits at offset of struct
+// seccomp_data there.
 func (a *assembler) load(offset uint32, before target) target {
 	a.follow(before)
 	a.emit(opLoad, offset)

@@ -15,7 +15,8 @@ type seccompData struct {
 	args   [6]uint64
 }
 
-// word gives the 32 bits at an offset. The kernel stores the fields in its own byte order, which is the architecture's.
+// word gives the 32 bits at an offset. The kernel stores the fields in its own byte order, which is
+// the architecture's.
 func (d *seccompData) word(offset uint32, bigEndian bool) uint32 {
 	switch offset {
 	case 0:
@@ -41,8 +42,9 @@ func decode(code []byte) []unix.SockFilter {
 	return program
 }
 
-// checkProgram applies the kernel's rules (bpf_check_classic in net/core/filter.c, seccomp_check_filter in
-// kernel/seccomp.c) as far as they concern the instructions that filters are made of. It wants all of them used, too.
+// checkProgram applies the kernel's rules (bpf_check_classic in net/core/filter.c,
+// seccomp_check_filter in kernel/seccomp.c) as far as they concern the instructions that filters
+// are made of. It wants all of them used, too.
 func checkProgram(program []unix.SockFilter) error {
 	if len(program) == 0 || len(program) > 4096 {
 		return fmt.Errorf("%d instructions", len(program))
@@ -88,7 +90,8 @@ func checkProgram(program []unix.SockFilter) error {
 	return nil
 }
 
-// interpret runs a program that checkProgram accepts. It gives the answer and the number of instructions it took.
+// interpret runs a program that checkProgram accepts. It gives the answer and the number of
+// instructions it took.
 func interpret(program []unix.SockFilter, d *seccompData, bigEndian bool) (ret uint32, steps int) {
 	var a uint32
 	for pc := 0; ; pc++ {

@@ -29,7 +29,8 @@ func coldChild() {
 	os.Exit(0)
 }
 
-// cachedChild times what a cache of filters, named after the hash of the profile, would take instead of the compilation.
+// cachedChild times what a cache of filters, named after the hash of the profile, would take
+// instead of the compilation.
 func cachedChild() {
 	profile := []byte(os.Getenv("PROFILE"))
 	start := time.Now()

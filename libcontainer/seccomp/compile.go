@@ -14,14 +14,16 @@ import (
 // maxInstructions is the kernel's limit on one filter (BPF_MAXINSNS).
 const maxInstructions = 4096
 
-// retWrongArch answers calls of architectures that the profile does not cover, as libseccomp has it.
+// retWrongArch answers calls of architectures that the profile does not cover, as libseccomp has
+// it.
 const retWrongArch = unix.SECCOMP_RET_KILL_THREAD
 
-// Compile checks linux.seccomp of a configuration and makes the filter, with what may surprise the author of the
-// profile as warnings. It returns a nil filter for a profile that says nothing: nil, or neither a default action nor
-// system calls. The error is a [specconv.FieldError] with the field that is wrong: an unknown action, operator,
-// architecture or flag, an errno for an action that has none, a listener that is needed and missing, a profile that is
-// too long for the kernel. System calls that no Linux has are ignored.
+// Compile checks linux.seccomp of a configuration and makes the filter, with what may surprise the
+// author of the profile as warnings. It returns a nil filter for a profile that says nothing: nil,
+// or neither a default action nor system calls. The error is a [specconv.FieldError] with the field
+// that is wrong: an unknown action, operator, architecture or flag, an errno for an action that has
+// none, a listener that is needed and missing, a profile that is too long for the kernel. System
+// calls that no Linux has are ignored.
 func Compile(s *specs.LinuxSeccomp) (filter *Filter, warnings []string, err error) {
 	if s == nil || s.DefaultAction == "" && len(s.Syscalls) == 0 {
 		return nil, nil, nil
@@ -67,8 +69,9 @@ func (f *Filter) readListener(s *specs.LinuxSeccomp) error {
 	return nil
 }
 
-// readFlags sets Flags. Without `flags`, even empty ones, SPEC_ALLOW is set: the mitigation that a filter otherwise
-// switches on costs more than it is worth since Linux 5.16, which has made this its default too.
+// readFlags sets Flags. Without `flags`, even empty ones, SPEC_ALLOW is set: the mitigation that a
+// filter otherwise switches on costs more than it is worth since Linux 5.16, which has made this
+// its default too.
 func (f *Filter) readFlags(names []specs.LinuxSeccompFlag) (warnings []string, err error) {
 	if names == nil {
 		f.Flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
@@ -98,8 +101,8 @@ func (f *Filter) readFlags(names []specs.LinuxSeccompFlag) (warnings []string, e
 	return warnings, nil
 }
 
-// idleRules warns of rules that forbid more than others, but never decide, for another names the same call without
-// conditions.
+// idleRules warns of rules that forbid more than others, but never decide, for another names the
+// same call without conditions.
 func (p *profile) idleRules() []string {
 	native := p.architectures[0]
 	var first [syscallCount]int32 // the rule that decides alone, plus one
@@ -132,8 +135,8 @@ type compiler struct {
 	placed []target
 }
 
-// compile gives the program: a choice by architecture, then for each architecture a search by number, whose leaves are
-// return values and tests of arguments.
+// compile gives the program: a choice by architecture, then for each architecture a search by
+// number, whose leaves are return values and tests of arguments.
 func (p *profile) compile() []byte {
 	c := &compiler{}
 	c.code = make([]unix.SockFilter, 0, 512)
@@ -158,7 +161,8 @@ func (p *profile) compile() []byte {
 	return c.bytes()
 }
 
-// coveredBefore tells whether an architecture before number i is called the same by the kernel: x32 and x86_64.
+// coveredBefore tells whether an architecture before number i is called the same by the kernel: x32
+// and x86_64.
 func (p *profile) coveredBefore(i int) bool {
 	for _, a := range p.architectures[:i] {
 		if a.audit == p.architectures[i].audit {
@@ -173,8 +177,8 @@ func (c *compiler) numbers(p *profile, a *architecture) target {
 	if a.audit != unix.AUDIT_ARCH_X86_64 {
 		return c.architecture(p, a)
 	}
-	// x86_64 and x32 are one architecture for the kernel, whose numbers have a bit for x32. That bit is in -1 as well,
-	// by which a tracer says that the call is to be skipped.
+	// x86_64 and x32 are one architecture for the kernel, whose numbers have a bit for x32. That bit
+	// is in -1 as well, by which a tracer says that the call is to be skipped.
 	native, x32 := returnTarget(retWrongArch), returnTarget(retWrongArch)
 	has32 := false
 	for _, abi := range p.architectures {

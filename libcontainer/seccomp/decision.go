@@ -1,8 +1,8 @@
 package seccomp
 
-// The tests of a block's clauses form a graph: each test of 32 bits of an argument leads to a test or to a return value.
-// On the way into the next clause, tests whose outcome is known already are skipped, so that five values of one
-// argument cost one load and five comparisons.
+// The tests of a block's clauses form a graph: each test of 32 bits of an argument leads to a test
+// or to a return value. On the way into the next clause, tests whose outcome is known already are
+// skipped, so that five values of one argument cost one load and five comparisons.
 
 // allBits is the mask of tests that look at a whole word.
 const allBits = 0xffffffff
@@ -41,7 +41,8 @@ type grapher struct {
 	returns []*node
 }
 
-// graph gives the first node for clauses that are tried in order; if none holds, the value is otherwise.
+// graph gives the first node for clauses that are tried in order; if none holds, the value is
+// otherwise.
 func (a *architecture) graph(clauses []clause, otherwise uint32) *node {
 	g := grapher{arch: a}
 	n := g.returnNode(otherwise)
@@ -62,7 +63,8 @@ func (g *grapher) returnNode(ret uint32) *node {
 	return n
 }
 
-// clause gives the first node of tests that lead to ret if all conditions hold, and to fail otherwise.
+// clause gives the first node of tests that lead to ret if all conditions hold, and to fail
+// otherwise.
 func (g *grapher) clause(conditions []condition, ret uint32, fail *node, known *fact) *node {
 	if len(conditions) == 0 {
 		return g.returnNode(ret)
@@ -73,7 +75,8 @@ func (g *grapher) clause(conditions []condition, ret uint32, fail *node, known *
 	case equal, maskedEqual:
 		return g.equal(&c, hold, fail, known)
 	case notEqual:
-		// Here, and below, several ways lead to the rest of the clause: what is known differs, so nothing is.
+		// Here, and below, several ways lead to the rest of the clause: what is known differs, so nothing
+		// is.
 		rest := hold(known)
 		return g.equal(&c, func(known *fact) *node { return follow(fail, known) }, rest, known)
 	case greater:
@@ -199,7 +202,8 @@ func (t *test) holds(word uint32) bool {
 // keeps tells whether the accumulator has the node's word after its test.
 func (n *node) keeps() bool { return n.mask == allBits }
 
-// comesFrom notes that the node is reached from one after which the accumulator has the word at offset, if hasWord.
+// comesFrom notes that the node is reached from one after which the accumulator has the word at
+// offset, if hasWord.
 func (n *node) comesFrom(offset uint32, hasWord bool) {
 	if n.op == 0 {
 		return

@@ -23,7 +23,8 @@ import (
 	"oci-run/tests/fdleak"
 )
 
-// childVariable names the function of children that this test binary is to run, started again, instead of its tests.
+// childVariable names the function of children that this test binary is to run, started again,
+// instead of its tests.
 const childVariable = "SECCOMP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -61,8 +62,8 @@ func child(t *testing.T, name, profile string) (output string, state *os.Process
 	return out.String(), cmd.ProcessState
 }
 
-// childProgram compiles the child's profile, sends it through the codec as the runtime does, and makes the thread one
-// that a filter can be put on.
+// childProgram compiles the child's profile, sends it through the codec as the runtime does, and
+// makes the thread one that a filter can be put on.
 func childProgram() *Program {
 	s, filter := &specs.LinuxSeccomp{}, &Filter{}
 	try(json.Unmarshal([]byte(os.Getenv("PROFILE")), s))
@@ -125,7 +126,8 @@ func TestKernelAnswers(t *testing.T) {
 	}
 }
 
-// Docker's profile on this very program: a Go program runs under it, and calls newer than all that it names do not exist.
+// Docker's profile on this very program: a Go program runs under it, and calls newer than all that
+// it names do not exist.
 func TestKernelTakesDockerProfile(t *testing.T) {
 	profile, err := os.ReadFile("testdata/docker.json")
 	if err != nil {
@@ -144,7 +146,8 @@ func exitChild() {
 	exit(42)
 }
 
-// From the filter to the next system call, nothing makes another one: a profile that kills for all but one works.
+// From the filter to the next system call, nothing makes another one: a profile that kills for all
+// but one works.
 func TestNothingRunsBetween(t *testing.T) {
 	for range 20 {
 		out, state := child(t, "exit", `{"defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": [{"names": ["exit_group"], "action": "SCMP_ACT_ALLOW"}]}`)
@@ -240,7 +243,8 @@ func TestFlagsReachTheKernel(t *testing.T) {
 	}
 }
 
-// notifyChild hands its listener to the agent of the test while it is filtered, then asks for what the agent answers.
+// notifyChild hands its listener to the agent of the test while it is filtered, then asks for what
+// the agent answers.
 func notifyChild() {
 	path := os.Getenv("AGENT")
 	p := childProgram()
@@ -266,7 +270,8 @@ func notifyChild() {
 	select {}
 }
 
-// The agent gets the state and the listener, answers one call, and dies: the next call fails instead of waiting for ever.
+// The agent gets the state and the listener, answers one call, and dies: the next call fails
+// instead of waiting for ever.
 func TestNotify(t *testing.T) {
 	dir := t.TempDir() + "/" + strings.Repeat("long", 30)
 	if err := os.Mkdir(dir, 0o700); err != nil {

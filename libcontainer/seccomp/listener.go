@@ -12,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// agentPatience bounds the wait for an agent that does not accept the connection or does not read from it.
+// agentPatience bounds the wait for an agent that does not accept the connection or does not read
+// from it.
 const agentPatience = 10 * time.Second
 
-// SendListener hands a listener to the agent at path, with the state of the container process, whose Fds it fills in.
-// As config-linux.md wants it (listenerPath), that takes a connection of its own to a unix stream socket, with the
-// descriptor in the first message. A path that starts with @ is one in the abstract namespace. The caller keeps
-// listenerFD, and closes it afterwards: if the agent dies then, the container's calls fail with ENOSYS instead of
-// waiting for ever.
+// SendListener hands a listener to the agent at path, with the state of the container process,
+// whose Fds it fills in. As config-linux.md wants it (listenerPath), that takes a connection of its
+// own to a unix stream socket, with the descriptor in the first message. A path that starts with @
+// is one in the abstract namespace. The caller keeps listenerFD, and closes it afterwards: if the
+// agent dies then, the container's calls fail with ENOSYS instead of waiting for ever.
 func SendListener(path string, listenerFD int, state *specs.ContainerProcessState) error {
 	sent := *state
 	sent.Fds = []string{specs.SeccompFdName}
@@ -49,7 +50,8 @@ func SendListener(path string, listenerFD int, state *specs.ContainerProcessStat
 	return nil
 }
 
-// dialAgent connects to a stream socket. The path may be longer than the 107 bytes that fit into an address.
+// dialAgent connects to a stream socket. The path may be longer than the 107 bytes that fit into an
+// address.
 func dialAgent(path string) (socket int, err error) {
 	socket, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

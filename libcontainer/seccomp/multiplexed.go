@@ -2,13 +2,14 @@ package seccomp
 
 import "slices"
 
-// On some architectures socketcall(2) and ipc(2) do the work of some thirty system calls, many of which exist beside
-// them: a rule for connect concerns socketcall with the first argument 3 too.
+// On some architectures socketcall(2) and ipc(2) do the work of some thirty system calls, many of
+// which exist beside them: a rule for connect concerns socketcall with the first argument 3 too.
 //
-// A filter sees the number of the call, but neither it nor the kernel's copy of the real arguments, which are in memory
-// behind a pointer. So where a rule has conditions, the strictest that the profile can say of the call is what the
-// multiplexer gets: what may be denied is, and what may not be allowed isn't. (libseccomp drops a condition on the
-// first argument and compares the pointer with the others.)
+// A filter sees the number of the call, but neither it nor the kernel's copy of the real arguments,
+// which are in memory behind a pointer. So where a rule has conditions, the strictest that the
+// profile can say of the call is what the multiplexer gets: what may be denied is, and what may not
+// be allowed isn't. (libseccomp drops a condition on the first argument and compares the pointer
+// with the others.)
 
 // multiplexedCall is the number of a call behind its multiplexer; for those of ipc it has ipcBit.
 type multiplexedCall uint8
@@ -18,8 +19,8 @@ const ipcBit = 0x80
 
 func (c multiplexedCall) isIpc() bool { return c&ipcBit != 0 }
 
-// condition tests whether a multiplexer is called for c. The kernel takes an int, and of ipc's first argument the
-// upper 16 bits are a version: neither may hide a call.
+// condition tests whether a multiplexer is called for c. The kernel takes an int, and of ipc's
+// first argument the upper 16 bits are a version: neither may hide a call.
 func (c multiplexedCall) condition() condition {
 	if c.isIpc() {
 		return condition{0, maskedEqual, uint64(c &^ ipcBit), 0xffff}
@@ -27,7 +28,8 @@ func (c multiplexedCall) condition() condition {
 	return condition{0, maskedEqual, uint64(c), 0xffffffff}
 }
 
-// appendMultiplexed adds a clause for each multiplexed call of which the keys of its multiplexer have rules.
+// appendMultiplexed adds a clause for each multiplexed call of which the keys of its multiplexer
+// have rules.
 func (v *verdicts) appendMultiplexed(clauses []clause, keys []uint64) []clause {
 	for i, key := range keys {
 		call := v.uses[uint32(key)].call

@@ -139,7 +139,8 @@ func withENOSYS(r *reading, d *seccompData, theirs uint32) uint32 {
 	return theirs
 }
 
-// The profile of each of testdata answers like libseccomp, for all numbers of the architectures that it names.
+// The profile of each of testdata answers like libseccomp, for all numbers of the architectures
+// that it names.
 func TestOracleProfiles(t *testing.T) {
 	o := startOracle(t)
 	files, _ := filepath.Glob("testdata/*.json")
@@ -192,8 +193,9 @@ func argumentsOf(s *specs.LinuxSeccomp) [][6]uint64 {
 	return lists
 }
 
-// TestOracleRandom says on how many random profiles libseccomp agrees. It is no proof of either: where rules of several
-// actions overlap, libseccomp's answer depends on its internal order, or it refuses the profile.
+// TestOracleRandom says on how many random profiles libseccomp agrees. It is no proof of either:
+// where rules of several actions overlap, libseccomp's answer depends on its internal order, or it
+// refuses the profile.
 func TestOracleRandom(t *testing.T) {
 	o := startOracle(t)
 	counts := map[string]int{}
@@ -287,8 +289,9 @@ func simplify(s *specs.LinuxSeccomp) {
 	}
 }
 
-// BenchmarkCall times calls under no filter, ours and libseccomp's for Docker's profile. The kernel remembers that
-// getppid is always allowed; personality's argument is tested each time, and sethostname is always refused.
+// BenchmarkCall times calls under no filter, ours and libseccomp's for Docker's profile. The kernel
+// remembers that getppid is always allowed; personality's argument is tested each time, and
+// sethostname is always refused.
 func BenchmarkCall(b *testing.B) {
 	s := readTestProfile(b, "docker.json")
 	ours, _, err := Compile(s)

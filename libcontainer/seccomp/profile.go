@@ -20,7 +20,8 @@ const maxArguments = 6
 // maxErrno is what the kernel makes of greater errnos (MAX_ERRNO, linux/err.h).
 const maxErrno = 4095
 
-// A condition compares one argument. For maskedEqual, value is masked already and mask says which bits count.
+// A condition compares one argument. For maskedEqual, value is masked already and mask says which
+// bits count.
 type condition struct {
 	argument   uint8
 	comparison comparison
@@ -28,15 +29,16 @@ type condition struct {
 	mask       uint64
 }
 
-// A rule is what one entry of `syscalls` says of each of its names: if one of the alternatives holds, or there is
-// none, the system call gets ret. An alternative holds if all its conditions do.
+// A rule is what one entry of `syscalls` says of each of its names: if one of the alternatives
+// holds, or there is none, the system call gets ret. An alternative holds if all its conditions do.
 type rule struct {
 	entry        int // its index in `syscalls`
 	ret          uint32
 	alternatives [][]condition
 }
 
-// A profile is linux.seccomp after the check: names looked up, only rules that differ from the default.
+// A profile is linux.seccomp after the check: names looked up, only rules that differ from the
+// default.
 type profile struct {
 	architectures []*architecture
 	defaultRet    uint32
@@ -80,7 +82,8 @@ func readProfile(s *specs.LinuxSeccomp) (*profile, error) {
 	return p, nil
 }
 
-// returnValue gives what a filter returns to the kernel for an action. With an error, it says which field is wrong.
+// returnValue gives what a filter returns to the kernel for an action. With an error, it says which
+// field is wrong.
 func returnValue(name specs.LinuxSeccompAction, errnoRet *uint) (ret uint32, field string, err error) {
 	for i := range actions {
 		a := &actions[i]
@@ -101,7 +104,8 @@ func returnValue(name specs.LinuxSeccompAction, errnoRet *uint) (ret uint32, fie
 	return 0, "action", fmt.Errorf("%q is not an action of seccomp%s", name, spelling.Hint(string(name), Actions()))
 }
 
-// readArchitectures puts the native architecture first, which a filter covers even if the profile does not name it.
+// readArchitectures puts the native architecture first, which a filter covers even if the profile
+// does not name it.
 func (p *profile) readArchitectures(names []specs.Arch) error {
 	p.architectures = make([]*architecture, 0, len(names)+1)
 	if native := nativeArchitecture(); native != nil {
@@ -168,9 +172,9 @@ var (
 	errNoName      = errors.New("the name of a system call is empty")
 )
 
-// readConditions gives the alternatives of an entry. Conditions on different arguments must all hold. If two are on
-// the same argument, each condition of the entry is an alternative of its own, as it always was in runc, whose first
-// libseccomp knew no other way.
+// readConditions gives the alternatives of an entry. Conditions on different arguments must all
+// hold. If two are on the same argument, each condition of the entry is an alternative of its own,
+// as it always was in runc, whose first libseccomp knew no other way.
 func readConditions(entry int, args []specs.LinuxSeccompArg) ([][]condition, error) {
 	if len(args) == 0 {
 		return nil, nil

@@ -145,8 +145,8 @@ func TestListener(t *testing.T) {
 	}
 }
 
-// Protection that a profile seems to give and does not is worth a warning, the rest isn't: Podman's profile names setns
-// in two rules.
+// Protection that a profile seems to give and does not is worth a warning, the rest isn't: Podman's
+// profile names setns in two rules.
 func TestIdleRules(t *testing.T) {
 	_, warnings, err := Compile(parseTestProfile(t, `{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
 		{"names": ["read", "socket"], "action": "SCMP_ACT_KILL", "args": [{"index": 0, "value": 40, "op": "SCMP_CMP_EQ"}]},
@@ -161,7 +161,8 @@ func TestIdleRules(t *testing.T) {
 	}
 }
 
-// A rule for socket also concerns socketcall, where its conditions cannot be tested: what may be denied is.
+// A rule for socket also concerns socketcall, where its conditions cannot be tested: what may be
+// denied is.
 func TestMultiplexedCalls(t *testing.T) {
 	x86 := lookUpArchitecture(specs.ArchX86)
 	for _, test := range []struct {

@@ -12,8 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// inputsPerProfile system calls are tried on each random profile, of which rapid makes 100, or as many as -rapid.checks
-// says: 20000 for the million.
+// inputsPerProfile system calls are tried on each random profile, of which rapid makes 100, or as
+// many as -rapid.checks says: 20000 for the million.
 const inputsPerProfile = 100
 
 // Compiled and interpreted, a profile says what a plain reading of it says.
@@ -117,7 +117,8 @@ var testValues = []uint64{
 	0x7e020000, 0xffffffff00000000, 0x100000005, 0xdeadbeefcafebabe,
 }
 
-// drawValue prefers values that mean something, and neighbours of those that the profile compares with.
+// drawValue prefers values that mean something, and neighbours of those that the profile compares
+// with.
 func drawValue(t *rapid.T, near []uint64) uint64 {
 	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0:
@@ -173,7 +174,8 @@ func drawCall(t *rapid.T, s *specs.LinuxSeccomp) *seccompData {
 
 // FuzzProfile reads profiles as they come from an engine: whatever Compile takes, the kernel does.
 func FuzzProfile(f *testing.F) {
-	// Small seeds: go test minimizes what it finds, for a minute each if that is long. Docker's profile is the other tests' business.
+	// Small seeds: go test minimizes what it finds, for a minute each if that is long. Docker's
+	// profile is the other tests' business.
 	f.Add([]byte(`{"defaultAction": "SCMP_ACT_ERRNO", "flags": ["SECCOMP_FILTER_FLAG_LOG"], "syscalls": [{"names": ["socket"],
 		"action": "SCMP_ACT_NOTIFY", "args": [{"index": 1, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_MASKED_EQ"}]}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {

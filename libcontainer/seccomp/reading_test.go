@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reading is a profile read plainly: no graph, no ranges, one rule after the other. It is what the compiler is
-// measured against, and shares with it only the tables of numbers.
+// A reading is a profile read plainly: no graph, no ranges, one rule after the other. It is what
+// the compiler is measured against, and shares with it only the tables of numbers.
 type reading struct {
 	s     *specs.LinuxSeccomp
 	archs []*architecture

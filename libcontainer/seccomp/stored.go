@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// storedMagic begins a stored filter. It changes with the format, so that another oci-run than the one that stored a
-// filter compiles the profile again instead of taking it for something else.
+// storedMagic begins a stored filter. It changes with the format, so that another oci-run than the
+// one that stored a filter compiles the profile again instead of taking it for something else.
 const storedMagic = "oci-run seccomp filter 1\n"
 
 // ErrOtherFormat says that a stored filter is of another format.
@@ -16,7 +16,8 @@ var ErrOtherFormat = errors.New("stored seccomp filter: another format")
 
 var errStored = errors.New("stored seccomp filter: it is damaged")
 
-// Store encodes the filter for a file of this machine: compiling a profile takes as long as all else that an exec does.
+// Store encodes the filter for a file of this machine: compiling a profile takes as long as all
+// else that an exec does.
 func (f *Filter) Store() []byte {
 	b := append(make([]byte, 0, len(f.Instructions)+256), storedMagic...)
 	b = binary.LittleEndian.AppendUint32(b, f.Flags)

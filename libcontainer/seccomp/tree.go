@@ -1,7 +1,8 @@
 package seccomp
 
-// A leaf is what the search by number ends with: one span, or one span with holes. A hole is a single number in it that
-// has another verdict; a test for equality costs one instruction, where two spans more would cost two.
+// A leaf is what the search by number ends with: one span, or one span with holes. A hole is a
+// single number in it that has another verdict; a test for equality costs one instruction, where
+// two spans more would cost two.
 type leaf struct {
 	spans  []span // the span, a hole, the rest of the span, a hole, …
 	weight uint32
@@ -29,8 +30,8 @@ func leaves(spans []span) []leaf {
 	return all
 }
 
-// search finds the verdict on the system call whose number is in the accumulator, by bisection: each step asks which
-// half of the weight the number is in, so that frequent calls need fewer.
+// search finds the verdict on the system call whose number is in the accumulator, by bisection:
+// each step asks which half of the weight the number is in, so that frequent calls need fewer.
 func (c *compiler) search(all []leaf) target {
 	if len(all) == 1 {
 		return c.leaf(&all[0])

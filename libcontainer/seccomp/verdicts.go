@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A verdict is what a filter says of one system call: a return value, or a block of clauses about its arguments.
+// A verdict is what a filter says of one system call: a return value, or a block of clauses about
+// its arguments.
 type verdict struct {
 	ret   uint32
 	block int32 // index in blocks plus one, or 0
@@ -18,7 +19,8 @@ type clause struct {
 	ret        uint32
 }
 
-// A span is a range of system call numbers with the same verdict: from first to the next span's first.
+// A span is a range of system call numbers with the same verdict: from first to the next span's
+// first.
 type span struct {
 	first   uint32
 	verdict verdict
@@ -29,7 +31,8 @@ type span struct {
 // A use is a rule that concerns a number.
 type use struct {
 	rule int32 // index in rules, or -1
-	// call is the number behind a multiplexer if the rule is for a call that it multiplexes, or else 0.
+	// call is the number behind a multiplexer if the rule is for a call that it multiplexes, or else
+	// 0.
 	call multiplexedCall
 }
 
@@ -40,15 +43,16 @@ type verdicts struct {
 	// keys are number<<32 | index in uses.
 	keys []uint64
 	uses []use
-	// blocks are the clauses of each block in the order in which they are tried, and sources what made it: calls with
-	// the same sources share the block.
+	// blocks are the clauses of each block in the order in which they are tried, and sources what made
+	// it: calls with the same sources share the block.
 	blocks  [][]clause
 	sources [][]use
 }
 
-// hidesNew tells whether calls that are newer than the profile get ENOSYS, for their C libraries then fall back to
-// what they did before there was such a call, where EPERM breaks them. runc has done so since 1.0.0-rc94. With a default
-// action that lets calls through, the kernel gives ENOSYS itself, or a tracer is trusted to.
+// hidesNew tells whether calls that are newer than the profile get ENOSYS, for their C libraries
+// then fall back to what they did before there was such a call, where EPERM breaks them. runc has
+// done so since 1.0.0-rc94. With a default action that lets calls through, the kernel gives ENOSYS
+// itself, or a tracer is trusted to.
 func (p *profile) hidesNew() bool {
 	switch p.defaultRet & unix.SECCOMP_RET_ACTION_FULL {
 	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE:
@@ -57,7 +61,8 @@ func (p *profile) hidesNew() bool {
 	return true
 }
 
-// judge gives the verdicts on all numbers from the base of an architecture on. The last span has no end.
+// judge gives the verdicts on all numbers from the base of an architecture on. The last span has no
+// end.
 func (p *profile) judge(a *architecture) ([]span, *verdicts) {
 	v := &verdicts{profile: p, arch: a}
 	v.collect()
@@ -120,8 +125,9 @@ func (v *verdicts) add(number uint32, u use) {
 	v.uses = append(v.uses, u)
 }
 
-// verdict judges one number. A rule without conditions decides alone, the first if there are several; this is
-// libseccomp's "most inclusive match". Among clauses that hold, the strictest decides.
+// verdict judges one number. A rule without conditions decides alone, the first if there are
+// several; this is libseccomp's "most inclusive match". Among clauses that hold, the strictest
+// decides.
 func (v *verdicts) verdict(keys []uint64) verdict {
 	var clauses []clause
 	for _, key := range keys {
@@ -171,9 +177,9 @@ func (v *verdicts) block(keys []uint64, clauses []clause) int32 {
 	return int32(len(v.blocks))
 }
 
-// effective gives the conditions as the architecture sees them, without those that always hold for no bit counts.
-// On a 32-bit ABI both sides are taken modulo 2³²: what the upper half of an argument holds there differs between
-// kernels, and -1 in a profile has 64 bits.
+// effective gives the conditions as the architecture sees them, without those that always hold for
+// no bit counts. On a 32-bit ABI both sides are taken modulo 2³²: what the upper half of an
+// argument holds there differs between kernels, and -1 in a profile has 64 bits.
 func (a *architecture) effective(conditions []condition) []condition {
 	effective := make([]condition, 0, len(conditions))
 	for _, c := range conditions {
@@ -187,8 +193,9 @@ func (a *architecture) effective(conditions []condition) []condition {
 	return effective
 }
 
-// Weights of spans in the search tree. Calls whose arguments are tested count as much as frequent ones: the kernel
-// runs the filter for each of them, where it remembers which numbers are always allowed (since 5.11).
+// Weights of spans in the search tree. Calls whose arguments are tested count as much as frequent
+// ones: the kernel runs the filter for each of them, where it remembers which numbers are always
+// allowed (since 5.11).
 const (
 	frequentWeight = 8
 	blockWeight    = 8

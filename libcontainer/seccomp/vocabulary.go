@@ -29,8 +29,9 @@ var actions = [...]action{
 // retENOSYS answers calls that are newer than the profile.
 const retENOSYS = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 
-// isStricter tells which of two return values the kernel prefers when several filters answer: seccomp(2) lists them in
-// this order, and the action is compared as a signed number there too, for KILL_PROCESS has the top bit.
+// isStricter tells which of two return values the kernel prefers when several filters answer:
+// seccomp(2) lists them in this order, and the action is compared as a signed number there too, for
+// KILL_PROCESS has the top bit.
 func isStricter(a, b uint32) bool {
 	return int32(a&unix.SECCOMP_RET_ACTION_FULL) < int32(b&unix.SECCOMP_RET_ACTION_FULL)
 }
@@ -109,7 +110,8 @@ func KnownFlags() []string {
 	return names
 }
 
-// SupportedFlags gives those of [KnownFlags] that the kernel supports. It asks the kernel at each call.
+// SupportedFlags gives those of [KnownFlags] that the kernel supports. It asks the kernel at each
+// call.
 func SupportedFlags() []string {
 	var names []string
 	for i := range flags {
@@ -120,8 +122,8 @@ func SupportedFlags() []string {
 	return names
 }
 
-// kernelAccepts asks the kernel for a filter at address 0: it looks at the flags first (EINVAL for one that it does
-// not know), and then fails with EFAULT.
+// kernelAccepts asks the kernel for a filter at address 0: it looks at the flags first (EINVAL for
+// one that it does not know), and then fails with EFAULT.
 func kernelAccepts(flags uint32) bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(flags), 0)
 	return errno == unix.EFAULT

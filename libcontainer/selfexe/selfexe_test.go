@@ -22,7 +22,8 @@ var ways = []struct {
 	{"overlay", detachedOverlay},
 }
 
-// detachedOverlay shows the binary through an overlay filesystem without an upper directory that nobody else can see.
+// detachedOverlay shows the binary through an overlay filesystem without an upper directory that
+// nobody else can see.
 func detachedOverlay() (*os.File, error) {
 	self, err := os.Executable()
 	if err != nil {

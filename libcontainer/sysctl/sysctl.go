@@ -1,7 +1,8 @@
 // Package sysctl sets the kernel parameters of linux.sysctl.
 //
-// A parameter is only accepted if it belongs to a namespace that the container has for itself: /proc/sys shows those of
-// the whole machine beside them. Check is called by the parent, Apply by init, in the container's namespaces.
+// A parameter is only accepted if it belongs to a namespace that the container has for itself:
+// /proc/sys shows those of the whole machine beside them. Check is called by the parent, Apply by
+// init, in the container's namespaces.
 package sysctl
 
 import (
@@ -20,14 +21,16 @@ import (
 	"oci-run/specconv"
 )
 
-// owner says which namespace a parameter belongs to. A name that ends in a slash stands for all below it.
+// owner says which namespace a parameter belongs to. A name that ends in a slash stands for all
+// below it.
 type owner struct {
 	path string
 	kind specs.LinuxNamespaceType
 }
 
-// owners is sorted by path. The ipc entries are the kernel's ipc/ipc_sysctl.c and ipc/mq_sysctl.c, the uts entries
-// kernel/utsname_sysctl.c; net and user are namespaced as a whole, the kernel hides what is not.
+// owners is sorted by path. The ipc entries are the kernel's ipc/ipc_sysctl.c and ipc/mq_sysctl.c,
+// the uts entries kernel/utsname_sysctl.c; net and user are namespaced as a whole, the kernel hides
+// what is not.
 var owners = [...]owner{
 	{"fs/mqueue/", specs.IPCNamespace},
 	{"kernel/auto_msgmni", specs.IPCNamespace},
@@ -58,7 +61,8 @@ func ownerOf(path string) (kind specs.LinuxNamespaceType, found bool) {
 	return "", false
 }
 
-// Check tells whether all of linux.sysctl can be set in the container's namespaces. Errors are a *specconv.FieldError.
+// Check tells whether all of linux.sysctl can be set in the container's namespaces. Errors are a
+// *specconv.FieldError.
 func Check(spec *specs.Spec) error {
 	if spec.Linux == nil {
 		return nil
@@ -89,8 +93,8 @@ func check(spec *specs.Spec, key, value string) error {
 	return checkNames(spec, path, key, value)
 }
 
-// checkPrivate wants a namespace that is not the runtime's. Joining that by path is not enough for net: engines do so
-// for the host's network.
+// checkPrivate wants a namespace that is not the runtime's. Joining that by path is not enough for
+// net: engines do so for the host's network.
 func checkPrivate(list []specs.LinuxNamespace, key string, kind specs.LinuxNamespaceType) error {
 	ns, found := namespaces.Find(list, kind)
 	if !found {
@@ -110,9 +114,10 @@ func checkPrivate(list []specs.LinuxNamespace, key string, kind specs.LinuxNames
 	return nil
 }
 
-// checkNames refuses to have two fields set one name. The host name has a field of its own, which every runtime takes, and as
-// a sysctl it is refused by runc and crun. The domain name got its field only with runtime-spec 1.1: as a sysctl it is in use
-// (docker run --domainname), and refused where the field says something else.
+// checkNames refuses to have two fields set one name. The host name has a field of its own, which
+// every runtime takes, and as a sysctl it is refused by runc and crun. The domain name got its
+// field only with runtime-spec 1.1: as a sysctl it is in use (docker run --domainname), and refused
+// where the field says something else.
 func checkNames(spec *specs.Spec, path, key, value string) error {
 	switch {
 	case path == "kernel/hostname":
@@ -140,8 +145,8 @@ func checkValue(value string) error {
 var errKey = errors.New("is not the name of a parameter")
 
 // pathOf converts a key to a path below /proc/sys. As in sysctl(8), the first separator decides: in
-// "net.ipv4.conf.eno2/1.mtu" dots separate and a slash stands for a dot within a name; "net/ipv4/conf/eno2.1/mtu" is a
-// path already.
+// "net.ipv4.conf.eno2/1.mtu" dots separate and a slash stands for a dot within a name;
+// "net/ipv4/conf/eno2.1/mtu" is a path already.
 func pathOf(key string) (string, error) {
 	path := key
 	if i := strings.IndexAny(key, "./"); i >= 0 && key[i] == '.' {
@@ -170,9 +175,10 @@ func swapSeparators(key string) string {
 	return string(path)
 }
 
-// Apply writes the parameters in the order of their names. proc is the root of a procfs that nothing can be mounted
-// over, and not one with subset=pid, for that has no sys. The caller is in the container's namespaces: whose parameters
-// a file of /proc/sys stands for is decided by who opens it.
+// Apply writes the parameters in the order of their names. proc is the root of a procfs that
+// nothing can be mounted over, and not one with subset=pid, for that has no sys. The caller is in
+// the container's namespaces: whose parameters a file of /proc/sys stands for is decided by who
+// opens it.
 func Apply(proc *os.File, sysctl map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(sysctl)) {
 		if err := write(proc, key, sysctl[key]); err != nil {
@@ -199,7 +205,8 @@ func write(proc *os.File, key, value string) error {
 	return writeOnce(fd, value)
 }
 
-// writeOnce: each write(2) to a parameter is a value of its own, so a rest can't be written afterwards.
+// writeOnce: each write(2) to a parameter is a value of its own, so a rest can't be written
+// afterwards.
 func writeOnce(fd int, value string) error {
 	for {
 		n, err := unix.Write(fd, []byte(value))

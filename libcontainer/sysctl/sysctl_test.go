@@ -51,7 +51,8 @@ func TestCheckAccepts(t *testing.T) {
 	}
 }
 
-// TestCheckRefuses has what would reach beyond the container's namespaces, among them CVE-2022-0811's value.
+// TestCheckRefuses has what would reach beyond the container's namespaces, among them
+// CVE-2022-0811's value.
 func TestCheckRefuses(t *testing.T) {
 	for _, c := range []struct{ key, value, want string }{
 		{"kernel.core_pattern", "|/evil", "not namespaced"},

@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// ban is something that may not be in the shipped sources: an import ("regexp"), a symbol of a package
-// ("fmt.Sscanf"; "fmt.Print*" stands for all that begin so) or a method. The packages in allowed are exempt.
+// ban is something that may not be in the shipped sources: an import ("regexp"), a symbol of a
+// package ("fmt.Sscanf"; "fmt.Print*" stands for all that begin so) or a method. The packages in
+// allowed are exempt.
 type ban struct {
 	what    string
 	reason  string
@@ -154,7 +155,8 @@ func TestLinknames(t *testing.T) {
 	}
 }
 
-// wordings are how an error doesn't begin: it says what was done to what, and the cause says that it didn't work.
+// wordings are how an error doesn't begin: it says what was done to what, and the cause says that
+// it didn't work.
 var wordings = []string{"failed to ", "unable to ", "error while ", "could not ", "couldn't "}
 
 // contractual texts hold such a wording all the same, because somebody looks for it.
@@ -201,7 +203,8 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 // errorArgument is where the text of an error is, for the functions that make one.
 var errorArgument = map[string]int{"fmt.Errorf": 0, "errors.New": 0, "oci-run/specconv.Fieldf": 1}
 
-// Errors are chained: "create \"x\": mount \"y\": operation not permitted". A capital or a full stop reads wrong there.
+// Errors are chained: "create \"x\": mount \"y\": operation not permitted". A capital or a full
+// stop reads wrong there.
 func TestErrorsCanBeChained(t *testing.T) {
 	for _, s := range shipped(t) {
 		imported := s.imported()

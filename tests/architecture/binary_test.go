@@ -16,8 +16,9 @@ import (
 	"testing"
 )
 
-// What a binary may weigh. Its bytes are latency: they are copied into a sealed file at each create, and paged in at
-// each start. Its initialisation runs before main does, in each command and again in init.
+// What a binary may weigh. Its bytes are latency: they are copied into a sealed file at each
+// create, and paged in at each start. Its initialisation runs before main does, in each command and
+// again in init.
 const (
 	largestBinary = 6 << 20 // bytes
 	mostInitBytes = 12_500
@@ -151,8 +152,8 @@ func TestBinaryHoldsNoForbiddenPackage(t *testing.T) {
 	}
 }
 
-// When a method is looked up by a name that the linker can't know, it keeps each exported method of each type that is
-// reachable: a third more binary. The linker itself says who does that.
+// When a method is looked up by a name that the linker can't know, it keeps each exported method of
+// each type that is reachable: a third more binary. The linker itself says who does that.
 func TestBinaryCallsNoMethodByName(t *testing.T) {
 	edges := build(t, root, filepath.Join(t.TempDir(), "oci-run"), "LDFLAGS=-dumpdep")
 	if !strings.Contains(edges, "main.main -> ") && !strings.Contains(edges, "main.main <") {
@@ -207,7 +208,8 @@ func TestPlainGoBuildWorks(t *testing.T) {
 	}
 }
 
-// The same sources give the same bytes, wherever they lie: so a release can be checked by whoever builds it again.
+// The same sources give the same bytes, wherever they lie: so a release can be checked by whoever
+// builds it again.
 func TestBuildIsReproducible(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds twice")

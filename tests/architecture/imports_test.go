@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// layers is the order in which imports go: a package may import what stands in a later line, never a sibling in its own
-// line or what stands above it. A package below another's directory is that one's own: it stands beside it, and nobody else
-// imports it.
+// layers is the order in which imports go: a package may import what stands in a later line, never
+// a sibling in its own line or what stands above it. A package below another's directory is that
+// one's own: it stands beside it, and nobody else imports it.
 var layers = [][]string{
 	{"main"},
 	{"libcontainer"},
@@ -30,11 +30,12 @@ var layers = [][]string{
 	{"internal/excerpt", "internal/spelling"},
 }
 
-// everywhere are the modules that all packages may import: the configuration's types, and the system calls.
+// everywhere are the modules that all packages may import: the configuration's types, and the
+// system calls.
 var everywhere = []string{"github.com/opencontainers/runtime-spec", "golang.org/x/sys"}
 
-// confined lists every other module that the binary is made of, with the only packages that may import it, so that the rest
-// doesn't grow around it.
+// confined lists every other module that the binary is made of, with the only packages that may
+// import it, so that the rest doesn't grow around it.
 var confined = []struct {
 	module string
 	to     []string
@@ -51,7 +52,7 @@ func layerOf(pkg string) int {
 				return i
 			}
 		}
-		if pkg = path.Dir(pkg); pkg == "." || pkg == "libcontainer" { // whose directory holds all, not its own
+		if pkg = path.Dir(pkg); pkg == "." || pkg == "libcontainer" { // no package's own
 			return -1
 		}
 	}
@@ -136,7 +137,8 @@ func within(target, module string) bool {
 	return target == module || strings.HasPrefix(target, module+"/")
 }
 
-// The benchmark and the demo are run on machines that have nothing, and measure nothing of ours from inside.
+// The benchmark and the demo are run on machines that have nothing, and measure nothing of ours
+// from inside.
 func TestBenchAndDemoNeedNoModule(t *testing.T) {
 	for _, s := range tree(t) {
 		if !strings.HasPrefix(s.path, "bench/") && !strings.HasPrefix(s.path, "tests/demo/") {

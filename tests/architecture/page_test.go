@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The page that explains the tree names each package and each folder of tests, and draws the order of imports as it is.
+// The page that explains the tree names each package and each folder of tests, and draws the order
+// of imports as it is.
 func TestArchitecturePageIsTrue(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs/design/architecture.md"))
 	if err != nil {
@@ -56,8 +57,9 @@ func folders(t *testing.T) []string {
 	return slices.Compact(all)
 }
 
-// drawnFolders reads lines such as "  devices/     the device filter", whose indentation is that of the tree, and leaves out
-// what folders leaves out: files, the parents of packages, and programs of their own.
+// drawnFolders reads lines such as "  devices/     the device filter", whose indentation is that of
+// the tree, and leaves out what folders leaves out: files, the parents of packages, and programs of
+// their own.
 func drawnFolders(block string) []string {
 	var all, above []string
 	for line := range strings.Lines(block) {

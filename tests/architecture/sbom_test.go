@@ -22,7 +22,8 @@ type billed struct {
 	Name, SPDXID, VersionInfo, LicenseDeclared, CopyrightText, Comment string
 }
 
-// The binary, NOTICE and the bill of materials name the same modules: what is linked, and nothing else.
+// The binary, NOTICE and the bill of materials name the same modules: what is linked, and nothing
+// else.
 func TestBillOfMaterials(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "oci-run")

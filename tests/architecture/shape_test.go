@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// What separates code that is loved from code that is endured is not its median but its tail: the one function and the
-// one file that everybody has to edit.
+// What separates code that is loved from code that is endured is not its median but its tail: the
+// one function and the one file that everybody has to edit.
 const (
 	longestFunction = 90  // lines, none above
 	usualFunction   = 40  // lines, nine in ten at most that long
@@ -105,7 +105,8 @@ func TestExportedSymbolsAreDocumented(t *testing.T) {
 // wellKnownMethods say by their name which interface they are for.
 var wellKnownMethods = []string{"Error", "String", "Unwrap", "Is", "Close", "Len", "Less", "Swap"}
 
-// undocumented lists the exported names of a declaration that no comment covers. A group's comment covers its members.
+// undocumented lists the exported names of a declaration that no comment covers. A group's comment
+// covers its members.
 func undocumented(decl ast.Decl) []*ast.Ident {
 	switch d := decl.(type) {
 	case *ast.FuncDecl:

@@ -1,6 +1,7 @@
-// Package architecture holds the rules of the tree that a compiler doesn't: who may import whom, what may not be in the
-// binary, how long a function may get, what an error may say. docs/design/architecture.md explains them; a rule that has
-// to change is changed there and here, together.
+// Package architecture holds the rules of the tree that a compiler doesn't: who may import whom,
+// what may not be in the binary, how long a function may get, what an error may say.
+// docs/design/architecture.md explains them; a rule that has to change is changed there and here,
+// together.
 package architecture
 
 import (
@@ -89,8 +90,9 @@ func tree(t *testing.T) []source {
 	return all
 }
 
-// skipped tells of a directory that its Go files, if any, aren't the tree's: what was built, what tests read, what begins
-// with a dot, and a module of its own, which stands for one of somebody else's.
+// skipped tells of a directory that its Go files, if any, aren't the tree's: what was built, what
+// tests read, what begins with a dot, and a module of its own, which stands for one of somebody
+// else's.
 func skipped(dir string) bool {
 	name := path.Base(dir)
 	return dir != "." && (dir == "bin" || name == "testdata" || strings.HasPrefix(name, ".") || exists(path.Join(dir, "go.mod")))

@@ -13,7 +13,8 @@ import (
 // guestName is what this program is called in the container; there it is the container's program.
 const guestName = "hello"
 
-// guest tells what the container looks like from inside. With "look" that is all; else it stays until SIGTERM.
+// guest tells what the container looks like from inside. With "look" that is all; else it stays
+// until SIGTERM.
 func guest(args []string) {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)

@@ -2,8 +2,9 @@
 //
 //	demo RUNTIME
 //
-// It needs no image and no network: the root filesystem is made on the spot, and the one program in it is this program
-// (guest.go). As root it makes an ordinary container; as a user a rootless one, in a user namespace.
+// It needs no image and no network: the root filesystem is made on the spot, and the one program in
+// it is this program (guest.go). As root it makes an ordinary container; as a user a rootless one,
+// in a user namespace.
 package main
 
 import (
@@ -84,7 +85,8 @@ func newWalk(runtime string) (*walk, error) {
 	return w, nil
 }
 
-// relay shows what the container writes, line by line, so that it can be told from what the runtime writes.
+// relay shows what the container writes, line by line, so that it can be told from what the runtime
+// writes.
 func relay(from io.Reader) {
 	var line []byte
 	buffer := make([]byte, 4096)
@@ -113,7 +115,8 @@ func (w *walk) call(args ...string) error {
 	fmt.Printf("$ oci-run %s\n", strings.Join(args, " "))
 	cmd := exec.Command(w.runtime, append([]string{"--root", filepath.Join(w.dir, "state")}, args...)...)
 	cmd.Dir = w.bundle
-	// Files, not pipes: a container that outlives the command keeps them, and waiting for their end would wait for it.
+	// Files, not pipes: a container that outlives the command keeps them, and waiting for their end
+	// would wait for it.
 	text, err := os.CreateTemp(w.dir, "output-")
 	if err != nil {
 		return err

@@ -1,7 +1,7 @@
 // Package fdleak fails a package's tests if they leave file descriptors open.
 //
-// A runtime's file descriptors are what an escape is made of: a leaked one may be the host's root directory in a
-// container's hands. A package that handles them says in one of its test files:
+// A runtime's file descriptors are what an escape is made of: a leaked one may be the host's root
+// directory in a container's hands. A package that handles them says in one of its test files:
 //
 //	func TestMain(m *testing.M) { fdleak.Main(m) }
 package fdleak
@@ -21,7 +21,8 @@ import (
 // patience is how long goroutines that still close something are waited for.
 const patience = 2 * time.Second
 
-// Main runs the tests as [isolation.Main] does and exits: with their own status, or with 1 if descriptors are open that were not before.
+// Main runs the tests as [isolation.Main] does and exits: with their own status, or with 1 if
+// descriptors are open that were not before.
 func Main(m *testing.M) {
 	before := warm()
 	code := isolation.Run(m)
@@ -32,7 +33,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Check fails t when it ends with descriptors open that were not when Check was called. The test can't be parallel.
+// Check fails t when it ends with descriptors open that were not when Check was called. The test
+// can't be parallel.
 func Check(t testing.TB) {
 	t.Helper()
 	before := warm()
@@ -43,7 +45,8 @@ func Check(t testing.TB) {
 	})
 }
 
-// warm makes the Go runtime open the descriptors that it keeps for itself (its poller), and returns what is open then.
+// warm makes the Go runtime open the descriptors that it keeps for itself (its poller), and returns
+// what is open then.
 func warm() map[int]string {
 	if r, w, err := os.Pipe(); err == nil {
 		r.Close()

@@ -108,7 +108,7 @@ root_propagation() {
 
 @test "intelRdt that can't be is found in the config" {
 	for rdt in '{"closID": ".."} closID' '{"closID": "a/b"} closID' '{"memBwSchema": "L3:0=f"} memBwSchema' \
-		'{"l3CacheSchema": "L3:0=f\nMB:0=1"} l3CacheSchema' '{"schemata": ["L3:0=f\n"]} schemata/0'; do
+		'{"schemata": ["L3:0=f\n"]} schemata/0'; do
 		config --argjson rdt "${rdt% *}" '.linux.intelRdt = $rdt'
 		run -1 oci-run run "$id"
 		output_has "/linux/intelRdt/${rdt##* }"

@@ -1,4 +1,5 @@
-// Package isolation keeps a package's tests apart from whoever runs them, and from one another's threads.
+// Package isolation keeps a package's tests apart from whoever runs them, and from one another's
+// threads.
 //
 // A test process inherits a umask, ignored signals and an environment. What it starts inherits
 // them in turn, and behaves differently under nohup(1), in a cron job and in a terminal. Each
@@ -69,11 +70,13 @@ func fromCaller() {
 // that its caller ignores (SIGHUP, SIGINT and those of job control).
 func defaultSignals() {
 	if signals := ignored(); len(signals) > 0 {
-		signal.Notify(make(chan os.Signal, 1), signals...) // nobody reads: this process goes on ignoring them
+		// Nobody reads: this process goes on ignoring them.
+		signal.Notify(make(chan os.Signal, 1), signals...)
 	}
 }
 
-// ignored lists the signals that this process ignores: signal.Ignored knows only of SIGHUP and SIGINT.
+// ignored lists the signals that this process ignores: signal.Ignored knows only of SIGHUP and
+// SIGINT.
 func ignored() (list []os.Signal) {
 	status, _ := os.ReadFile("/proc/self/status")
 	_, after, _ := strings.Cut(string(status), "\nSigIgn:\t")
@@ -94,7 +97,8 @@ var kept = []string{
 	"OCI_RUN*", "RUNTIME", "V", "BATCH_EMULATOR", "ENGINE_CONFIGS", "ORACLE_*",
 }
 
-// longestTemporary leaves room for a test's name, number and socket: an address of unix(7) has 108 bytes.
+// longestTemporary leaves room for a test's name, number and socket: an address of unix(7) has 108
+// bytes.
 const longestTemporary = 24
 
 // ownEnvironment removes the rest: a language, a notification socket, a shell's start file.

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// childEnv makes this test binary report what it has inherited, after it has isolated itself if the value says so.
+// childEnv makes this test binary report what it has inherited, after it has isolated itself if the
+// value says so.
 const childEnv = "OCI_RUN_TEST_ISOLATION"
 
 func TestMain(m *testing.M) {
@@ -30,7 +31,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// TestFromCaller: a caller with signals ignored as by nohup(1) and by a shell without job control, a umask and an environment.
+// TestFromCaller: a caller with signals ignored as by nohup(1) and by a shell without job control,
+// a umask and an environment.
 func TestFromCaller(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

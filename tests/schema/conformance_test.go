@@ -15,7 +15,8 @@ import (
 // platforms are the sections for other things than Linux containers: one row for each is enough.
 var platforms = []string{"vm", "solaris", "windows", "zos", "freebsd"}
 
-// properties lists every property of config.json, "process.user.uid", from the types of the specification.
+// properties lists every property of config.json, "process.user.uid", from the types of the
+// specification.
 func properties(t reflect.Type, at string) []string {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Array:
@@ -48,8 +49,8 @@ var (
 	unit    = regexp.MustCompile(`\b([a-z/0-9]+)\.(Test[A-Za-z0-9]+)`)
 )
 
-// TestConformanceTable holds docs/spec-conformance.md against the specification: it has each property, and the tests
-// that it names exist.
+// TestConformanceTable holds docs/spec-conformance.md against the specification: it has each
+// property, and the tests that it names exist.
 func TestConformanceTable(t *testing.T) {
 	text := read(t, "../../docs/spec-conformance.md")
 	var documented []string

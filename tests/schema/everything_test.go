@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestEverything runs a container whose config.json has each field that is supported and that works on any machine. It
-// lacks linux.intelRdt (special processors), linux.mountLabel, process.selinuxLabel and apparmorProfile (special kernels)
-// and what is only for cgroup v1 or v2.
+// TestEverything runs a container whose config.json has each field that is supported and that works
+// on any machine. It lacks linux.intelRdt (special processors), linux.mountLabel,
+// process.selinuxLabel and apparmorProfile (special kernels) and what is only for cgroup v1 or v2.
 func TestEverything(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")

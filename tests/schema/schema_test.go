@@ -1,5 +1,5 @@
-// Package schema holds what oci-run prints against the JSON schemas of runtime-spec, which are part of the module that
-// its types come from.
+// Package schema holds what oci-run prints against the JSON schemas of runtime-spec, which are part
+// of the module that its types come from.
 package schema
 
 import (

@@ -93,7 +93,8 @@ func becomeSubreaper(t *testing.T) {
 	t.Cleanup(func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) })
 }
 
-// dieWithCaller runs a command as engines do: it is killed when the thread that started it ends, as that does now.
+// dieWithCaller runs a command as engines do: it is killed when the thread that started it ends, as
+// that does now.
 func dieWithCaller(t *testing.T, cmd *exec.Cmd) error {
 	t.Helper()
 	if cmd.SysProcAttr == nil {
@@ -225,8 +226,9 @@ func (p *pipes) closeTheirs() {
 	}
 }
 
-// The whole of what containerd's shim, conmon and Buildah rely on where there is no terminal: the pid in the file is that of
-// a child of theirs, which is where it will be; its streams are theirs and nobody else's; it doesn't die with its creator.
+// The whole of what containerd's shim, conmon and Buildah rely on where there is no terminal: the
+// pid in the file is that of a child of theirs, which is where it will be; its streams are theirs
+// and nobody else's; it doesn't die with its creator.
 func TestUnderAnEngine(t *testing.T) {
 	becomeSubreaper(t)
 	program := []string{"sh", "-c", "cat; echo error >&2; exit 42"}
@@ -284,8 +286,8 @@ func underAnEngine(s *session) {
 	s.quietly("delete", s.id)
 }
 
-// ended waits for the container's process. While that is a zombie, which its engine has not looked at yet, the container has
-// stopped already.
+// ended waits for the container's process. While that is a zombie, which its engine has not looked
+// at yet, the container has stopped already.
 func ended(s *session, pid, want int) {
 	s.t.Helper()
 	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
@@ -372,8 +374,8 @@ func linesOf(t *testing.T, life string, fill *strings.Replacer) []line {
 	return all
 }
 
-// The commands with a terminal that engines give. The pty's master comes as go-runc and conmon take it, which is tried with
-// a long path of the socket too; CRI-O's exec uses its own terminal.
+// The commands with a terminal that engines give. The pty's master comes as go-runc and conmon take
+// it, which is tried with a long path of the socket too; CRI-O's exec uses its own terminal.
 func TestTerminalsOfEngines(t *testing.T) {
 	becomeSubreaper(t)
 	s := newSession(t, true, "sleep", "1000")

@@ -35,7 +35,8 @@ func openPTY(t *testing.T) (master, peer *os.File) {
 	return master, peer
 }
 
-// receiveFD receives the one descriptor that an engine gets over --console-socket and the like, named by the message's payload.
+// receiveFD receives the one descriptor that an engine gets over --console-socket and the like,
+// named by the message's payload.
 func receiveFD(socket *os.File) (*os.File, error) {
 	name, rights := make([]byte, 4096), make([]byte, unix.CmsgSpace(8))
 	n, nr, _, _, err := unix.Recvmsg(int(socket.Fd()), name, rights, unix.MSG_CMSG_CLOEXEC)

@@ -1,9 +1,9 @@
-// Command gensyscalls writes the system call tables of package seccomp: one sorted list of all names, and for each
-// architecture the number of each name.
+// Command gensyscalls writes the system call tables of package seccomp: one sorted list of all
+// names, and for each architecture the number of each name.
 //
-// The numbers come from golang.org/x/sys/unix, whose zsysnum_linux_*.go are made from the kernel's headers, and for
-// the ABIs that Go has no port for from tables/*.txt. Run it with go generate in libcontainer/seccomp after an update
-// of x/sys.
+// The numbers come from golang.org/x/sys/unix, whose zsysnum_linux_*.go are made from the kernel's
+// headers, and for the ABIs that Go has no port for from tables/*.txt. Run it with go generate in
+// libcontainer/seccomp after an update of x/sys.
 package main
 
 import (
@@ -23,8 +23,8 @@ import (
 	"strings"
 )
 
-// An abi is one column of the generated table. Its numbers are those of x/sys for a GOARCH, or else those of
-// tables/<table>.txt plus the numbers that all architectures share.
+// An abi is one column of the generated table. Its numbers are those of x/sys for a GOARCH, or else
+// those of tables/<table>.txt plus the numbers that all architectures share.
 type abi struct {
 	name   string
 	goarch string
@@ -53,8 +53,8 @@ var abis = []abi{
 }
 
 const (
-	// firstShared is the number from which on a system call has the same number everywhere, pidfd_send_signal: since
-	// Linux 5.1 new calls are added to all tables at once.
+	// firstShared is the number from which on a system call has the same number everywhere,
+	// pidfd_send_signal: since Linux 5.1 new calls are added to all tables at once.
 	firstShared = 424
 	// none, private and ipcBit mirror noNumber, privateBit and ipcBit of package seccomp.
 	none    = 0xffff
@@ -62,13 +62,14 @@ const (
 	ipcBit  = 0x80
 )
 
-// arm's private calls are arch/arm/include/uapi/asm/unistd.h, __ARM_NR_BASE (0xf0000) + n; x/sys has no names for them.
+// arm's private calls are arch/arm/include/uapi/asm/unistd.h, __ARM_NR_BASE (0xf0000) + n; x/sys
+// has no names for them.
 var armPrivate = map[string]int{
 	"breakpoint": 1, "cacheflush": 2, "usr26": 3, "usr32": 4, "set_tls": 5, "get_tls": 6,
 }
 
-// frequent are the calls that programs make most. The search tree of a filter is weighted so that they are found in
-// fewer steps.
+// frequent are the calls that programs make most. The search tree of a filter is weighted so that
+// they are found in fewer steps.
 var frequent = []string{
 	"brk", "clock_gettime", "close", "epoll_pwait", "epoll_wait", "fcntl", "fstat", "futex", "getpid", "ioctl",
 	"lseek", "madvise", "mmap", "mprotect", "munmap", "nanosleep", "newfstatat", "openat", "poll", "ppoll", "pread64",
@@ -76,7 +77,8 @@ var frequent = []string{
 	"sendmsg", "sendto", "statx", "write", "writev",
 }
 
-// multiplexed are the calls that socketcall(2) and ipc(2) do, with their numbers there (linux/net.h, linux/ipc.h).
+// multiplexed are the calls that socketcall(2) and ipc(2) do, with their numbers there
+// (linux/net.h, linux/ipc.h).
 var multiplexed = map[string]int{
 	"socket": 1, "bind": 2, "connect": 3, "listen": 4, "accept": 5, "getsockname": 6, "getpeername": 7,
 	"socketpair": 8, "send": 9, "recv": 10, "sendto": 11, "recvfrom": 12, "shutdown": 13, "setsockopt": 14,

@@ -1,7 +1,8 @@
 //go:build libseccomp_oracle
 
-// Command oracle compiles profiles with libseccomp, in the way in which runc does, for the tests of package seccomp to
-// compare with. It is the only cgo in the tree, and never part of a build: see docs/design/seccomp.md.
+// Command oracle compiles profiles with libseccomp, in the way in which runc does, for the tests of
+// package seccomp to compare with. It is the only cgo in the tree, and never part of a build: see
+// docs/design/seccomp.md.
 //
 // Each line of its input is a [question] as JSON, each line of its output the [answer].
 package main
@@ -93,7 +94,8 @@ func token(arch specs.Arch) C.uint32_t {
 	return C.seccomp_arch_resolve_name(c)
 }
 
-// compile does what libcontainer of runc does with libseccomp, but without the part that answers ENOSYS.
+// compile does what libcontainer of runc does with libseccomp, but without the part that answers
+// ENOSYS.
 func compile(s *specs.LinuxSeccomp) ([]byte, error) {
 	fallback, err := action(s.DefaultAction, s.DefaultErrnoRet)
 	if err != nil {
@@ -143,7 +145,8 @@ func compile(s *specs.LinuxSeccomp) ([]byte, error) {
 	return export(ctx)
 }
 
-// alternatives are the condition lists of a rule: one, or one for each condition if an argument is in two of them.
+// alternatives are the condition lists of a rule: one, or one for each condition if an argument is
+// in two of them.
 func alternatives(args []specs.LinuxSeccompArg) [][]C.struct_scmp_arg_cmp {
 	all := make([]C.struct_scmp_arg_cmp, 0, len(args))
 	count, repeated := map[uint]int{}, false

@@ -1,5 +1,6 @@
-// Command pause is the first process of a pod in the sessions with real engines: it holds the pod's namespaces, waits
-// for the processes that it inherits where the pod shares its pid namespace, and ends at SIGTERM or SIGINT.
+// Command pause is the first process of a pod in the sessions with real engines: it holds the pod's
+// namespaces, waits for the processes that it inherits where the pod shares its pid namespace, and
+// ends at SIGTERM or SIGINT.
 package main
 
 import (

@@ -1,10 +1,11 @@
-// Command sniper kills runtimes for the sessions with real engines: each new process of PROGRAM that has WORD among its
-// arguments, up to five milliseconds after it is seen. It prints WORD for each that it hit, until it is killed itself.
+// Command sniper kills runtimes for the sessions with real engines: each new process of PROGRAM
+// that has WORD among its arguments, up to five milliseconds after it is seen. It prints WORD for
+// each that it hit, until it is killed itself.
 //
 //	sniper PROGRAM WORD
 //
-// Pids are given out in order, so that the newest one, which /proc/loadavg tells, says which processes are new. (bash and
-// pgrep take longer to look than the runtime to be done.)
+// Pids are given out in order, so that the newest one, which /proc/loadavg tells, says which
+// processes are new. (bash and pgrep take longer to look than the runtime to be done.)
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package dbus holds the D-Bus messages of libcontainer/cgroups/systemd/dbus against those of godbus, a client that many use.
-// It is in a module of its own, so that what is only an oracle is no dependency of the runtime.
+// Package dbus holds the D-Bus messages of libcontainer/cgroups/systemd/dbus against those of
+// godbus, a client that many use. It is in a module of its own, so that what is only an oracle is
+// no dependency of the runtime.
 package dbus
 
 import (
@@ -62,8 +63,9 @@ func many[T any](n int, one func() T) []T {
 	return out
 }
 
-// plain gives what both clients make of a message's body in one form: godbus has types of its own for object paths, signatures
-// and variants, and each has slices of different types. An array and a structure are both a list here.
+// plain gives what both clients make of a message's body in one form: godbus has types of its own
+// for object paths, signatures and variants, and each has slices of different types. An array and a
+// structure are both a list here.
 func plain(v any) any {
 	switch v := v.(type) {
 	case godbus.ObjectPath:

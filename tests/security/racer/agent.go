@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// agent is a seccomp agent: it accepts one connection after the other, prints the container of each, and does with the
-// listener what the manner says:
+// agent is a seccomp agent: it accepts one connection after the other, prints the container of
+// each, and does with the listener what the manner says:
 //
 //	answer    let each call fail with ENOMEDIUM
 //	continue  let each call through

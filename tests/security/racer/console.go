@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// console is the receiver of --console-socket: it takes what is sent, prints the name that comes with it, and holds the
-// terminal for a while: who closes it at once hangs up on the process that gets it.
+// console is the receiver of --console-socket: it takes what is sent, prints the name that comes
+// with it, and holds the terminal for a while: who closes it at once hangs up on the process that
+// gets it.
 func console(path string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

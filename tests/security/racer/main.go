@@ -1,5 +1,5 @@
-// Command racer is the attacker of the security sessions: what a hostile volume, or a hostile process in a container,
-// does too fast for a shell. It is static, so that it runs in any root.
+// Command racer is the attacker of the security sessions: what a hostile volume, or a hostile
+// process in a container, does too fast for a shell. It is static, so that it runs in any root.
 //
 //	racer swap A B            exchange two names until it is killed
 //	racer spy SECONDS CANARY  look for ways out of the container, and programs to write to, in every other process's /proc/PID
@@ -65,7 +65,8 @@ func swap(a, b string) error {
 	}
 }
 
-// timed calls look with the pid of every other process, over and over, until the time is over or SIGTERM comes.
+// timed calls look with the pid of every other process, over and over, until the time is over or
+// SIGTERM comes.
 func timed(seconds string, look func(pid string)) error {
 	limit, err := strconv.Atoi(seconds)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spy looks through the links of /proc/PID, which lead to what a process has open, whatever the mounts around it.
+// spy looks through the links of /proc/PID, which lead to what a process has open, whatever the
+// mounts around it.
 type spy struct {
 	canary string // path of a file that only the host has, relative to its root
 	told   map[string]bool
@@ -20,7 +21,8 @@ func newSpy(canary string) *spy {
 	return &spy{strings.TrimPrefix(canary, "/"), map[string]bool{}, map[string]bool{}, &overwriter{map[string]int{}, true}}
 }
 
-// watch looks at all others until the time is over or somebody ends it, and says then, on stderr, how many it has got to see.
+// watch looks at all others until the time is over or somebody ends it, and says then, on stderr,
+// how many it has got to see.
 func (s *spy) watch(seconds string) error {
 	err := timed(seconds, s.look)
 	fmt.Fprintln(os.Stderr, "caught", len(s.caught))
@@ -61,8 +63,8 @@ func (s *spy) look(pid string) {
 	}
 }
 
-// follow tells if a link leads to the host: to a directory from which the canary can be found, or to a file of the
-// host's that is neither a pipe, a socket nor anonymous.
+// follow tells if a link leads to the host: to a directory from which the canary can be found, or
+// to a file of the host's that is neither a pipe, a socket nor anonymous.
 func (s *spy) follow(link string) {
 	target, err := os.Readlink(link)
 	if err != nil {
@@ -84,8 +86,9 @@ func (s *spy) follow(link string) {
 	}
 }
 
-// overwriter tries to get a program that somebody else runs open for writing, as CVE-2019-5736 does: it holds on to the
-// file by a link, and waits for the process to be gone, for until then writing is ETXTBSY.
+// overwriter tries to get a program that somebody else runs open for writing, as CVE-2019-5736
+// does: it holds on to the file by a link, and waits for the process to be gone, for until then
+// writing is ETXTBSY.
 type overwriter struct {
 	held  map[string]int
 	quiet bool // says only what it could do, not what it saw
@@ -113,7 +116,8 @@ func (o *overwriter) look(pid string) {
 	o.write()
 }
 
-// mapped prints the files that the process has mapped: any of the host's could be written to by way of its page cache.
+// mapped prints the files that the process has mapped: any of the host's could be written to by way
+// of its page cache.
 func (o *overwriter) mapped(pid string) {
 	maps, _ := os.ReadFile("/proc/" + pid + "/maps")
 	seen := map[string]bool{}
