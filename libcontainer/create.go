@@ -19,7 +19,6 @@ import (
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/idmap"
 	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/netdev"
 	"oci-run/libcontainer/oncejson"
@@ -301,15 +300,7 @@ func (c *creation) confine() error {
 	if err := c.plan.cgroup.Configure(); err != nil {
 		return err
 	}
-	if c.plan.init.Process.OOMScoreAdj == nil {
-		return nil
-	}
-	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
-	}
-	defer proc.Close()
-	return c.plan.init.Process.SetOOMScore(int(proc.Fd()), c.init.PID)
+	return adjust(&c.plan.init.Process, c.init.PID)
 }
 
 // serve sends init its plan and does what it asks until it is ready.

@@ -13,7 +13,6 @@ import (
 	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/linux"
 	"oci-run/libcontainer/namespaces"
 	"oci-run/libcontainer/process"
 	"oci-run/libcontainer/rdt"
@@ -179,15 +178,7 @@ func (e *execution) confine(pid int) error {
 	if err := rdt.Join(e.spec.Linux.IntelRdt, e.container.ID(), "", pid); err != nil {
 		return err
 	}
-	if e.plan.Process.OOMScoreAdj == nil {
-		return nil
-	}
-	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
-	}
-	defer proc.Close()
-	return e.plan.Process.SetOOMScore(int(proc.Fd()), pid)
+	return adjust(&e.plan.Process, pid)
 }
 
 // request is what the helper is started with, whatever it is.

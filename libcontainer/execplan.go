@@ -88,6 +88,7 @@ func (e *execution) newPlan(p *specs.Process) error {
 		return err
 	}
 	e.plan.Process = *proc
+	e.plan.Process.LookAtCaller()
 	e.plan.Process.GroupsDenied = !e.plan.UserNamespace && groupsDenied()
 	e.separateNproc()
 	if e.plan.Terminal, err = console.NewPlan(p, e.options.Foreground); err != nil {

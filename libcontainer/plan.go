@@ -140,6 +140,7 @@ func (p *plan) planProcess(spec *specs.Spec, o *CreateOptions) error {
 		return err
 	}
 	p.init.Process = *proc
+	p.init.Process.LookAtCaller()
 	p.init.Process.GroupsDenied = !p.init.UserNamespace && groupsDenied()
 	p.spawn.UID, p.spawn.GID = proc.UID, proc.GID
 	if p.init.Terminal, err = console.NewPlan(spec.Process, o.Foreground); err != nil {

@@ -15,6 +15,7 @@
 //	label.Add
 //	ResolveHome                         before limits that it may exceed
 //	AddRlimits                          by the parent if there is a user namespace
+//	ResetPriorities                     by the parent, of what the caller had
 //	AddPriorities                       once the process is in its cgroup
 //	AddCwd
 //	caps.AddBeforeUser
@@ -64,6 +65,8 @@ type Plan struct {
 	// Personality is the value for personality(2), or nil to leave the thread's as it is.
 	Personality  *uint32
 	MemoryPolicy *MemoryPolicy
+
+	Inherited Inherited
 
 	// AffinityInitial and AffinityFinal are the CPU masks of execCPUAffinity, empty if there are none.
 	AffinityInitial, AffinityFinal CPUSet

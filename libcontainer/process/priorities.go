@@ -4,7 +4,8 @@ import (
 	"oci-run/libcontainer/batch"
 )
 
-// AddPriorities adds what does not depend on the user: CPU affinity, scheduler, I/O priority, memory policy and personality. A
+// AddPriorities adds what does not depend on the user: CPU affinity, what the caller had of priorities, scheduler, I/O priority, memory policy and
+// personality. A
 // process that will clone the one that matters, for an exec, has CPUs of its own, and leaves a scheduler that its child would not
 // have to the parent.
 func (p *Plan) AddPriorities(l *batch.List, exec bool) {
@@ -13,6 +14,7 @@ func (p *Plan) AddPriorities(l *batch.List, exec bool) {
 	} else {
 		AddAffinityReset(l, 0)
 	}
+	p.addResets(l)
 	if !exec || p.Scheduler != nil && p.Scheduler.Inherited() {
 		p.AddScheduler(l, 0)
 	}

@@ -116,3 +116,38 @@ executed() {
 	run -1 oci-run run "$id"
 	output_has '/linux/personality/domain'
 }
+
+# inherited: what a process has of the runtime's caller: policy, nice value, I/O priority, personality, timer slack, memory policy.
+inherited='sed -n "s/^\(policy\|prio\) .*: //p" /proc/self/sched 2>/dev/null; cut -d " " -f 18,19,41 /proc/self/stat; ionice; cat /proc/self/personality
+	cat /proc/self/timerslack_ns; sed -n 1p /proc/self/numa_maps 2>/dev/null | cut -d " " -f 2'
+
+# odd COMMAND...: as a caller that isn't like others.
+odd() {
+	bash -c 'echo 777000 >/proc/$$/timerslack_ns || exit 99; exec nice -n 5 ionice -c 2 -n 7 setarch -R "$@"' bash "$@"
+}
+
+@test "a container has nothing of the caller's priorities, personality, timer slack and memory policy" {
+	needs_root
+	command -v setarch >/dev/null && command -v ionice >/dev/null || skip 'no setarch or ionice here (util-linux)'
+	program sh -c "$inherited"
+	run -0 oci-run run "$id"
+	local plain=$output runtime way
+	run -0 odd "$OCI_RUN" --root "$state" run "$id" 3>&-
+	output_is "$plain"
+	program sleep 1000
+	detached "$id"
+	for runtime in "$OCI_RUN" "$OCI_RUN-crash"; do
+		[[ -x $runtime ]] || continue
+		OCI_RUN_EXEC=init run -0 odd "$runtime" --root "$state" exec "$id" sh -c "$inherited" 3>&-
+		output_is "$plain"
+	done
+}
+
+@test "what the configuration says goes before what the caller has" {
+	needs_root
+	command -v setarch >/dev/null && command -v ionice >/dev/null || skip 'no setarch or ionice here (util-linux)'
+	config '.process.scheduler = {"policy": "SCHED_OTHER", "nice": 7} | .process.ioPriority = {"class": "IOPRIO_CLASS_BE", "priority": 6}'
+	program sh -c 'cut -d " " -f 19 /proc/self/stat; ionice'
+	run -0 odd "$OCI_RUN" --root "$state" run "$id" 3>&-
+	output_is $'7\nbest-effort: prio 6'
+}

@@ -1,0 +1,25 @@
+package libcontainer
+
+import (
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/linux"
+	"oci-run/libcontainer/process"
+)
+
+// adjust does for process pid what it may not do to itself in a user namespace: priorities that it
+// has of the caller are reset, and its oom score is set.
+func adjust(p *process.Plan, pid int) error {
+	if err := p.ResetPriorities(pid); err != nil {
+		return err
+	}
+	if p.OOMScoreAdj == nil {
+		return nil
+	}
+	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	return p.SetOOMScore(int(proc.Fd()), pid)
+}
