@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,8 +12,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/hooks"
-	"oci-run/libcontainer/batch"
 	"oci-run/libcontainer/cgroups"
 	"oci-run/libcontainer/fdsocket"
 	"oci-run/libcontainer/idmap"
@@ -419,29 +416,6 @@ func (c *creation) explainEnd() error {
 // namespace opens a namespace of init.
 func (c *creation) namespace(name string) (*os.File, error) {
 	return os.Open("/proc/" + strconv.Itoa(c.init.PID) + "/ns/" + name)
-}
-
-// Limits implements syncpipe.Handler.
-func (c *creation) Limits() error { return limit(&c.plan.init.Process, c.init.PID) }
-
-// limit sets the limits of a process that may not raise them itself.
-func limit(p *process.Plan, pid int) error {
-	return batch.Here(func(l *batch.List) { p.AddRlimits(l, pid) })
-}
-
-// Hooks implements syncpipe.Handler: the namespaces exist, the root is not changed yet.
-func (c *creation) Hooks() error {
-	h := c.bundle.Spec.Hooks
-	s := hookState(c.record, specs.StateCreating, c.init.PID)
-	if err := hooks.Run("prestart", h.Prestart, s); err != nil { // deprecated, and used by Docker before 28
-		return err
-	}
-	return hooks.Run("createRuntime", h.CreateRuntime, s)
-}
-
-// Log implements syncpipe.Handler.
-func (c *creation) Log(level int, text string) {
-	slog.Log(context.Background(), slog.Level(level), text)
 }
 
 // commit makes the container stand on its own.

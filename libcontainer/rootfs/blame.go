@@ -156,9 +156,10 @@ func kindOf(mode uint32) string {
 	return fmt.Sprintf("of type %#o", mode&unix.S_IFMT)
 }
 
-// mismatch is the error of a mount whose source and place are of different kinds: mount(2) says ENOTDIR, which callers know.
+// mismatch is the error of a mount whose source and place are of different kinds: mount(2) says ENOTDIR, which callers know. It must
+// not say that something "is a directory", which Docker takes for another cause, with another exit status.
 func mismatch(source string, from place, target string, to place) error {
-	return fmt.Errorf("%w (%q is %s and %q in the container is %s)", unix.ENOTDIR, source, kindOf(from.mode),
+	return fmt.Errorf("%w (to be mounted: %q, %s; in the container: %q, %s)", unix.ENOTDIR, source, kindOf(from.mode),
 		target, kindOf(to.mode))
 }
 

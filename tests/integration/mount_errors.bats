@@ -151,8 +151,8 @@ says_of() {
 	says_of "$bundle/loop/below" /mnt "too many levels of symbolic links (\"$bundle/loop\" is a symbolic link to \"loop\""
 	says_of "$bundle/dir" /loop/below 'too many levels of symbolic links ("/loop" is a symbolic link to "loop"'
 	says_of "$bundle/file" /etc/passwd/below 'not a directory ("/etc/passwd" is a regular file)'
-	says_of "$bundle/dir" /etc/passwd "not a directory (\"$bundle/dir\" is a directory and \"/etc/passwd\" in the container is a regular file)"
-	says_of "$bundle/file" /etc "not a directory (\"$bundle/file\" is a regular file and \"/etc\" in the container is a directory)"
+	says_of "$bundle/dir" /etc/passwd "not a directory (to be mounted: \"$bundle/dir\", a directory; in the container: \"/etc/passwd\", a regular file)"
+	says_of "$bundle/file" /etc "not a directory (to be mounted: \"$bundle/file\", a regular file; in the container: \"/etc\", a directory)"
 	config '.mounts = .mounts[:1] + [{"destination": "/etc/passwd", "type": "tmpfs", "source": "tmpfs"}]'
 	run -1 oci-run run "$id"
 	plain
