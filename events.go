@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/oncejson"
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/oncejson"
 )
 
 var eventsCommand = cli.Command{

@@ -126,8 +126,8 @@ func execForeground(container *libcontainer.Container, p *specs.Process, config 
 	return nil
 }
 
-// execProcess is the process that the command line describes, and the file that it is in, if there is one; base is the
-// container's own.
+// execProcess is the process that the command line describes, and the file that it is in, if there
+// is one; base is the container's own.
 func execProcess(c *cli.Call, base *specs.Process) (p *specs.Process, file *specconv.Document, err error) {
 	p = &specs.Process{}
 	if path := c.String("process"); path != "" {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/oncejson"
 	"oci-run/libcontainer"
-	"oci-run/libcontainer/oncejson"
 )
 
 var listCommand = cli.Command{

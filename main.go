@@ -20,7 +20,7 @@ import (
 
 	"oci-run/internal/cli"
 	"oci-run/internal/logfile"
-	_ "oci-run/libcontainer/mainstack" // grows the stack at once
+	_ "oci-run/internal/mainstack" // grows the stack at once
 )
 
 // Stamped by the linker, see the Makefile.
@@ -88,7 +88,8 @@ func newApp() *cli.App {
 	}
 }
 
-// explainNofile says of an error whose text doesn't do so yet that it is oci-run itself that may not open files.
+// explainNofile says of an error whose text doesn't do so yet that it is oci-run itself that may
+// not open files.
 func explainNofile(err error) error {
 	var limit unix.Rlimit
 	if !errors.Is(err, unix.EMFILE) || strings.Contains(err.Error(), "RLIMIT_NOFILE") || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {

@@ -11,7 +11,8 @@ import (
 	"oci-run/internal/cli"
 )
 
-// byCLI reads a command line with urfave/cli. The call is nil if it is an error, or asks for something else than a verb.
+// byCLI reads a command line with urfave/cli. The call is nil if it is an error, or asks for
+// something else than a verb.
 func byCLI(args []string) (*cli.Command, *cli.Call) {
 	var called *cli.Command
 	var line *cli.Call
@@ -178,7 +179,8 @@ func TestUnusualLinesAreLeftToCLI(t *testing.T) {
 	}
 }
 
-// Any line that both can read they read alike: words between bars, and then words picked out of those that mean something.
+// Any line that both can read they read alike: words between bars, and then words picked out of
+// those that mean something.
 func FuzzPlainLine(f *testing.F) {
 	vocabulary := vocabulary()
 	f.Add("state|id", "", []byte{})

@@ -103,8 +103,8 @@ func (j *createJob) foreground(
 	return nil
 }
 
-// remove deletes a container, of which nothing may be left: a start whose poststart hook fails deletes it too, and so may
-// anybody.
+// remove deletes a container, of which nothing may be left: a start whose poststart hook fails
+// deletes it too, and so may anybody.
 func remove(c *libcontainer.Created) error {
 	if err := c.Delete(true); !errors.Is(err, libcontainer.ErrNotExist) {
 		return err

@@ -4,7 +4,7 @@ import (
 	"io"
 
 	"oci-run/internal/cli"
-	"oci-run/libcontainer/oncejson"
+	"oci-run/internal/oncejson"
 )
 
 var stateCommand = cli.Command{

@@ -135,8 +135,8 @@ func parseUint(to **uint64, s string) error {
 	return err
 }
 
-// parseBytes reads a number of bytes, such as 52428800, 50M, 50m, 50MB, 50MiB, 1.5G, or -1 for no limit. Units are
-// powers of 1024, as in runc.
+// parseBytes reads a number of bytes, such as 52428800, 50M, 50m, 50MB, 50MiB, 1.5G, or -1 for no
+// limit. Units are powers of 1024, as in runc.
 func parseBytes(to **int64, s string) error {
 	if s == "-1" {
 		return parseInt(to, s)

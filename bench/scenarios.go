@@ -46,8 +46,8 @@ type subject struct {
 }
 
 func prepare(o options, dir string) ([]*subject, error) {
-	// The containers' processes become children of the benchmark, as they are an engine's: so it sees
-	// them end.
+	// The containers' processes become children of the benchmark, as they are an engine's: so it
+	// sees them end.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, os.NewSyscallError("prctl", err)
 	}

@@ -1,10 +1,12 @@
-// Package hooks runs the hooks of a container: programs that engines and administrators put into config.json for the
-// points of a container's life (config.md, POSIX-platform Hooks).
+// Package hooks runs the hooks of a container: programs that engines and administrators put into
+// config.json for the points of a container's life (config.md, POSIX-platform Hooks).
 //
-// A hook gets the container's state on its standard input. Its environment is hooks[].env alone; without that, ours for a
-// hook in our namespaces, and none for one in the container's (see WithEnv). Its standard output and error are pipes whose last bytes end up in the error message, its
-// working directory is the bundle, it is the leader of a process group of its own, and every other descriptor has to be
-// close-on-exec. A hook may leave processes behind; nobody waits for these.
+// A hook gets the container's state on its standard input. Its environment is hooks[].env alone;
+// without that, ours for a hook in our namespaces, and none for one in the container's (see
+// WithEnv). Its standard output and error are pipes whose last bytes end up in the error message,
+// its working directory is the bundle, it is the leader of a process group of its own, and every
+// other descriptor has to be close-on-exec. A hook may leave processes behind; nobody waits for
+// these.
 package hooks
 
 import (
@@ -16,7 +18,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/oncejson"
+	"oci-run/internal/oncejson"
 )
 
 // The names of the six lists.
@@ -56,11 +58,13 @@ func List(h *specs.Hooks, name string) []specs.Hook {
 	return nil
 }
 
-// Run runs the hooks of one list in order, until one fails. They run in the namespaces of the calling thread: a caller
-// that has changed these has to be locked to its thread. A failure is a *HookError.
+// Run runs the hooks of one list in order, until one fails. They run in the namespaces of the
+// calling thread: a caller that has changed these has to be locked to its thread. A failure is a
+// *HookError.
 //
-// createContainer and startContainer hooks run in init's namespaces and get its working directory: the container's root,
-// which hooks written for runc expect, and "/" of the container, where the bundle's path means something else or nothing.
+// createContainer and startContainer hooks run in init's namespaces and get its working directory:
+// the container's root, which hooks written for runc expect, and "/" of the container, where the
+// bundle's path means something else or nothing.
 func Run(name string, list []specs.Hook, state *specs.State) error {
 	if len(list) == 0 {
 		return nil
@@ -77,9 +81,10 @@ func Run(name string, list []specs.Hook, state *specs.State) error {
 	return nil
 }
 
-// RunAll runs every hook of a list, whatever becomes of the others, and logs failures as warnings. The specification
-// wants this for poststop: "If any poststop hook fails, the runtime MUST log a warning, but the remaining hooks and
-// lifecycle continue as if the hook had succeeded" (runtime.md, Lifecycle).
+// RunAll runs every hook of a list, whatever becomes of the others, and logs failures as warnings.
+// The specification wants this for poststop: "If any poststop hook fails, the runtime MUST log a
+// warning, but the remaining hooks and lifecycle continue as if the hook had succeeded"
+// (runtime.md, Lifecycle).
 func RunAll(name string, list []specs.Hook, state *specs.State) {
 	for i := range list {
 		if err := Run(name, list[i:i+1], state); err != nil {
@@ -91,9 +96,9 @@ func RunAll(name string, list []specs.Hook, state *specs.State) {
 	}
 }
 
-// environment is what a hook gets. The specification doesn't say what an absent env means; hooks in the runtime's namespaces
-// have come to expect the PATH and the HOME of who calls the runtime. What engines keep in their environment is none of a
-// container's business.
+// environment is what a hook gets. The specification doesn't say what an absent env means; hooks in
+// the runtime's namespaces have come to expect the PATH and the HOME of who calls the runtime. What
+// engines keep in their environment is none of a container's business.
 func environment(name string, h *specs.Hook) []string {
 	if h.Env == nil && name != CreateContainer && name != StartContainer {
 		return os.Environ()
@@ -101,8 +106,8 @@ func environment(name string, h *specs.Hook) []string {
 	return h.Env
 }
 
-// WithEnv gives a copy of list in which hooks that name no environment have env: startContainer hooks inherit the
-// environment of the container's process, as users have come to expect.
+// WithEnv gives a copy of list in which hooks that name no environment have env: startContainer
+// hooks inherit the environment of the container's process, as users have come to expect.
 func WithEnv(list []specs.Hook, env []string) []specs.Hook {
 	out := make([]specs.Hook, len(list))
 	for i, h := range list {

@@ -88,7 +88,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestInheritedEnvironment: only an absent list is ours, and only where a hook runs in our namespaces.
+// TestInheritedEnvironment: only an absent list is ours, and only where a hook runs in our
+// namespaces.
 func TestInheritedEnvironment(t *testing.T) {
 	t.Setenv("OF_THE_RUNTIME", "1")
 	for name, inherits := range map[string]bool{
@@ -197,7 +198,8 @@ func TestTimeoutKillsGroup(t *testing.T) {
 	waitGone(t, child)
 }
 
-// waitGone waits until a process that is not our child is dead: gone, or a zombie of whoever adopted it.
+// waitGone waits until a process that is not our child is dead: gone, or a zombie of whoever
+// adopted it.
 func waitGone(t *testing.T, pid int) {
 	t.Helper()
 	for range 500 {
@@ -220,7 +222,8 @@ func TestTimeoutNotReached(t *testing.T) {
 	}
 }
 
-// TestBackgroundChild: a process left behind with the hook's stderr is none of our business, but must not be waited for.
+// TestBackgroundChild: a process left behind with the hook's stderr is none of our business, but
+// must not be waited for.
 func TestBackgroundChild(t *testing.T) {
 	for _, end := range []string{"true", "false"} {
 		s := state(t)
@@ -260,7 +263,8 @@ func TestBundleOutOfReach(t *testing.T) {
 	}
 }
 
-// TestStartContainerDir: the caller's directory, for the bundle's path is the container's affair there.
+// TestStartContainerDir: the caller's directory, for the bundle's path is the container's affair
+// there.
 func TestStartContainerDir(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestNamespacesOfThread: init calls Run on its locked main thread, whose namespaces are the container's; the hook must
-// be in these, whatever thread looks after it.
+// TestNamespacesOfThread: init calls Run on its locked main thread, whose namespaces are the
+// container's; the hook must be in these, whatever thread looks after it.
 func TestNamespacesOfThread(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root")

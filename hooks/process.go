@@ -18,8 +18,9 @@ type attributes struct {
 
 // run runs one hook to its end.
 //
-// Only the fork happens on the calling thread. What follows, until the hook has ended, happens on another one: the
-// caller may be the container's init with its seccomp filter loaded, which need not allow poll or wait4.
+// Only the fork happens on the calling thread. What follows, until the hook has ended, happens on
+// another one: the caller may be the container's init with its seccomp filter loaded, which need
+// not allow poll or wait4.
 func run(h *specs.Hook, input []byte, a attributes) error {
 	p, err := start(h, input, a)
 	if err != nil {
@@ -38,7 +39,8 @@ func workDir(name string, state *specs.State) string {
 	if name == StartContainer || name == CreateContainer {
 		return ""
 	}
-	// The bundle may be out of reach for the user that a container in a user namespace is, or gone already at poststop.
+	// The bundle may be out of reach for the user that a container in a user namespace is, or gone
+	// already at poststop.
 	if unix.Access(state.Bundle, unix.X_OK) != nil {
 		return "/"
 	}
@@ -79,7 +81,8 @@ func start(h *specs.Hook, input []byte, a attributes) (_ *process, err error) {
 	if len(argv) == 0 {
 		argv = []string{h.Path}
 	}
-	// Not os/exec: it would need goroutines for the pipes, and give up on a hook's background processes only by a delay.
+	// Not os/exec: it would need goroutines for the pipes, and give up on a hook's background
+	// processes only by a delay.
 	p.pid, _, err = syscall.StartProcess(h.Path, argv, &syscall.ProcAttr{
 		Dir:   a.dir,
 		Env:   a.env,
@@ -100,9 +103,10 @@ func (p *process) close() {
 	}
 }
 
-// inputFile makes a file that reads as input. A pipe is what hooks are used to; the state fits into its buffer, so
-// nobody has to write while the hook reads, and a hook that does not read is none of our concern. A state that is
-// larger than a pipe can be, with all its annotations, comes as an anonymous file.
+// inputFile makes a file that reads as input. A pipe is what hooks are used to; the state fits into
+// its buffer, so nobody has to write while the hook reads, and a hook that does not read is none of
+// our concern. A state that is larger than a pipe can be, with all its annotations, comes as an
+// anonymous file.
 func inputFile(input []byte) (int, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {

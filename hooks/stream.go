@@ -11,7 +11,8 @@ import (
 // maxTail bounds what is kept of each stream of a hook: enough for its last words.
 const maxTail = 4 << 10
 
-// maxDrain bounds what is read at once, lest a hook that writes without end keeps us from its timeout.
+// maxDrain bounds what is read at once, lest a hook that writes without end keeps us from its
+// timeout.
 const maxDrain = 1 << 20
 
 // stream is the reading end of a hook's standard output or error.
@@ -43,8 +44,8 @@ func (s *stream) close() {
 	}
 }
 
-// drain reads what there is, given what poll(2) said. At the end of the stream it closes it, so that it is not polled
-// again: poll ignores negative descriptors.
+// drain reads what there is, given what poll(2) said. At the end of the stream it closes it, so
+// that it is not polled again: poll ignores negative descriptors.
 func (s *stream) drain(revents int16) {
 	if revents == 0 || s.fd < 0 {
 		return
@@ -75,8 +76,8 @@ func (s *stream) keep(data []byte) {
 	}
 }
 
-// text gives the tail for a message. A hook may run inside the container, so what it says must not be able to talk to
-// the terminal that the message is printed on.
+// text gives the tail for a message. A hook may run inside the container, so what it says must not
+// be able to talk to the terminal that the message is printed on.
 func (s *stream) text() string {
 	text := strings.ToValidUTF8(strings.TrimSpace(string(s.tail)), "")
 	text = strings.Map(func(r rune) rune {

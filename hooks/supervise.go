@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// killGrace is how long a killed hook may take to be gone. Longer takes only one that the kernel does not let go.
+// killGrace is how long a killed hook may take to be gone. Longer takes only one that the kernel
+// does not let go.
 const killGrace = 10 * time.Second
 
 // ExitError says that a hook ended otherwise than with status 0.
@@ -34,7 +35,8 @@ func (e *ExitError) Error() string {
 	}
 }
 
-// TimeoutError says that a hook was killed, with all its process group, because it ran longer than it may.
+// TimeoutError says that a hook was killed, with all its process group, because it ran longer than
+// it may.
 type TimeoutError struct {
 	Timeout time.Duration
 	Output  string
@@ -45,8 +47,8 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("timed out after %s%s", e.Timeout, e.Output)
 }
 
-// supervise reads what the hook writes until it has ended, and kills it when its time is up. limit 0 is none. It closes
-// p. A nil error is exit status 0.
+// supervise reads what the hook writes until it has ended, and kills it when its time is up. limit
+// 0 is none. It closes p. A nil error is exit status 0.
 func (p *process) supervise(limit time.Duration) error {
 	defer p.close()
 	var deadline time.Time
@@ -78,11 +80,11 @@ func (p *process) supervise(limit time.Duration) error {
 	return nil
 }
 
-// kill kills the hook and its process group, and waits until the hook has ended. It may have left the group for another one
-// of its session.
+// kill kills the hook and its process group, and waits until the hook has ended. It may have left
+// the group for another one of its session.
 func (p *process) kill() error {
-	// Nobody else's group has this number as long as the hook has not been reaped. It may be empty by now, or have members
-	// that have become somebody else: these are what a hook leaves behind.
+	// Nobody else's group has this number as long as the hook has not been reaped. It may be empty
+	// by now, or have members that have become somebody else: these are what a hook leaves behind.
 	_ = unix.Kill(-p.pid, unix.SIGKILL)
 	err := unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0)
 	if err != nil && err != unix.ESRCH { //nolint:errorlint // a bare errno
@@ -98,8 +100,9 @@ func (p *process) kill() error {
 	return nil
 }
 
-// await polls until the hook has ended (true) or the deadline is over. When it has ended, all that it wrote has been
-// read: the rest is in the pipes and can be taken without waiting for whoever still holds their other end.
+// await polls until the hook has ended (true) or the deadline is over. When it has ended, all that
+// it wrote has been read: the rest is in the pipes and can be taken without waiting for whoever
+// still holds their other end.
 func (p *process) await(deadline time.Time) (ended bool, err error) {
 	for {
 		fds := [...]unix.PollFd{

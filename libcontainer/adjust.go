@@ -3,8 +3,8 @@ package libcontainer
 import (
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/linux"
-	"oci-run/libcontainer/process"
+	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/process"
 )
 
 // adjust does for process pid what it may not do to itself in a user namespace: priorities that it
@@ -16,7 +16,7 @@ func adjust(p *process.Plan, pid int) error {
 	if p.OOMScoreAdj == nil {
 		return nil
 	}
-	proc, err := linux.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0)
+	proc, err := files.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}

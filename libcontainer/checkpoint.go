@@ -14,32 +14,32 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/criu"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/oncejson"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/sdnotify"
-	"oci-run/libcontainer/state"
+	"oci-run/internal/oncejson"
+	"oci-run/libcontainer/internal/criu"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/sdnotify"
+	"oci-run/libcontainer/internal/state"
 	"oci-run/specconv"
 )
 
-// descriptorsFile is where the images hold what standard input, output and error were, in the form of runc and crun: three
-// texts in JSON.
+// descriptorsFile is where the images hold what standard input, output and error were, in the form
+// of runc and crun: three texts in JSON.
 const descriptorsFile = "descriptors.json"
 
-// imagesMode lets a process of a user namespace, as which CRIU restores, find out which images aren't there. Those that
-// are belong to their owner alone.
+// imagesMode lets a process of a user namespace, as which CRIU restores, find out which images
+// aren't there. Those that are belong to their owner alone.
 const imagesMode = 0o711
 
-// The configuration file for CRIU that prevails over all options: its annotation, which may be empty for none, and what
-// it is without one.
+// The configuration file for CRIU that prevails over all options: its annotation, which may be
+// empty for none, and what it is without one.
 const (
 	criuConfigAnnotation = "org.criu.config"
 	criuConfig           = "/etc/criu/runc.conf"
 )
 
-// Checkpoint writes the container's processes to files. Unless the options leave it running, the container then is
-// deleted.
+// Checkpoint writes the container's processes to files. Unless the options leave it running, the
+// container then is deleted.
 func (c *Container) Checkpoint(o *criu.Options) error {
 	dir, err := c.lock()
 	if err != nil {
@@ -84,7 +84,8 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	return nil
 }
 
-// dump has CRIU write its images, and writes ours beside them: what is there of an earlier checkpoint counts until this one has succeeded.
+// dump has CRIU write its images, and writes ours beside them: what is there of an earlier
+// checkpoint counts until this one has succeeded.
 func (c *Container) dump(o *criu.Options, request *criu.DumpRequest) error {
 	if o.PreDump {
 		return criu.Dump(o, request)
@@ -110,7 +111,8 @@ func (c *Container) awaitDumped() error {
 	return nil // destroy kills it once more, and says so if that is in vain
 }
 
-// dumpRequest collects what CRIU can't know. Of a container that is dumped in advance, only the memory is written.
+// dumpRequest collects what CRIU can't know. Of a container that is dumped in advance, only the
+// memory is written.
 func (c *Container) dumpRequest(dir *state.Dir, advance bool) (*criu.DumpRequest, error) {
 	spec, err := c.spec(dir)
 	if err != nil {
@@ -142,7 +144,8 @@ func (c *Container) dumpRequest(dir *state.Dir, advance bool) (*criu.DumpRequest
 	return r, err
 }
 
-// foreignNamespaces lists the namespaces that were given by path and that a restored container is handed again.
+// foreignNamespaces lists the namespaces that were given by path and that a restored container is
+// handed again.
 func (c *Container) foreignNamespaces(spec *specs.Spec) (list []criu.Namespace, err error) {
 	if spec.Linux == nil {
 		return nil, nil
@@ -187,8 +190,8 @@ func criuConfigOf(annotations map[string]string) string {
 	return criuConfig
 }
 
-// stdioPipes tells which of our standard input, output and error, which the container's process inherits, are pipes: a
-// restored one gets other ones in their place.
+// stdioPipes tells which of our standard input, output and error, which the container's process
+// inherits, are pipes: a restored one gets other ones in their place.
 func stdioPipes() []string {
 	const pipeFS = 0x50495045 // PIPEFS_MAGIC; a named pipe is in some other file system, and goes by its path
 	var pipes []string
@@ -206,7 +209,8 @@ func stdioPipes() []string {
 	return pipes
 }
 
-// newDescriptors writes the file of descriptors, under another name. What could not be replaced is noticed while the container runs.
+// newDescriptors writes the file of descriptors, under another name. What could not be replaced is
+// noticed while the container runs.
 func newDescriptors(images string, stdio []string) (*pendingFile, error) {
 	name := filepath.Join(images, descriptorsFile)
 	if info, err := os.Lstat(name); err == nil && info.IsDir() {
@@ -222,7 +226,8 @@ func newDescriptors(images string, stdio []string) (*pendingFile, error) {
 	return newPendingFile(name, raw, 0o600)
 }
 
-// loadDescriptors reads what newDescriptors, runc or crun have written. Without it no pipe is replaced.
+// loadDescriptors reads what newDescriptors, runc or crun have written. Without it no pipe is
+// replaced.
 func loadDescriptors(images string) (stdio []string, err error) {
 	name := filepath.Join(images, descriptorsFile)
 	raw, err := specconv.ReadConfig(name)

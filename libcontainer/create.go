@@ -12,21 +12,22 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/idmap"
-	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/netdev"
-	"oci-run/libcontainer/oncejson"
-	"oci-run/libcontainer/process"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/sdnotify"
-	"oci-run/libcontainer/selfexe"
-	"oci-run/libcontainer/spawn"
-	"oci-run/libcontainer/state"
-	"oci-run/libcontainer/syncpipe"
-	"oci-run/libcontainer/wire"
+	"oci-run/internal/crash"
+	"oci-run/internal/oncejson"
+	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/fdsocket"
+	"oci-run/libcontainer/internal/idmap"
+	"oci-run/libcontainer/internal/initproc"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/netdev"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/sdnotify"
+	"oci-run/libcontainer/internal/selfexe"
+	"oci-run/libcontainer/internal/spawn"
+	"oci-run/libcontainer/internal/state"
+	"oci-run/libcontainer/internal/syncpipe"
+	"oci-run/libcontainer/internal/wire"
 	"oci-run/specconv"
 )
 
@@ -130,7 +131,7 @@ func (c *creation) prepare() error {
 
 // make is the order of a create: first the record of what will be done, then the doing.
 func (c *creation) make() error {
-	crashPoint("reserved")
+	crash.Point("reserved")
 	for _, s := range [...]struct {
 		name string
 		run  func(*creation) error
@@ -150,7 +151,7 @@ func (c *creation) make() error {
 			return err
 		}
 		slog.Debug("create: " + s.name + ": " + time.Since(begin).String())
-		crashPoint(s.name)
+		crash.Point(s.name)
 	}
 	return nil
 }
@@ -240,7 +241,7 @@ func (c *creation) spawn() error {
 		}
 		return err
 	}
-	crashPoint("cloned")
+	crash.Point("cloned")
 	if c.record.Init, err = state.Identify(c.init.PID); err != nil {
 		return err
 	}
@@ -256,8 +257,8 @@ func (c *creation) closeHanded() {
 	c.child = nil
 }
 
-// closeExe closes what init was executed from. The end of that mount would hold up the ones that are made for init meanwhile, so
-// it comes once init has its plan.
+// closeExe closes what init was executed from. The end of that mount would hold up the ones that
+// are made for init meanwhile, so it comes once init has its plan.
 func (c *creation) closeExe() {
 	if c.exe != nil {
 		letGo(c.exe)
@@ -293,7 +294,7 @@ func (c *creation) confine() error {
 			return err
 		}
 	}
-	crashPoint("joined")
+	crash.Point("joined")
 	if err := c.plan.cgroup.Configure(); err != nil {
 		return err
 	}

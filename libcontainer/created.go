@@ -6,8 +6,9 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/state"
-	"oci-run/libcontainer/syncpipe"
+	"oci-run/internal/crash"
+	"oci-run/libcontainer/internal/state"
+	"oci-run/libcontainer/internal/syncpipe"
 )
 
 // Created is what create leaves with its caller beside the container: init is a child of
@@ -17,7 +18,8 @@ type Created struct {
 	PID   int
 	PidFD *os.File
 
-	// What a container with CreateOptions.Starts still has of its creation; nil otherwise, and once it has been started.
+	// What a container with CreateOptions.Starts still has of its creation; nil otherwise, and once
+	// it has been started.
 	dir      *state.Dir // locked
 	sync     *syncpipe.Parent
 	ahead    bool // init needs no word to go on
@@ -37,15 +39,15 @@ func (c *creation) created() *Created {
 	return created
 }
 
-// Start is [Container.Start] where nobody else could have started or changed the container: its lock has been held since
-// it was reserved, and init waits for a word on the channel that it has with us, unless it has got that beforehand. If we
-// end before that, so does init.
+// Start is [Container.Start] where nobody else could have started or changed the container: its
+// lock has been held since it was reserved, and init waits for a word on the channel that it has
+// with us, unless it has got that beforehand. If we end before that, so does init.
 func (c *Created) Start() error {
 	defer c.Abandon()
 	if err := c.release(); err != nil {
 		return c.blameLimit(err)
 	}
-	crashPoint("released")
+	crash.Point("released")
 	agent := func(f *os.File) error { return c.seccompAgent(c.dir, f) }
 	if err := c.sync.Follow(agent, c.leaderless); err != nil {
 		return c.blameLimit(err)

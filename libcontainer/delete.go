@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/state"
+	"oci-run/internal/crash"
+	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/state"
 )
 
 // Delete removes what create made: processes, cgroup, directory. Without force only a
@@ -59,9 +60,9 @@ func (c *Container) destroy(dir *state.Dir, status specs.ContainerState) error {
 		err = c.removeResctrlGroup()
 	}
 	if err == nil {
-		crashPoint("ended")
+		crash.Point("ended")
 		c.poststop(dir)
-		crashPoint("poststop")
+		crash.Point("poststop")
 		err = dir.Remove()
 	}
 	if err != nil {
@@ -86,7 +87,7 @@ func (c *Container) endProcesses(status specs.ContainerState) error {
 			}
 		}
 	}
-	crashPoint("emptied")
+	crash.Point("emptied")
 	if err := c.endInit(cgroup); err != nil {
 		return err
 	}
@@ -96,8 +97,8 @@ func (c *Container) endProcesses(status specs.ContainerState) error {
 	return c.removeCgroup(cgroup)
 }
 
-// endInit ends the init process. One that a freezer holds, or that can't end because one holds a process
-// of its pid namespace, needs more than the signal.
+// endInit ends the init process. One that a freezer holds, or that can't end because one holds a
+// process of its pid namespace, needs more than the signal.
 func (c *Container) endInit(cgroup *cgroups.Manager) error {
 	// Most have ended by then.
 	const prompt = 100 * time.Millisecond
@@ -115,14 +116,15 @@ func (c *Container) endInit(cgroup *cgroups.Manager) error {
 	return end(c.record.Init)
 }
 
-// How long the removal of a cgroup waits for processes that are just dying, before what is in it is killed, and after that.
+// How long the removal of a cgroup waits for processes that are just dying, before what is in it is
+// killed, and after that.
 const (
 	dyingTime = 50 * time.Millisecond
 	deadTime  = 5 * time.Second
 )
 
-// removeCgroup removes the container's cgroup. What is in it after the end of init was moved there, or came with an exec
-// meanwhile, and nobody else can end it.
+// removeCgroup removes the container's cgroup. What is in it after the end of init was moved there,
+// or came with an exec meanwhile, and nobody else can end it.
 func (c *Container) removeCgroup(cgroup *cgroups.Manager) error {
 	err := cgroup.Destroy(dyingTime)
 	if !errors.Is(err, unix.EBUSY) {
@@ -137,8 +139,9 @@ func (c *Container) removeCgroup(cgroup *cgroups.Manager) error {
 	return cgroup.Destroy(deadTime)
 }
 
-// given tells whether the cgroup is another container's by now, whose processes are not to be killed: config.json may give two the
-// same path, and the scope or directory of one that has ended is free to be taken.
+// given tells whether the cgroup is another container's by now, whose processes are not to be
+// killed: config.json may give two the same path, and the scope or directory of one that has ended
+// is free to be taken.
 func (c *Container) given(cgroup *cgroups.Manager) bool {
 	if lives, err := c.record.Init.Alive(); lives || err != nil {
 		return false

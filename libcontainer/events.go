@@ -6,13 +6,14 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/internal/cgroups"
 )
 
 // errNoCgroup is what some commands can't do without, and a user's container may lack.
 var errNoCgroup = errors.New("the container has no cgroup of its own")
 
-// Stats reads the counters of a container that has not stopped. They are all zero if it has no cgroup of its own.
+// Stats reads the counters of a container that has not stopped. They are all zero if it has no
+// cgroup of its own.
 func (c *Container) Stats() (*cgroups.Stats, error) {
 	cgroup, err := c.liveCgroup()
 	if errors.Is(err, errNoCgroup) {
@@ -33,7 +34,8 @@ func (c *Container) WatchOOM() (*cgroups.OOMWatch, error) {
 	return cgroup.WatchOOM()
 }
 
-// liveCgroup gives the cgroups of a container that has not stopped. It takes no lock: looking changes nothing.
+// liveCgroup gives the cgroups of a container that has not stopped. It takes no lock: looking
+// changes nothing.
 func (c *Container) liveCgroup() (*cgroups.Manager, error) {
 	status, err := c.Status()
 	if err != nil {

@@ -9,15 +9,16 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/batch"
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/process"
-	"oci-run/libcontainer/rdt"
-	"oci-run/libcontainer/seccomp"
-	"oci-run/libcontainer/spawn"
+	"oci-run/internal/crash"
+	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/fdsocket"
+	"oci-run/libcontainer/internal/initproc"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/rdt"
+	"oci-run/libcontainer/internal/seccomp"
+	"oci-run/libcontainer/internal/spawn"
 )
 
 // ExecOptions is what `exec` asks for beyond the process.
@@ -51,7 +52,8 @@ type Executed struct {
 type entrance interface {
 	// enter starts the helper and returns the pid of the process, which then waits.
 	enter(e *execution) (pid int, err error)
-	// start lets the process go and returns when it runs its program, or with the reason why it does not.
+	// start lets the process go and returns when it runs its program, or with the reason why it
+	// does not.
 	start(agent func(listener *os.File) error) error
 	// leave gives up what is held of the helper; a process that still waits ends.
 	leave()
@@ -144,21 +146,21 @@ func (e *execution) join() error {
 			return err
 		}
 		// What the helper was allowed as for CPUs was its own cpuset's.
-		if err := batch.Here(func(l *batch.List) { e.plan.Process.AddExecAffinity(l, e.pid) }); err != nil {
+		if err := calls.Here(func(l *calls.List) { e.plan.Process.AddExecAffinity(l, e.pid) }); err != nil {
 			return err
 		}
 	}
 	if s := e.plan.Process.Scheduler; s == nil || s.Inherited() {
 		return nil
 	}
-	return batch.Here(func(l *batch.List) { e.plan.Process.AddScheduler(l, e.pid) })
+	return calls.Here(func(l *calls.List) { e.plan.Process.AddScheduler(l, e.pid) })
 }
 
 // enter takes the way that is open: a batch of system calls, or another start of oci-run.
 func (e *execution) enter() (err error) {
-	if e.plan.Batchable() && !byInit() {
+	if e.plan.Batchable() && !crash.ByInit() {
 		e.way = &batchEntrance{}
-		if e.pid, err = e.way.enter(e); !errors.Is(err, batch.ErrUnavailable) {
+		if e.pid, err = e.way.enter(e); !errors.Is(err, calls.ErrUnavailable) {
 			return err
 		}
 		e.way.leave()
@@ -318,7 +320,8 @@ func (e *execution) abandon() {
 	}
 }
 
-// endHelper ends the helper of an exec, nil if there is none; the process that waits for it ends too.
+// endHelper ends the helper of an exec, nil if there is none; the process that waits for it ends
+// too.
 func endHelper(helper *spawn.Process) {
 	if helper == nil {
 		return

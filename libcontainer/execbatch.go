@@ -11,14 +11,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/batch"
-	"oci-run/libcontainer/console"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/linux"
-	"oci-run/libcontainer/process"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/spawn"
+	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/console"
+	"oci-run/libcontainer/internal/fdsocket"
+	"oci-run/libcontainer/internal/initproc"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/spawn"
 )
 
 // batchEntrance is the entrance by a batch of system calls, see [initproc.Batch].
@@ -26,7 +26,7 @@ type batchEntrance struct {
 	channel *os.File // our end
 	watch   *execWatch
 	root    *os.File    // the container's, to explain errors
-	list    *batch.List // to read reports by
+	list    *calls.List // to read reports by
 	plan    *process.Plan
 	helper  *spawn.Process
 }
@@ -54,13 +54,13 @@ func took(step string, begin time.Time) {
 	slog.Debug("exec: " + step + ": " + time.Since(begin).String())
 }
 
-// confine is the execution's, for a process that is all but the program: what it was allowed as for CPUs may have been another
-// cpuset's.
+// confine is the execution's, for a process that is all but the program: what it was allowed as for
+// CPUs may have been another cpuset's.
 func (b *batchEntrance) confine(e *execution, pid int) error {
 	if err := e.confine(pid); err != nil || !e.outside {
 		return err
 	}
-	return batch.Here(func(l *batch.List) { e.plan.Process.AddExecAffinity(l, pid) })
+	return calls.Here(func(l *calls.List) { e.plan.Process.AddExecAffinity(l, pid) })
 }
 
 // spawn starts the helper, which executes the batch, and hands over the terminal's master.
@@ -146,7 +146,7 @@ func (b *batchEntrance) prepare(e *execution) (way *initproc.Batch, terminal *co
 
 // openRoot opens the root directory of the container's init process.
 func (e *execution) openRoot() (*os.File, error) {
-	root, err := linux.Open("/proc/"+strconv.Itoa(e.container.record.Init.PID)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
+	root, err := files.Open("/proc/"+strconv.Itoa(e.container.record.Init.PID)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (b *batchEntrance) report() (pid int, err error) {
 	if err := b.watch.await(b.channel); err != nil {
 		return 0, err
 	}
-	var report [batch.ReportSize]byte
+	var report [calls.ReportSize]byte
 	if _, err := io.ReadFull(b.channel, report[:]); err != nil {
 		if errors.Is(err, unix.ECONNRESET) {
 			err = io.EOF

@@ -10,11 +10,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/selfexe"
-	"oci-run/libcontainer/spawn"
-	"oci-run/libcontainer/syncpipe"
-	"oci-run/libcontainer/wire"
+	"oci-run/libcontainer/internal/initproc"
+	"oci-run/libcontainer/internal/selfexe"
+	"oci-run/libcontainer/internal/spawn"
+	"oci-run/libcontainer/internal/syncpipe"
+	"oci-run/libcontainer/internal/wire"
 )
 
 // initEntrance is the entrance by another start of oci-run, which applies a plan as that of

@@ -9,14 +9,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/capabilities"
-	"oci-run/libcontainer/console"
-	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/lsm"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/process"
-	"oci-run/libcontainer/seccomp"
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/capabilities"
+	"oci-run/libcontainer/internal/console"
+	"oci-run/libcontainer/internal/initproc"
+	"oci-run/libcontainer/internal/lsm"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/seccomp"
+	"oci-run/libcontainer/internal/state"
 	"oci-run/specconv"
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/initproc"
+	"oci-run/libcontainer/internal/state"
 )
 
 // ranProgram tells whether init, whose end of the channel is closed, has executed its
@@ -19,7 +19,8 @@ import (
 // at execve, and may keep it from saying why execve failed. If nobody knows any more what
 // it was when it ended, because its parent was quick, it has run the program.
 func ranProgram(init state.Process) error {
-	// Whoever has closed its files while it dies has no program any more. (Nor has it one that a user may see.)
+	// Whoever has closed its files while it dies has no program any more. (Nor has it one that a
+	// user may see.)
 	if _, err := os.Readlink("/proc/" + strconv.Itoa(init.PID) + "/exe"); err == nil {
 		return nil
 	}

@@ -10,23 +10,25 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/linux"
+	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/cgroups"
 )
 
 // errPaused is what exec returns for a paused container, also if it was paused meanwhile.
 var errPaused = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
 
-// execWatch ends an exec whose helper was frozen on its way into the container, by a pause that came between, or in a
-// container that was paused: nothing of it would move again before the container does. (A pause that comes in the
-// fraction of a millisecond in which the helper still has our memory, vfork(2), holds us up as well, until the resume.)
+// execWatch ends an exec whose helper was frozen on its way into the container, by a pause that
+// came between, or in a container that was paused: nothing of it would move again before the
+// container does. (A pause that comes in the fraction of a millisecond in which the helper still
+// has our memory, vfork(2), holds us up as well, until the resume.)
 type execWatch struct {
 	options *ExecOptions
 	cgroup  *cgroups.Manager
 	still   bool // the container stood still before there was a helper
 }
 
-// newExecWatch looks at the container before an exec. Where there is no freezer there is nothing to watch.
+// newExecWatch looks at the container before an exec. Where there is no freezer there is nothing to
+// watch.
 func (c *Container) newExecWatch(o *ExecOptions) (*execWatch, error) {
 	cgroup, err := c.cgroup()
 	if err != nil || cgroup == nil || len(cgroup.Hierarchies()) == 0 {
@@ -36,7 +38,8 @@ func (c *Container) newExecWatch(o *ExecOptions) (*execWatch, error) {
 	return &execWatch{options: o, cgroup: cgroup, still: still}, err
 }
 
-// watchInterval is how often a helper is looked at that says nothing, in milliseconds. Most execs are done by then.
+// watchInterval is how often a helper is looked at that says nothing, in milliseconds. Most execs
+// are done by then.
 const watchInterval = 100
 
 // await waits until there is something to read, or nothing to wait for.
@@ -88,7 +91,8 @@ func (w *execWatch) abandon() {
 	}
 }
 
-// endHelpers kills our children that the container's freezer holds. What they were to be is not a process of the container yet.
+// endHelpers kills our children that the container's freezer holds. What they were to be is not a
+// process of the container yet.
 func (w *execWatch) endHelpers() {
 	held, err := w.cgroup.Held()
 	if err != nil {
@@ -101,7 +105,8 @@ func (w *execWatch) endHelpers() {
 	}
 }
 
-// killChild kills a process if it is our child. Its pid can't be another's then: what has ended waits to be reaped.
+// killChild kills a process if it is our child. Its pid can't be another's then: what has ended
+// waits to be reaped.
 func killChild(pid int) bool {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -113,6 +118,6 @@ func killChild(pid int) bool {
 
 // isChild tells whether a process is a child of ours, proc_pid_status(5).
 func isChild(pid int) bool {
-	status, err := linux.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	status, err := files.Read("/proc/" + strconv.Itoa(pid) + "/status")
 	return err == nil && slices.Contains(strings.Split(string(status), "\n"), "PPid:\t"+strconv.Itoa(os.Getpid()))
 }

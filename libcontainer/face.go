@@ -1,11 +1,11 @@
 package libcontainer
 
 import (
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/criu"
-	"oci-run/libcontainer/sdnotify"
-	"oci-run/libcontainer/selfexe"
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/criu"
+	"oci-run/libcontainer/internal/sdnotify"
+	"oci-run/libcontainer/internal/selfexe"
+	"oci-run/libcontainer/internal/state"
 )
 
 // Errors that callers tell apart.

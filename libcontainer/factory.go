@@ -12,9 +12,9 @@ import (
 	"fmt"
 	"slices"
 
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/oncejson"
-	"oci-run/libcontainer/state"
+	"oci-run/internal/oncejson"
+	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/state"
 )
 
 // Factory makes and finds the containers below one root directory.

@@ -5,11 +5,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go/features"
 
 	"oci-run/hooks"
-	"oci-run/libcontainer/capabilities"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/process"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/seccomp"
+	"oci-run/libcontainer/internal/capabilities"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/seccomp"
 )
 
 // Features is what this package can do, made of the very tables by which configs are applied

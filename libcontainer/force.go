@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/state"
 )
 
 // forcePatience is how long a forced delete waits for whoever holds the container's lock,

@@ -3,13 +3,14 @@ package libcontainer
 import (
 	"os"
 
-	"oci-run/libcontainer/console"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/foreground"
+	"oci-run/libcontainer/internal/console"
+	"oci-run/libcontainer/internal/fdsocket"
+	"oci-run/libcontainer/internal/foreground"
 )
 
 // Foreground runs one process of a container as if it were a program of the caller's: it gets the
-// signals that the caller gets, its terminal is the caller's, and the caller learns its exit status.
+// signals that the caller gets, its terminal is the caller's, and the caller learns its exit
+// status.
 //
 // [NewForeground] comes before the process is made, [Foreground.Console] beside the options of a
 // process that has a terminal, [Foreground.Attend] at the end.
@@ -34,7 +35,8 @@ func NewForeground(stdio [3]*os.File) (*Foreground, error) {
 // that Attend reaps them (PR_SET_CHILD_SUBREAPER, prctl(2)).
 func (f *Foreground) AdoptOrphans() error { return foreground.BecomeSubreaper() }
 
-// Interrupted tells, before Attend, whether the caller got a signal that asks to end, see [ExecOptions].
+// Interrupted tells, before Attend, whether the caller got a signal that asks to end, see
+// [ExecOptions].
 func (f *Foreground) Interrupted() bool { return f.signals.Asked() }
 
 // Console returns a socket for the options of a process that has a terminal. Attend receives the

@@ -3,7 +3,7 @@ package libcontainer
 import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/state"
 )
 
 // hookState is the state that hooks read on their standard input, config.md (POSIX-platform

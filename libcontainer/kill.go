@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/state"
 )
 
 // ErrNotRunning is what kill returns for a container without a process. Engines look for
@@ -47,8 +47,9 @@ func (c *Container) Kill(signal syscall.Signal, all bool) error {
 	return nil
 }
 
-// thawKilled lets a killed but frozen container die: cgroup v1 holds even SIGKILL back. It is looked at now, since a pause may
-// have come between; one that comes later finds that the container dies.
+// thawKilled lets a killed but frozen container die: cgroup v1 holds even SIGKILL back. It is
+// looked at now, since a pause may have come between; one that comes later finds that the container
+// dies.
 func (c *Container) thawKilled() error {
 	cgroup, err := c.cgroup()
 	if err != nil || cgroup == nil {
@@ -57,8 +58,8 @@ func (c *Container) thawKilled() error {
 	return cgroup.ThawKilled()
 }
 
-// signalAll reaches every process in the container's cgroup; where it has none, as a user's may, its init process, with which its
-// pid namespace ends. That there is nobody left is no error.
+// signalAll reaches every process in the container's cgroup; where it has none, as a user's may,
+// its init process, with which its pid namespace ends. That there is nobody left is no error.
 func (c *Container) signalAll(signal syscall.Signal) error {
 	cgroup, err := c.cgroup()
 	if err != nil {

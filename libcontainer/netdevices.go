@@ -8,8 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/netdev"
-	"oci-run/libcontainer/spawn"
+	"oci-run/libcontainer/internal/netdev"
+	"oci-run/libcontainer/internal/spawn"
 	"oci-run/specconv"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/sdnotify"
+	"oci-run/libcontainer/internal/sdnotify"
 )
 
 // Readiness waits for a container to say that it is ready, for the service manager.

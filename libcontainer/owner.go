@@ -7,7 +7,7 @@ import (
 	"strings"
 	"syscall"
 
-	"oci-run/libcontainer/linux"
+	"oci-run/internal/files"
 )
 
 // owner names the user who created the container: the owner of its directory. A user
@@ -23,7 +23,7 @@ func owner(dir *os.File) string {
 		return ""
 	}
 	uid := strconv.Itoa(int(stat.Uid))
-	f, err := linux.Open("/etc/passwd", os.O_RDONLY, 0)
+	f, err := files.Open("/etc/passwd", os.O_RDONLY, 0)
 	if err != nil {
 		return "#" + uid
 	}

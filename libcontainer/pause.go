@@ -7,13 +7,14 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/internal/cgroups"
 )
 
 // ErrNotPaused is what resume returns for a container that isn't frozen. Engines know these words.
 var ErrNotPaused = errors.New("container not paused")
 
-// Pause freezes all processes of a container that is running, or created: that one can't be started until it is resumed.
+// Pause freezes all processes of a container that is running, or created: that one can't be started
+// until it is resumed.
 func (c *Container) Pause() error {
 	running := func(status specs.ContainerState) error {
 		if status != specs.StateRunning && status != specs.StateCreated {
@@ -24,8 +25,8 @@ func (c *Container) Pause() error {
 	return c.withCgroup(running, c.freeze)
 }
 
-// freeze freezes the cgroup unless the container ends meanwhile. A killed init would be held back (v1), and an empty
-// cgroup would hold whatever an exec brings into it.
+// freeze freezes the cgroup unless the container ends meanwhile. A killed init would be held back
+// (v1), and an empty cgroup would hold whatever an exec brings into it.
 func (c *Container) freeze(cgroup *cgroups.Manager) error {
 	if err := cgroup.Freeze(); err != nil {
 		return err
@@ -54,8 +55,8 @@ func (c *Container) Resume() error {
 	return c.withCgroup(paused, (*cgroups.Manager).Thaw)
 }
 
-// withCgroup does something with the cgroups of the container, under its lock, if its status allows that. The status comes
-// first: what engines look for is about it.
+// withCgroup does something with the cgroups of the container, under its lock, if its status allows
+// that. The status comes first: what engines look for is about it.
 func (c *Container) withCgroup(allowed func(specs.ContainerState) error, do func(*cgroups.Manager) error) error {
 	dir, err := c.lock()
 	if err != nil {

@@ -38,7 +38,8 @@ func newPendingFile(path string, data []byte, mode os.FileMode) (*pendingFile, e
 	return p, nil
 }
 
-// createNew creates a file for the moment. A command that was killed may have left one of the same name.
+// createNew creates a file for the moment. A command that was killed may have left one of the same
+// name.
 func createNew(dir string, mode os.FileMode) (*os.File, error) {
 	const enough = 1000
 	for n := 0; ; n++ {

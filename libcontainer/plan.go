@@ -12,21 +12,21 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/capabilities"
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/console"
-	"oci-run/libcontainer/idmap"
-	"oci-run/libcontainer/initproc"
-	"oci-run/libcontainer/lsm"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/netdev"
-	"oci-run/libcontainer/process"
-	"oci-run/libcontainer/rdt"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/sdnotify"
-	"oci-run/libcontainer/seccomp"
-	"oci-run/libcontainer/spawn"
-	"oci-run/libcontainer/sysctl"
+	"oci-run/libcontainer/internal/capabilities"
+	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/console"
+	"oci-run/libcontainer/internal/idmap"
+	"oci-run/libcontainer/internal/initproc"
+	"oci-run/libcontainer/internal/lsm"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/netdev"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/rdt"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/sdnotify"
+	"oci-run/libcontainer/internal/seccomp"
+	"oci-run/libcontainer/internal/spawn"
+	"oci-run/libcontainer/internal/sysctl"
 	"oci-run/specconv"
 )
 
@@ -165,7 +165,8 @@ func preserved(n int) error {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", n)
 	}
 	for i := range n {
-		// What has come over our own execution is not close-on-exec. All that is comes from here, from Go's runtime for instance.
+		// What has come over our own execution is not close-on-exec. All that is comes from here,
+		// from Go's runtime for instance.
 		flags, err := unix.FcntlInt(uintptr(3+i), unix.F_GETFD, 0)
 		if err != nil || flags&unix.FD_CLOEXEC != 0 {
 			return fmt.Errorf("--preserve-fds %d: fd %d is not open", n, 3+i)

@@ -5,11 +5,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"oci-run/libcontainer/idmap"
+	"oci-run/libcontainer/internal/idmap"
 )
 
 // Unprivileged tells whether this process lacks what only the host's root has: it belongs to an
-// ordinary user, or to the root of a user namespace, who may lack some of it, above all for cgroups.
+// ordinary user, or to the root of a user namespace, who may lack some of it, above all for
+// cgroups.
 func Unprivileged() bool { return os.Geteuid() != 0 || idmap.InUserNamespace() }
 
 // DefaultRoot is the directory of a [Factory] that nobody named: /run/oci-run for root, and below

@@ -3,7 +3,7 @@ package libcontainer
 import (
 	"errors"
 
-	"oci-run/libcontainer/rdt"
+	"oci-run/libcontainer/internal/rdt"
 )
 
 // makeResctrlGroup puts init into the resctrl group of linux.intelRdt. The record says

@@ -15,10 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
-	"oci-run/libcontainer/criu"
-	"oci-run/libcontainer/fdsocket"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/criu"
+	"oci-run/libcontainer/internal/fdsocket"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/state"
 	"oci-run/specconv"
 )
 
@@ -38,8 +38,8 @@ type restoration struct {
 	pidfd   *os.File
 }
 
-// Restore makes a container from a bundle and the files that Checkpoint wrote. Its processes run. If it fails, nothing of
-// the container is left.
+// Restore makes a container from a bundle and the files that Checkpoint wrote. Its processes run.
+// If it fails, nothing of the container is left.
 func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Created, error) {
 	if err := state.CheckFree(f.Root, id); err != nil {
 		return nil, err

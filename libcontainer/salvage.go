@@ -12,16 +12,16 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/cgroups"
-	"oci-run/libcontainer/namespaces"
-	"oci-run/libcontainer/oncejson"
-	"oci-run/libcontainer/state"
-	"oci-run/libcontainer/syncpipe"
+	"oci-run/internal/oncejson"
+	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/state"
+	"oci-run/libcontainer/internal/syncpipe"
 	"oci-run/specconv"
 )
 
-// Delete removes a container, see [Container.Delete], and what is left of one that can't be loaded. It returns
-// state.ErrNotExist if there is nothing with this ID.
+// Delete removes a container, see [Container.Delete], and what is left of one that can't be loaded.
+// It returns state.ErrNotExist if there is nothing with this ID.
 func (f *Factory) Delete(id string, force bool) error {
 	c, err := f.Load(id)
 	if err == nil {
@@ -36,8 +36,8 @@ func (f *Factory) Delete(id string, force bool) error {
 	return err
 }
 
-// unreserve removes what a create left that was killed before it wrote down what it would make. It returns missing if
-// there is nothing of the kind.
+// unreserve removes what a create left that was killed before it wrote down what it would make. It
+// returns missing if there is nothing of the kind.
 func (f *Factory) unreserve(id string, missing error) error {
 	dir, err := state.TryLock(f.Root, id)
 	if err != nil {
@@ -50,8 +50,8 @@ func (f *Factory) unreserve(id string, missing error) error {
 	return dir.Remove()
 }
 
-// salvage ends and removes a container whose record is unreadable, by what else is known of it. If a process may be left, the
-// directory stays, and with it the way to try again.
+// salvage ends and removes a container whose record is unreadable, by what else is known of it. If
+// a process may be left, the directory stays, and with it the way to try again.
 func (f *Factory) salvage(id string) error {
 	dir, err := state.Lock(f.Root, id)
 	if err != nil {
@@ -72,7 +72,8 @@ func (f *Factory) salvage(id string) error {
 	return nil
 }
 
-// recall makes up for the record of a container: from the one that its create began with, or from its config.json.
+// recall makes up for the record of a container: from the one that its create began with, or from
+// its config.json.
 func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 	_, damage := dir.Record()
 	c := &Container{root: f.Root}
@@ -151,8 +152,8 @@ func (c *Container) endUnrecorded(dir *state.Dir) error {
 	return c.nobodyLeft(dir)
 }
 
-// endWaiting ends the init of a container that was never started: one that hears of a start whose command then is gone does
-// not wait for another.
+// endWaiting ends the init of a container that was never started: one that hears of a start whose
+// command then is gone does not wait for another.
 func endWaiting(dir *state.Dir) error {
 	if startable, err := dir.Startable(); err != nil || !startable {
 		return nil //nolint:nilerr // a damaged one tells nothing
@@ -169,8 +170,8 @@ func endWaiting(dir *state.Dir) error {
 	return starter.Announce()
 }
 
-// leaveOthers looks whether those in the cgroup can be the container's, whose init began while it was made. If another
-// container has come to have the same cgroup, this one has no process in it.
+// leaveOthers looks whether those in the cgroup can be the container's, whose init began while it
+// was made. If another container has come to have the same cgroup, this one has no process in it.
 func (c *Container) leaveOthers(dir *state.Dir) error {
 	const slack = time.Second // what the clocks of files and of processes differ by, and more
 	cgroup, err := c.cgroup()
@@ -221,8 +222,8 @@ func earliest(pids []int) (first time.Time, err error) {
 	return first, nil
 }
 
-// nobodyLeft returns an error if a process may be the init of a container of which no cgroup is known: one that began while the
-// container was made.
+// nobodyLeft returns an error if a process may be the init of a container of which no cgroup is
+// known: one that began while the container was made.
 func (c *Container) nobodyLeft(dir *state.Dir) error {
 	const slack = 50 * time.Millisecond // processes tell when they began in ticks of 10 ms
 	if c.record.Init.PID > 0 || len(c.record.Cgroup) > 0 {

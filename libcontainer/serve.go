@@ -7,8 +7,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/hooks"
-	"oci-run/libcontainer/batch"
-	"oci-run/libcontainer/process"
+	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/process"
 )
 
 // What init asks of a create while it works off its steps.
@@ -18,7 +18,7 @@ func (c *creation) Limits() error { return limit(&c.plan.init.Process, c.init.PI
 
 // limit sets the limits of a process that may not raise them itself.
 func limit(p *process.Plan, pid int) error {
-	return batch.Here(func(l *batch.List) { p.AddRlimits(l, pid) })
+	return calls.Here(func(l *calls.List) { p.AddRlimits(l, pid) })
 }
 
 // Hooks implements syncpipe.Handler: the namespaces exist, the root is not changed yet.

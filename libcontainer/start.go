@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
-	"oci-run/libcontainer/seccomp"
-	"oci-run/libcontainer/state"
-	"oci-run/libcontainer/syncpipe"
+	"oci-run/internal/crash"
+	"oci-run/libcontainer/internal/seccomp"
+	"oci-run/libcontainer/internal/state"
+	"oci-run/libcontainer/internal/syncpipe"
 	"oci-run/specconv"
 )
 
@@ -49,12 +50,13 @@ func (c *Container) Start() error {
 	}
 	starter := syncpipe.NewStarter(conn)
 	defer starter.Close()
-	crashPoint("connect")
+	crash.Point("connect")
 	if err := starter.Announce(); err != nil {
 		return err
 	}
-	crashPoint("announce")
-	// From here on the container is started or dead, never again created, unless that can't be told to later commands.
+	crash.Point("announce")
+	// From here on the container is started or dead, never again created, unless that can't be told
+	// to later commands.
 	if err := dir.CloseStart(); err != nil {
 		err = fmt.Errorf("container %q: %w", c.record.ID, err)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +64,7 @@ func (c *Container) Start() error {
 		}
 		return err
 	}
-	crashPoint("unlink")
+	crash.Point("unlink")
 	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {
 		starter.Close() // on which init ends that waits for us
 		return errors.Join(c.blameLimit(err), awaitFailed(c.record.Init))
@@ -73,8 +75,8 @@ func (c *Container) Start() error {
 	return c.poststart(dir)
 }
 
-// awaitFailed waits for the end of an init that has given up, so that whoever is told of the failure finds a container that
-// has stopped. One that takes long over it is killed.
+// awaitFailed waits for the end of an init that has given up, so that whoever is told of the
+// failure finds a container that has stopped. One that takes long over it is killed.
 func awaitFailed(init state.Process) error {
 	fd, err := init.PidFD()
 	if err == nil {
@@ -108,7 +110,8 @@ func startRefused(id string, status specs.ContainerState) error {
 	return fmt.Errorf("cannot start a container in the %s state: %q", status, id)
 }
 
-// blameLimit adds to the error of an init that didn't become the program that the memory limit has killed it, if it has.
+// blameLimit adds to the error of an init that didn't become the program that the memory limit has
+// killed it, if it has.
 func (c *Container) blameLimit(err error) error {
 	cgroup, cerr := c.cgroup()
 	if cerr != nil || cgroup == nil {
@@ -161,8 +164,8 @@ func (c *Container) seccompAgent(dir *state.Dir, listener *os.File) error {
 	})
 }
 
-// startFiles makes what tells of the container's start: the channel that init waits on for it, and the file by which its
-// startContainer hooks are seen.
+// startFiles makes what tells of the container's start: the channel that init waits on for it, and
+// the file by which its startContainer hooks are seen.
 func (c *creation) startFiles() (files []*os.File, err error) {
 	for _, f := range [...]struct {
 		wanted bool

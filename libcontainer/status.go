@@ -6,7 +6,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/state"
 )
 
 // Paused is the status of a container whose processes are frozen. The specification
@@ -45,8 +45,9 @@ func (c *Container) status(dir *state.Dir) (specs.ContainerState, error) {
 		if err != nil || status != specs.StateStopped {
 			return status, err
 		}
-		// What says so may have been read before a create that has committed and ended since, or another container of the same
-		// name may have taken the place. Whoever is dead writes no more: what it wrote last counts.
+		// What says so may have been read before a create that has committed and ended since, or
+		// another container of the same name may have taken the place. Whoever is dead writes no
+		// more: what it wrote last counts.
 		changed, err := c.reread(dir)
 		if err != nil || !changed {
 			return specs.StateStopped, err
@@ -77,7 +78,8 @@ func (c *Container) look(dir *state.Dir) (specs.ContainerState, error) {
 			return specs.StateCreating, err
 		}
 	}
-	// Before anything else: a created container can be paused as well, and is created again when it is resumed.
+	// Before anything else: a created container can be paused as well, and is created again when it
+	// is resumed.
 	frozen, err := c.frozen()
 	if err != nil {
 		return "", err
@@ -91,8 +93,9 @@ func (c *Container) look(dir *state.Dir) (specs.ContainerState, error) {
 	return alive, nil
 }
 
-// waits tells whether the container's program does not run yet: it was not started, or its startContainer hooks run, during
-// which it still is created, runtime.md (Lifecycle, steps 6 and 7).
+// waits tells whether the container's program does not run yet: it was not started, or its
+// startContainer hooks run, during which it still is created, runtime.md (Lifecycle, steps 6 and
+// 7).
 func (c *Container) waits(dir *state.Dir) (bool, error) {
 	waits, err := dir.Startable()
 	if err == nil && !waits && c.record.StartHooks {
@@ -104,7 +107,8 @@ func (c *Container) waits(dir *state.Dir) (bool, error) {
 	return waits, err
 }
 
-// reread reads the record again, and tells whether it says something else of the processes than before.
+// reread reads the record again, and tells whether it says something else of the processes than
+// before.
 func (c *Container) reread(dir *state.Dir) (changed bool, err error) {
 	before := c.record
 	if err := c.refresh(dir); err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/state"
+	"oci-run/libcontainer/internal/state"
 	"oci-run/tests/fdleak"
 )
 
@@ -35,8 +35,8 @@ func dead(t *testing.T) state.Process {
 	return p
 }
 
-// A create commits and ends between the moment when another command reads its record and the one when it looks for the
-// create: the container is not stopped.
+// A create commits and ends between the moment when another command reads its record and the one
+// when it looks for the create: the container is not stopped.
 func TestStatusWhileCreateEnds(t *testing.T) {
 	self, err := state.Self()
 	if err != nil {
@@ -104,7 +104,8 @@ func TestStatusOfAnotherWithTheName(t *testing.T) {
 	}
 }
 
-// A run writes its record before init is ready: until then nobody may take it for a running container.
+// A run writes its record before init is ready: until then nobody may take it for a running
+// container.
 func TestStatusBeforeReady(t *testing.T) {
 	self, err := state.Self()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/internal/cgroups"
 )
 
 // Update is a change to the limits of a container that exists.
@@ -41,8 +41,9 @@ func (c *Container) Update(u *Update) error {
 	})
 }
 
-// dropSameDevices takes device rules out of a change that are those of config.json: engines send all of the container's
-// resources back, and somebody else (a GPU plugin) may have allowed a device meanwhile.
+// dropSameDevices takes device rules out of a change that are those of config.json: engines send
+// all of the container's resources back, and somebody else (a GPU plugin) may have allowed a device
+// meanwhile.
 func (c *Container) dropSameDevices(r *specs.LinuxResources) error {
 	if len(r.Devices) == 0 {
 		return nil

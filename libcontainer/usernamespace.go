@@ -5,10 +5,10 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/idmap"
-	"oci-run/libcontainer/linux"
-	"oci-run/libcontainer/rootfs"
-	"oci-run/libcontainer/spawn"
+	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/idmap"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/spawn"
 	"oci-run/specconv"
 )
 
@@ -39,7 +39,7 @@ func groupsDenied() bool {
 	if !idmap.InUserNamespace() {
 		return false
 	}
-	text, err := linux.ReadFile("/proc/self/setgroups")
+	text, err := files.Read("/proc/self/setgroups")
 	return err == nil && string(text) == "deny\n"
 }
 

@@ -1,9 +1,10 @@
-// Package specconv turns a bundle into a complete and consistent *specs.Spec, or says which field of its
-// config.json is not. It also makes the configs that `spec` writes.
+// Package specconv turns a bundle into a complete and consistent *specs.Spec, or says which field
+// of its config.json is not. It also makes the configs that `spec` writes.
 //
-// It changes nothing and knows no package of the runtime but the two that all stands on, linux and oncejson. What concerns a single subject (mount options,
-// capabilities, seccomp, cgroup values …) is checked by the package that applies it; what spans subjects, and the
-// shape of the document, is checked here. The checks follow runtime-spec 1.3, config.md and config-linux.md.
+// It changes nothing and knows no package of the runtime but the two that all stands on, linux and
+// oncejson. What concerns a single subject (mount options, capabilities, seccomp, cgroup values …)
+// is checked by the package that applies it; what spans subjects, and the shape of the document, is
+// checked here. The checks follow runtime-spec 1.3, config.md and config-linux.md.
 package specconv
 
 import (
@@ -24,15 +25,15 @@ type Bundle struct {
 	Dir string
 	// Raw is config.json as it was read.
 	Raw []byte
-	// Spec is complete: Process (without Args if there is none), Root and Linux are set, paths that may be relative to the bundle are absolute, mount
-	// destinations are absolute.
+	// Spec is complete: Process (without Args if there is none), Root and Linux are set, paths that
+	// may be relative to the bundle are absolute, mount destinations are absolute.
 	Spec *specs.Spec
 	// Warnings are for the user; none of them is a reason to stop.
 	Warnings []string
 }
 
-// Load reads and checks the config.json of the bundle in dir. An error about the configuration begins with its
-// position: `config.json:41:17: /process/args: …`.
+// Load reads and checks the config.json of the bundle in dir. An error about the configuration
+// begins with its position: `config.json:41:17: /process/args: …`.
 func Load(dir string) (*Bundle, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -58,7 +59,8 @@ func Load(dir string) (*Bundle, error) {
 	return &Bundle{Dir: dir, Raw: raw, Spec: spec, Warnings: append(ignored, warnings...)}, nil
 }
 
-// checkRootExists looks root.path up: "A directory MUST exist at the path declared by the field" (config.md).
+// checkRootExists looks root.path up: "A directory MUST exist at the path declared by the field"
+// (config.md).
 func checkRootExists(path string) error {
 	fi, err := os.Stat(path)
 	if err != nil {
@@ -70,7 +72,8 @@ func checkRootExists(path string) error {
 	return nil
 }
 
-// complete fills in what the text of the specification says a value means, so that nobody after it has to know.
+// complete fills in what the text of the specification says a value means, so that nobody after it
+// has to know.
 func complete(spec *specs.Spec, dir string) {
 	if spec.Linux == nil {
 		spec.Linux = &specs.Linux{}
@@ -85,7 +88,8 @@ func complete(spec *specs.Spec, dir string) {
 	}
 	for i := range spec.Mounts {
 		m := &spec.Mounts[i]
-		// config.md: "it MAY be a relative path, in which case it MUST be interpreted as relative to "/"".
+		// config.md: "it MAY be a relative path, in which case it MUST be interpreted as relative
+		// to "/"".
 		m.Destination = absolute("/", m.Destination)
 		// config.md: "Path values for bind mounts are either absolute or relative to the bundle."
 		if isBind(m) {
@@ -94,7 +98,8 @@ func complete(spec *specs.Spec, dir string) {
 	}
 }
 
-// noProcess is what waits for a start that will not come: without a program, as the first user that there is.
+// noProcess is what waits for a start that will not come: without a program, as the first user that
+// there is.
 func noProcess(linux *specs.Linux) *specs.Process {
 	p := &specs.Process{Cwd: "/"}
 	if len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
@@ -117,7 +122,8 @@ func absolute(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// isBind is config.md's definition: "A mount is a bind mount if it has either bind or rbind in the options."
+// isBind is config.md's definition: "A mount is a bind mount if it has either bind or rbind in the
+// options."
 func isBind(m *specs.Mount) bool {
 	return slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 }

@@ -139,8 +139,8 @@ func mkdir(t *testing.T, path string) {
 	}
 }
 
-// TestLoadEngines: what engines really write has to be accepted, without a warning. ENGINE_CONFIGS may name a directory
-// with more.
+// TestLoadEngines: what engines really write has to be accepted, without a warning. ENGINE_CONFIGS
+// may name a directory with more.
 func TestLoadEngines(t *testing.T) {
 	paths, err := filepath.Glob("testdata/*.json")
 	if dir := os.Getenv("ENGINE_CONFIGS"); dir != "" {

@@ -14,8 +14,9 @@ type checker struct {
 	warnings []string
 }
 
-// Check tells whether a configuration is consistent, with the first field that is not (a *FieldError), and what the
-// user should be warned of. It looks at nothing but spec and does not change it.
+// Check tells whether a configuration is consistent, with the first field that is not (a
+// *FieldError), and what the user should be warned of. It looks at nothing but spec and does not
+// change it.
 func Check(spec *specs.Spec) (warnings []string, err error) {
 	c := &checker{spec: spec, linux: spec.Linux}
 	if c.linux == nil {
@@ -51,8 +52,8 @@ func (c *checker) warn(pointer, text string) {
 	c.warnings = append(c.warnings, pointer+": "+text)
 }
 
-// version accepts any 1.x: the specification is compatible within a major version, and a runtime that insists on a
-// minor one breaks with each new engine.
+// version accepts any 1.x: the specification is compatible within a major version, and a runtime
+// that insists on a minor one breaks with each new engine.
 func (c *checker) version() error {
 	const pointer = "/ociVersion"
 	v := c.spec.Version
@@ -69,8 +70,9 @@ func (c *checker) version() error {
 	return nil
 }
 
-// platform refuses a configuration for something else than a Linux container. Beside a linux section another
-// platform's section is ignored: it "MAY be set if the target platform of this spec" is that one (config.md).
+// platform refuses a configuration for something else than a Linux container. Beside a linux
+// section another platform's section is ignored: it "MAY be set if the target platform of this
+// spec" is that one (config.md).
 func (c *checker) platform() error {
 	s := c.spec
 	if s.VM != nil {
@@ -143,7 +145,8 @@ func (c *checker) annotations() error {
 
 var errNUL = errors.New("has a NUL byte in it")
 
-// noNUL refuses what no system call can take: the kernel would see a shorter string than was checked.
+// noNUL refuses what no system call can take: the kernel would see a shorter string than was
+// checked.
 func noNUL(pointer, value string) error {
 	if strings.IndexByte(value, 0) >= 0 {
 		return Field(pointer, errNUL)

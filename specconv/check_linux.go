@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroupsPath leaves all but NUL to the cgroups: with it, what was recorded of them could not be removed again.
+// cgroupsPath leaves all but NUL to the cgroups: with it, what was recorded of them could not be
+// removed again.
 func (c *checker) cgroupsPath() error { return noNUL("/linux/cgroupsPath", c.linux.CgroupsPath) }
 
 // netDevices: devices move out of the runtime's network namespace, so there has to be another one.
@@ -41,7 +42,8 @@ func (c *checker) netDevices() error {
 	return nil
 }
 
-// validDeviceName is the kernel's dev_valid_name. Its isspace() is Latin-1's, where 0xa0 is a space too.
+// validDeviceName is the kernel's dev_valid_name. Its isspace() is Latin-1's, where 0xa0 is a space
+// too.
 func validDeviceName(name string) bool {
 	if name == "" || name == "." || name == ".." || len(name) >= unix.IFNAMSIZ {
 		return false
@@ -86,8 +88,9 @@ func (c *checker) personality() error {
 	return Fieldf("/linux/personality/domain", "domain %q is not known, must be LINUX or LINUX32", p.Domain)
 }
 
-// intelRdt keeps closID a name below the resctrl filesystem ("/" is the root itself), and a schema a line where it "MUST
-// NOT contain newlines". l3CacheSchema only "SHOULD NOT": several lines in it are several resources.
+// intelRdt keeps closID a name below the resctrl filesystem ("/" is the root itself), and a schema
+// a line where it "MUST NOT contain newlines". l3CacheSchema only "SHOULD NOT": several lines in it
+// are several resources.
 func (c *checker) intelRdt() error {
 	r := c.linux.IntelRdt
 	if r == nil {

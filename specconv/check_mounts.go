@@ -47,8 +47,9 @@ func checkMountStrings(m *specs.Mount, pointer string) error {
 	return nil
 }
 
-// mountMappings: uidMappings "MUST be specified along with gidMappings"; "If there are no uidMappings and gidMappings
-// specified and the container isn't using user namespaces, an error MUST be returned" for idmap and ridmap (config.md).
+// mountMappings: uidMappings "MUST be specified along with gidMappings"; "If there are no
+// uidMappings and gidMappings specified and the container isn't using user namespaces, an error
+// MUST be returned" for idmap and ridmap (config.md).
 func (c *checker) mountMappings(m *specs.Mount, pointer string) error {
 	if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
 		return checkMappings(pointer, m.UIDMappings, m.GIDMappings)
@@ -61,8 +62,8 @@ func (c *checker) mountMappings(m *specs.Mount, pointer string) error {
 	return nil
 }
 
-// protectedPaths: "The values MUST be absolute paths in the container namespace" (config-linux.md). Without a mount
-// namespace the runtime's own /proc would be masked.
+// protectedPaths: "The values MUST be absolute paths in the container namespace" (config-linux.md).
+// Without a mount namespace the runtime's own /proc would be masked.
 func (c *checker) protectedPaths() error {
 	for _, l := range [...]struct {
 		name string

@@ -18,14 +18,16 @@ func (c *checker) namespace(kind specs.LinuxNamespaceType) (ns specs.LinuxNamesp
 	return specs.LinuxNamespace{}, false
 }
 
-// has tells whether the container is in a namespace of its own, or in one given by path: not in the runtime's.
+// has tells whether the container is in a namespace of its own, or in one given by path: not in the
+// runtime's.
 func (c *checker) has(kind specs.LinuxNamespaceType) bool {
 	_, found := c.namespace(kind)
 	return found
 }
 
-// namespaces: "path … MUST be an absolute path"; "If a namespaces field contains duplicated namespaces with same type,
-// the runtime MUST generate an error" (config-linux.md). Which types there are is known to the package namespaces.
+// namespaces: "path … MUST be an absolute path"; "If a namespaces field contains duplicated
+// namespaces with same type, the runtime MUST generate an error" (config-linux.md). Which types
+// there are is known to the package namespaces.
 func (c *checker) namespaces() error {
 	list := c.linux.Namespaces
 	for i, ns := range list {
@@ -47,8 +49,9 @@ func (c *checker) namespaces() error {
 	return nil
 }
 
-// idMappings: a new user namespace is useless without both lists, and both are useless without a user namespace. Beside
-// a namespace to join they are accepted, for engines send both; whether they agree is checked when it is opened.
+// idMappings: a new user namespace is useless without both lists, and both are useless without a
+// user namespace. Beside a namespace to join they are accepted, for engines send both; whether they
+// agree is checked when it is opened.
 func (c *checker) idMappings() error {
 	uids, gids := c.linux.UIDMappings, c.linux.GIDMappings
 	ns, found := c.namespace(specs.UserNamespace)
@@ -111,7 +114,8 @@ func checkMapping(m specs.LinuxIDMapping, before []specs.LinuxIDMapping) error {
 
 func overlap(a, sizeA, b, sizeB uint32) bool { return a < b+sizeB && b < a+sizeA }
 
-// userIsMapped finds what would end as "invalid argument" from setuid(2), when the ids that there will be are known.
+// userIsMapped finds what would end as "invalid argument" from setuid(2), when the ids that there
+// will be are known.
 func (c *checker) userIsMapped() error {
 	if ns, found := c.namespace(specs.UserNamespace); !found || ns.Path != "" || c.spec.Process == nil {
 		return nil
@@ -119,8 +123,8 @@ func (c *checker) userIsMapped() error {
 	return c.checkUser()
 }
 
-// CheckUser is the check of process.user for a user namespace given by path, for a caller who has put its mappings into
-// spec.
+// CheckUser is the check of process.user for a user namespace given by path, for a caller who has
+// put its mappings into spec.
 func CheckUser(spec *specs.Spec) error {
 	return (&checker{spec: spec, linux: spec.Linux}).checkUser()
 }
@@ -147,7 +151,8 @@ func isMapped(id uint32, list []specs.LinuxIDMapping) bool {
 	})
 }
 
-// timeOffsets: the clocks are time_namespaces(7)'s; their offsets can only be set before anything runs there.
+// timeOffsets: the clocks are time_namespaces(7)'s; their offsets can only be set before anything
+// runs there.
 func (c *checker) timeOffsets() error {
 	if len(c.linux.TimeOffsets) == 0 {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// process: "This property is REQUIRED when start is called" (config.md), so that create does without.
+// process: "This property is REQUIRED when start is called" (config.md), so that create does
+// without.
 func (c *checker) process() error {
 	if c.spec.Process == nil {
 		return nil
@@ -16,7 +17,8 @@ func (c *checker) process() error {
 	return checkProcess(c.spec.Process, "/process")
 }
 
-// CheckProcess checks the process of an exec as Check does config.json's. Pointers begin at the process.
+// CheckProcess checks the process of an exec as Check does config.json's. Pointers begin at the
+// process.
 func CheckProcess(p *specs.Process) error { return checkProcess(p, "") }
 
 func checkProcess(p *specs.Process, at string) error {
@@ -88,8 +90,8 @@ var (
 	errEnvNoName  = errors.New("environment variable has no name")
 )
 
-// checkRlimits: "If rlimits contains duplicated entries with same type, the runtime MUST generate an error" (config.md).
-// Which types there are is the business of the package that sets them.
+// checkRlimits: "If rlimits contains duplicated entries with same type, the runtime MUST generate
+// an error" (config.md). Which types there are is the business of the package that sets them.
 func checkRlimits(p *specs.Process, at string) error {
 	for i, limit := range p.Rlimits {
 		pointer := at + Pointer("rlimits", i)
@@ -108,7 +110,8 @@ func checkRlimits(p *specs.Process, at string) error {
 	return nil
 }
 
-// checkConsoleSize: struct winsize counts in 16 bits. Without a terminal the size is ignored, whatever it is.
+// checkConsoleSize: struct winsize counts in 16 bits. Without a terminal the size is ignored,
+// whatever it is.
 func checkConsoleSize(p *specs.Process, at string) error {
 	if !p.Terminal || p.ConsoleSize == nil {
 		return nil
@@ -127,7 +130,8 @@ func checkConsoleSize(p *specs.Process, at string) error {
 	return nil
 }
 
-// absolutePath wants a path that begins at the root, for a field of which the specification says so.
+// absolutePath wants a path that begins at the root, for a field of which the specification says
+// so.
 func absolutePath(pointer, path string) error {
 	if !filepath.IsAbs(path) {
 		return Fieldf(pointer, "%q is not an absolute path", path)

@@ -30,7 +30,8 @@ func addNS(s *specs.Spec, kind specs.LinuxNamespaceType, path string) {
 	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: kind, Path: path})
 }
 
-// wrong is a configuration that Check has to refuse: what is changed in the default one, and the field it names.
+// wrong is a configuration that Check has to refuse: what is changed in the default one, and the
+// field it names.
 type wrong struct {
 	name    string
 	edit    func(*specs.Spec)

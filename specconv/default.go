@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Default is the configuration that `spec` writes: a shell on a terminal, in a root filesystem at "rootfs", with few
-// capabilities. On a host with cgroup v2 it has a cgroup namespace as well; v1 hierarchies are of little use in one.
+// Default is the configuration that `spec` writes: a shell on a terminal, in a root filesystem at
+// "rootfs", with few capabilities. On a host with cgroup v2 it has a cgroup namespace as well; v1
+// hierarchies are of little use in one.
 func Default() *specs.Spec {
 	s := &specs.Spec{
 		Version:  specs.Version,
@@ -53,7 +54,8 @@ func defaultProcess() *specs.Process {
 		},
 		Cwd:             "/",
 		NoNewPrivileges: true,
-		// Neither inheritable nor ambient: with them file capabilities would reach a user who is not root.
+		// Neither inheritable nor ambient: with them file capabilities would reach a user who is
+		// not root.
 		Capabilities: &specs.LinuxCapabilities{Bounding: caps(), Effective: caps(), Permitted: caps()},
 		Rlimits:      []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: 1024, Soft: 1024}},
 	}
@@ -83,8 +85,9 @@ func onCgroupV2() bool {
 	return unix.Statfs("/sys/fs/cgroup", &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
-// Rootless makes s a configuration that the user with these ids can run without privileges: in a user namespace in
-// which that user is root and the only id, in the host's network (nobody else could set up another), without limits.
+// Rootless makes s a configuration that the user with these ids can run without privileges: in a
+// user namespace in which that user is root and the only id, in the host's network (nobody else
+// could set up another), without limits.
 func Rootless(s *specs.Spec, uid, gid uint32) {
 	l := s.Linux
 	namespaces := make([]specs.LinuxNamespace, 0, len(l.Namespaces))
@@ -102,8 +105,8 @@ func Rootless(s *specs.Spec, uid, gid uint32) {
 	}
 }
 
-// rootlessMount drops ids that are not mapped, and replaces sysfs, which only the owner of the network namespace may
-// mount.
+// rootlessMount drops ids that are not mapped, and replaces sysfs, which only the owner of the
+// network namespace may mount.
 func rootlessMount(m *specs.Mount) {
 	if m.Destination == "/sys" {
 		*m = specs.Mount{Destination: "/sys", Type: "none", Source: "/sys",

@@ -5,7 +5,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/oncejson"
+	"oci-run/internal/oncejson"
 )
 
 // execSpec is the part of a config.json that another process of the container has to do with.
@@ -25,9 +25,9 @@ type execSpec struct {
 	} `json:"linux"`
 }
 
-// ParseForExec is Parse for a config that was checked before, without the fields that concern only the container's
-// creation: mounts, hooks, limits, mappings. linux.seccomp, which is as long as all the rest, is given as it stands; it
-// is empty if there is none.
+// ParseForExec is Parse for a config that was checked before, without the fields that concern only
+// the container's creation: mounts, hooks, limits, mappings. linux.seccomp, which is as long as all
+// the rest, is given as it stands; it is empty if there is none.
 func ParseForExec(raw []byte) (spec *specs.Spec, seccomp []byte, err error) {
 	var e execSpec
 	if err := oncejson.DecodePart(raw, &e); err != nil {

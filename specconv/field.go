@@ -13,8 +13,8 @@ type FieldError struct {
 	Pointer string
 	// Err is the reason.
 	Err error
-	// Line and Column are the field's place in the document, from 1, the column in characters. Both are 0 as long as
-	// nobody looked for them: [Locate] does.
+	// Line and Column are the field's place in the document, from 1, the column in characters. Both
+	// are 0 as long as nobody looked for them: [Locate] does.
 	Line, Column int
 }
 
@@ -29,8 +29,8 @@ func (e *FieldError) Error() string {
 // Unwrap gives the reason.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Field makes err an error about the field at a JSON pointer. It returns nil for a nil err, and leaves an err that
-// names a field already as it is, for that one is more precise.
+// Field makes err an error about the field at a JSON pointer. It returns nil for a nil err, and
+// leaves an err that names a field already as it is, for that one is more precise.
 func Field(pointer string, err error) error {
 	if err == nil {
 		return nil
@@ -46,8 +46,9 @@ func Fieldf(pointer, format string, a ...any) error {
 	return &FieldError{Pointer: pointer, Err: fmt.Errorf(format, a...)}
 }
 
-// Pointer joins the names of members and the indices of elements (string or int) to a JSON pointer, escaping what has
-// to be: Pointer("linux", "sysctl", "net/core/somaxconn") is "/linux/sysctl/net~1core~1somaxconn".
+// Pointer joins the names of members and the indices of elements (string or int) to a JSON pointer,
+// escaping what has to be: Pointer("linux", "sysctl", "net/core/somaxconn") is
+// "/linux/sysctl/net~1core~1somaxconn".
 func Pointer(parts ...any) string {
 	var b strings.Builder
 	for _, part := range parts {

@@ -12,8 +12,8 @@ import (
 
 // PositionError is an error with the place in a document that caused it.
 type PositionError struct {
-	// File is the document's name. Line and Column count from 1, the column in characters; they are 0 if the document is
-	// a single line, as engines write it, in which nobody counts columns.
+	// File is the document's name. Line and Column count from 1, the column in characters; they are
+	// 0 if the document is a single line, as engines write it, in which nobody counts columns.
 	File         string
 	Line, Column int
 	// Err holds a *FieldError.
@@ -22,7 +22,8 @@ type PositionError struct {
 	hint string
 }
 
-// Error gives `config.json:41:17: /process/args: reason`, or `config.json: /process/args: reason` without a place.
+// Error gives `config.json:41:17: /process/args: reason`, or `config.json: /process/args: reason`
+// without a place.
 func (e *PositionError) Error() string {
 	if e.Line == 0 {
 		return e.File + ": " + e.Err.Error() + e.hint
@@ -33,9 +34,9 @@ func (e *PositionError) Error() string {
 // Unwrap gives the error without its place.
 func (e *PositionError) Unwrap() error { return e.Err }
 
-// Locate puts the place in front of an error about a field of config.json, whose content is raw: the place of the
-// field's value, or of what should hold the field if that is missing. Any other error, and one that has a place
-// already, is returned as it is.
+// Locate puts the place in front of an error about a field of config.json, whose content is raw:
+// the place of the field's value, or of what should hold the field if that is missing. Any other
+// error, and one that has a place already, is returned as it is.
 func Locate(raw []byte, err error) error { return LocateIn(ConfigName, raw, err) }
 
 // LocateIn is Locate for a document with another name, such as the process.json of exec.
@@ -77,8 +78,8 @@ func lineColumn(raw []byte, offset int) (line, column int) {
 	return 1 + bytes.Count(before, []byte{'\n'}), 1 + utf8.RuneCount(before[start:])
 }
 
-// offsetOf finds the value that a JSON pointer names. Where the pointer leads nowhere it stays at the last value that
-// exists.
+// offsetOf finds the value that a JSON pointer names. Where the pointer leads nowhere it stays at
+// the last value that exists.
 func offsetOf(raw []byte, pointer string) int {
 	at := skipSpace(raw, 0)
 	for pointer != "" {
@@ -102,10 +103,12 @@ func offsetOf(raw []byte, pointer string) int {
 	return at
 }
 
-// maxPointerDepth bounds the work for a document of nothing but brackets. The specification's deepest value has 7.
+// maxPointerDepth bounds the work for a document of nothing but brackets. The specification's
+// deepest value has 7.
 const maxPointerDepth = 32
 
-// pointerTo finds the innermost value that contains a byte offset, in a document that may be malformed there.
+// pointerTo finds the innermost value that contains a byte offset, in a document that may be
+// malformed there.
 func pointerTo(raw []byte, offset int) (pointer string) {
 	at := skipSpace(raw, 0)
 	for depth := 0; at < offset && depth < maxPointerDepth; depth++ {
@@ -124,15 +127,15 @@ func pointerTo(raw []byte, offset int) (pointer string) {
 	return pointer
 }
 
-// child is a member of an object or an element of an array; the name of an element is its index. The value's bytes are
-// raw[start:end].
+// child is a member of an object or an element of an array; the name of an element is its index.
+// The value's bytes are raw[start:end].
 type child struct {
 	name       string
 	start, end int
 }
 
-// children yields what the object or array that begins at a byte offset holds. It never fails: in a malformed document
-// it yields what can be told apart, and always moves on.
+// children yields what the object or array that begins at a byte offset holds. It never fails: in a
+// malformed document it yields what can be told apart, and always moves on.
 func children(raw []byte, at int) func(yield func(child) bool) {
 	return func(yield func(child) bool) {
 		if at >= len(raw) || raw[at] != '{' && raw[at] != '[' {
@@ -169,7 +172,8 @@ func memberName(quoted []byte) string {
 	if len(quoted) >= 2 && quoted[0] == '"' && bytes.IndexByte(quoted, '\\') < 0 {
 		return string(quoted[1 : len(quoted)-1])
 	}
-	// JSON's escapes are a subset of Go's but for \/ and surrogate pairs, which no name of the specification has.
+	// JSON's escapes are a subset of Go's but for \/ and surrogate pairs, which no name of the
+	// specification has.
 	if s, err := strconv.Unquote(strings.ReplaceAll(string(quoted), `\/`, `/`)); err == nil {
 		return s
 	}

@@ -10,11 +10,11 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/oncejson"
+	"oci-run/internal/oncejson"
 )
 
-// Parse decodes a config.json without checking what it says. Unknown members are ignored ("Runtimes … MUST otherwise
-// ignore them", config.md, Extensibility). An error is a *FieldError.
+// Parse decodes a config.json without checking what it says. Unknown members are ignored ("Runtimes
+// … MUST otherwise ignore them", config.md, Extensibility). An error is a *FieldError.
 func Parse(raw []byte) (*specs.Spec, error) {
 	spec := new(specs.Spec)
 	if _, err := Decode(raw, spec); err != nil {
@@ -23,9 +23,10 @@ func Parse(raw []byte) (*specs.Spec, error) {
 	return spec, nil
 }
 
-// Decode decodes a document into an empty value of a type of the specification, such as the specs.Process of exec or the
-// specs.LinuxResources of update. Names are exact and come once, and what is REQUIRED is there. A name in other capitals
-// is ignored like any that is not known, but with a warning: it may have been meant to confine the container.
+// Decode decodes a document into an empty value of a type of the specification, such as the
+// specs.Process of exec or the specs.LinuxResources of update. Names are exact and come once, and
+// what is REQUIRED is there. A name in other capitals is ignored like any that is not known, but
+// with a warning: it may have been meant to confine the container.
 func Decode(raw []byte, value any) (warnings []string, err error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return nil, &FieldError{Err: errors.New("the file is empty"), Line: 1, Column: 1}
@@ -68,8 +69,8 @@ func decodeError(raw []byte, err error) error {
 	return fe
 }
 
-// behind tells by how much the offsets of encoding/json's errors are past what they are about: by nothing on the v2
-// engine, by a byte at least on the first one.
+// behind tells by how much the offsets of encoding/json's errors are past what they are about: by
+// nothing on the v2 engine, by a byte at least on the first one.
 func behind() int {
 	var te *json.UnmarshalTypeError
 	if errors.As(json.Unmarshal([]byte("[]"), &struct{}{}), &te) && te.Offset > 0 {

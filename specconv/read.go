@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/linux"
+	"oci-run/internal/files"
 )
 
 // maxInput bounds what is read into memory. Engines write 10 to 100 kB.
@@ -19,10 +19,10 @@ const maxInput = 64 << 20
 // ReadConfig reads a config.json, which is a regular file.
 func ReadConfig(path string) ([]byte, error) { return readFile(path, 0) }
 
-// readFile reads a regular file, or one of another type too. It opens without blocking: a named pipe that nobody writes to
-// is empty.
+// readFile reads a regular file, or one of another type too. It opens without blocking: a named
+// pipe that nobody writes to is empty.
 func readFile(path string, too fs.FileMode) ([]byte, error) {
-	f, err := linux.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := files.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +63,10 @@ type Document struct {
 	raw  []byte
 }
 
-// ReadDocument decodes a document into an empty value: the one in a file, or on standard input if stdin is not nil. The
-// file may be a pipe as well (`--process <(jq …)`, /dev/stdin), but nothing that has no end, such as /dev/zero. at is the
-// pointer of the document in a config.json. Warnings are for the user; they and errors name the place.
+// ReadDocument decodes a document into an empty value: the one in a file, or on standard input if
+// stdin is not nil. The file may be a pipe as well (`--process <(jq …)`, /dev/stdin), but nothing
+// that has no end, such as /dev/zero. at is the pointer of the document in a config.json. Warnings
+// are for the user; they and errors name the place.
 func ReadDocument(path, at string, stdin *os.File, value any) (d *Document, warnings []string, err error) {
 	d = &Document{name: path, at: at}
 	if stdin != nil {
@@ -84,7 +85,8 @@ func ReadDocument(path, at string, stdin *os.File, value any) (d *Document, warn
 	return d, warnings, LocateIn(d.name, d.raw, err)
 }
 
-// Locate is the function Locate for what comes of a document. Without one it returns the error as it is.
+// Locate is the function Locate for what comes of a document. Without one it returns the error as
+// it is.
 func (d *Document) Locate(err error) error {
 	if d == nil {
 		return err

@@ -9,16 +9,16 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/oncejson"
 	"oci-run/internal/spelling"
-	"oci-run/libcontainer/oncejson"
 )
 
 var errMissing = errors.New("is missing")
 
-// required are the properties that the specification calls REQUIRED, by the type of their object. Decoded, one that is
-// absent could not be told from a zero: no names of system calls, device 0:0, a rate of 0, the host's root. Not here is
-// what an option may add (process.cwd of exec) and is checked by its value. TestRequired holds the list against the
-// specification's JSON schema.
+// required are the properties that the specification calls REQUIRED, by the type of their object.
+// Decoded, one that is absent could not be told from a zero: no names of system calls, device 0:0,
+// a rate of 0, the host's root. Not here is what an option may add (process.cwd of exec) and is
+// checked by its value. TestRequired holds the list against the specification's JSON schema.
 var required = [...]struct{ object, properties string }{
 	{"Spec", "ociVersion"},
 	{"Root", "path"},
@@ -84,8 +84,9 @@ func matters(m oncejson.Missing, value any) bool {
 	return true
 }
 
-// meant is a hint at the property that stands where another is missing and differs by a slip of the pen, or is of another
-// time (the name of old seccomp profiles). Names that begin otherwise are not near: uid is no slip for gid.
+// meant is a hint at the property that stands where another is missing and differs by a slip of the
+// pen, or is of another time (the name of old seccomp profiles). Names that begin otherwise are not
+// near: uid is no slip for gid.
 func meant(raw []byte, pointer string) string {
 	slash := strings.LastIndexByte(pointer, '/')
 	if slash < 0 {

@@ -64,7 +64,8 @@ func (s *schemas) resolve(file, ref string) (string, map[string]any) {
 	return name, node
 }
 
-// instance makes a document with all that a part of the schema has, and notes the pointers of what it requires.
+// instance makes a document with all that a part of the schema has, and notes the pointers of what
+// it requires.
 func (s *schemas) instance(file string, node map[string]any, at string, required map[string]bool) any {
 	if ref, ok := node["$ref"].(string); ok {
 		name, target := s.resolve(file, ref)
@@ -117,8 +118,8 @@ func listOf(list any) (names []string) {
 	return names
 }
 
-// TestRequired takes each property that the specification requires out of a config.json that has all, and makes it null:
-// the error names it.
+// TestRequired takes each property that the specification requires out of a config.json that has
+// all, and makes it null: the error names it.
 func TestRequired(t *testing.T) {
 	s := schemaOf(t)
 	pointers := map[string]bool{}
@@ -181,7 +182,8 @@ func marshal(t *testing.T, value any) []byte {
 	return raw
 }
 
-// TestRequiredNames: each entry of the list is a type of the specification that has these properties.
+// TestRequiredNames: each entry of the list is a type of the specification that has these
+// properties.
 func TestRequiredNames(t *testing.T) {
 	seen := map[string]reflect.Type{}
 	var visit func(reflect.Type)

@@ -14,8 +14,8 @@ import (
 	"oci-run/internal/spelling"
 )
 
-// Full reads any command line with urfave/cli, and has act act on the verb that it names. It returns
-// what the line says beside its error or that of act.
+// Full reads any command line with urfave/cli, and has act act on the verb that it names. It
+// returns what the line says beside its error or that of act.
 func (a *App) Full(args []string, act func(*Command, *Call) error) (Options, error) {
 	root := a.root(args, act)
 	err := root.Run(context.Background(), args)

@@ -1,5 +1,6 @@
-// Package excerpt shortens what is said to people. A configuration may have a program of a megabyte, or a
-// thousand groups, and an error that repeats it: nobody reads that, and logs and pipes have limits.
+// Package excerpt shortens what is said to people. A configuration may have a program of a
+// megabyte, or a thousand groups, and an error that repeats it: nobody reads that, and logs and
+// pipes have limits.
 package excerpt
 
 import (
@@ -10,8 +11,9 @@ import (
 // maxNote is more than the note about what was left out takes.
 const maxNote = 40
 
-// Of returns text if it has no more than limit bytes, and else its beginning and its end, where the subject and the cause
-// stand, with a note of how much is missing between them; all that within limit.
+// Of returns text if it has no more than limit bytes, and else its beginning and its end, where the
+// subject and the cause stand, with a note of how much is missing between them; all that within
+// limit.
 func Of(text string, limit int) string {
 	if len(text) <= limit {
 		return text

@@ -1,5 +1,5 @@
-// Package logfile writes what the program says: its log, and the error that it ends with, in the two
-// formats that engines read, those of logrus:
+// Package logfile writes what the program says: its log, and the error that it ends with, in the
+// two formats that engines read, those of logrus:
 //
 //	time="2026-01-02T15:04:05Z" level=error msg="…"
 //	{"level":"error","msg":"…","time":"2026-01-02T15:04:05Z"}

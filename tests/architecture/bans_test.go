@@ -33,25 +33,25 @@ var bans = []ban{
 	{"log", "log/slog is the one way to log, and its lines have the shape that engines parse", nil},
 	{"io/ioutil", "deprecated", nil},
 	{"math/rand", "nothing here is random for fun; names come from crypto/rand or the kernel", nil},
-	{"reflect.ValueOf", "only decoders walk values; elsewhere it hides what is done", []string{"libcontainer/wire", "libcontainer/oncejson"}},
-	{"reflect.Type*", "only decoders, and the check of config.json, walk types", []string{"libcontainer/oncejson", "specconv"}},
+	{"reflect.ValueOf", "only decoders walk values; elsewhere it hides what is done", []string{"libcontainer/internal/wire", "internal/oncejson"}},
+	{"reflect.Type*", "only decoders, and the check of config.json, walk types", []string{"internal/oncejson", "specconv"}},
 
 	{"fmt.Sscan*", "slow, and takes more than it should: \"12abc\" is 12", nil},
 	{"fmt.Print*", "stdout belongs to the container and to what engines parse; main writes to os.Stdout, in one piece", nil},
 	{"os.Stdout", "only main prints: stdout belongs to the container and to what engines parse", []string{"main"}},
-	{"os.Exit", "skips the deferred undo of what was begun; only main and init decide that a process ends", []string{"main", "libcontainer/initproc"}},
+	{"os.Exit", "skips the deferred undo of what was begun; only main and init decide that a process ends", []string{"main", "libcontainer/internal/initproc"}},
 	{"os.Setenv", "the environment of a child is built, not inherited from a changed one", nil},
 	{"os.Chdir", "a process-wide fact that other goroutines rely on; hold a directory's descriptor", nil},
 	{"path/filepath.EvalSymlinks", "resolves in the host's view what the container may change meanwhile; openat2 with RESOLVE_IN_ROOT", nil},
 	{"github.com/cyphar/filepath-securejoin.SecureJoin", "returns a path, which can be swapped before it is used; hold a descriptor", nil},
 	{"time.After", "a timer that isn't stopped outlives the select; context or time.NewTimer", nil},
-	{"golang.org/x/sys/unix.Mount", "resolves its paths by itself, in a tree that a container may change; fsopen, open_tree and move_mount act on descriptors; rootfs falls back to it for a filesystem that fsopen can't make", []string{"libcontainer/rootfs"}},
-	{"golang.org/x/sys/unix.Openat2", "fails at random (EAGAIN) while anybody on the machine renames files; linux.Openat2 tries again", []string{"libcontainer/linux"}},
-	{"golang.org/x/sys/unix.Chroot", "leaves the old root within reach; pivot_root, except for --no-pivot on a root that can't be pivoted", []string{"libcontainer/rootfs"}},
-	{"golang.org/x/sys/unix.Kill", "a number may be another process's by now: a pidfd, or a child that nobody else reaps", []string{"hooks", "libcontainer/spawn"}},
+	{"golang.org/x/sys/unix.Mount", "resolves its paths by itself, in a tree that a container may change; fsopen, open_tree and move_mount act on descriptors; rootfs falls back to it for a filesystem that fsopen can't make", []string{"libcontainer/internal/rootfs"}},
+	{"golang.org/x/sys/unix.Openat2", "fails at random (EAGAIN) while anybody on the machine renames files; linux.Openat2 tries again", []string{"internal/linux"}},
+	{"golang.org/x/sys/unix.Chroot", "leaves the old root within reach; pivot_root, except for --no-pivot on a root that can't be pivoted", []string{"libcontainer/internal/rootfs"}},
+	{"golang.org/x/sys/unix.Kill", "a number may be another process's by now: a pidfd, or a child that nobody else reaps", []string{"hooks", "libcontainer/internal/spawn"}},
 	{"syscall.Kill", "a number may be another process's by now: a pidfd, or a child that nobody else reaps", nil},
 	{"syscall.ForkExec", "one place forks: spawn", nil},
-	{"syscall.RawSyscall*", "made between fork and exec only, by a list of calls or in spawn", []string{"libcontainer/spawn", "libcontainer/batch"}},
+	{"syscall.RawSyscall*", "made between fork and exec only, by a list of calls or in spawn", []string{"libcontainer/internal/spawn", "libcontainer/internal/calls"}},
 }
 
 func TestBans(t *testing.T) {
@@ -107,8 +107,8 @@ func (b ban) forbids(what string) bool {
 
 // initFunctions are the ones that may be, by file.
 var initFunctions = []struct{ file, reason string }{
-	{"libcontainer/initproc/init.go", "only before main can a thread be held that is the process's first"},
-	{"libcontainer/mainstack/mainstack.go", "the stack is to have grown before other initialisers make it grow in steps"},
+	{"libcontainer/internal/initproc/init.go", "only before main can a thread be held that is the process's first"},
+	{"internal/mainstack/mainstack.go", "the stack is to have grown before other initialisers make it grow in steps"},
 }
 
 // Work at package level is paid by each command, and twice by create.
@@ -135,7 +135,7 @@ func TestNoInitFunctions(t *testing.T) {
 
 // The linker's back doors stay in the package whose subject they are.
 func TestLinknames(t *testing.T) {
-	const forks = "libcontainer/spawn"
+	const forks = "libcontainer/internal/spawn"
 	used := false
 	for _, s := range shipped(t) {
 		for _, group := range s.file.Comments {

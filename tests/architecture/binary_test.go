@@ -125,7 +125,7 @@ func TestMainStackGrowsFirst(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "oci-run")
 	build(t, root, binary)
 	trace := initTrace(t, binary)
-	ours, others := strings.Index(trace, "init oci-run/libcontainer/mainstack "), strings.Index(trace, "init internal/godebug ")
+	ours, others := strings.Index(trace, "init oci-run/internal/mainstack "), strings.Index(trace, "init internal/godebug ")
 	if ours < 0 || others < ours {
 		t.Errorf("mainstack is not initialised before internal/godebug:\n%s", trace)
 	}

@@ -14,20 +14,21 @@ import (
 var layers = [][]string{
 	{"main"},
 	{"libcontainer"},
-	{"libcontainer/initproc", "libcontainer/criu"},
-	{"libcontainer/spawn", "libcontainer/syncpipe", "libcontainer/foreground"},
+	{"libcontainer/internal/initproc", "libcontainer/internal/criu"},
+	{"libcontainer/internal/spawn", "libcontainer/internal/syncpipe", "libcontainer/internal/foreground"},
 	{
-		"libcontainer/rootfs", "libcontainer/cgroups", "libcontainer/seccomp", "libcontainer/process",
-		"libcontainer/capabilities", "libcontainer/lsm", "libcontainer/console", "libcontainer/netdev",
-		"libcontainer/rdt", "libcontainer/sdnotify", "libcontainer/sysctl",
+		"libcontainer/internal/rootfs", "libcontainer/internal/cgroups", "libcontainer/internal/seccomp", "libcontainer/internal/process",
+		"libcontainer/internal/capabilities", "libcontainer/internal/lsm", "libcontainer/internal/console", "libcontainer/internal/netdev",
+		"libcontainer/internal/rdt", "libcontainer/internal/sdnotify", "libcontainer/internal/sysctl",
 	},
 	{
-		"libcontainer/state", "libcontainer/selfexe", "libcontainer/idmap", "libcontainer/namespaces", "libcontainer/wire",
-		"libcontainer/fdsocket", "libcontainer/batch",
+		"libcontainer/internal/state", "libcontainer/internal/selfexe", "libcontainer/internal/idmap", "libcontainer/internal/namespaces", "libcontainer/internal/wire",
+		"libcontainer/internal/fdsocket", "libcontainer/internal/calls",
 	},
 	{"specconv", "hooks"},
-	{"libcontainer/linux", "libcontainer/oncejson", "libcontainer/mainstack", "internal/cli", "internal/logfile"},
-	{"internal/excerpt", "internal/spelling"},
+	{"internal/oncejson", "internal/mainstack", "internal/cli", "internal/logfile"},
+	{"internal/linux", "internal/files"},
+	{"internal/crash", "internal/excerpt", "internal/spelling"},
 }
 
 // everywhere are the modules that all packages may import: the configuration's types, and the

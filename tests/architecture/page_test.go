@@ -71,7 +71,7 @@ func drawnFolders(block string) []string {
 		}
 		above = append(above[:depth:depth], name)
 		switch dir := path.Join(above...); dir {
-		case "internal", "tests", "bench", "man":
+		case "internal", "libcontainer/internal", "tests", "bench", "man":
 		default:
 			all = append(all, dir)
 		}
@@ -80,15 +80,17 @@ func drawnFolders(block string) []string {
 	return all
 }
 
-// drawnLayers reads lines such as "specconv  hooks", which leave out libcontainer/.
+// drawnLayers reads lines such as "specconv  hooks", which leave out libcontainer/internal/ and
+// internal/.
 func drawnLayers(block string) [][]string {
 	var all [][]string
 	for line := range strings.Lines(block) {
 		var layer []string
 		for _, name := range strings.Fields(line) {
-			below := "libcontainer/" + name
-			if listed(below) {
-				name = below
+			for _, above := range []string{"libcontainer/internal/", "internal/"} {
+				if listed(above + name) {
+					name = above + name
+				}
 			}
 			layer = append(layer, name)
 		}

@@ -24,8 +24,8 @@ const (
 
 // source is one Go file of the tree.
 type source struct {
-	path string // from the root of the tree: "libcontainer/rootfs/plan.go"
-	pkg  string // the directory: "libcontainer/rootfs"; "main" at the top
+	path string // from the root of the tree: "libcontainer/internal/rootfs/plan.go"
+	pkg  string // the directory: "libcontainer/internal/rootfs"; "main" at the top
 	test bool   // a _test.go file, in tests/, or of a program of its own: not in the binary
 	file *ast.File
 	set  *token.FileSet

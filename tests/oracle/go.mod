@@ -1,6 +1,7 @@
 // The libraries that oci-run does not use, as oracles for what it does in their place: both do the same work, and the results are compared.
 // They are a module of their own so that they stay out of oci-run's.
-module oci-run/tests/oracle
+// Its path lies below libcontainer so that it may import what is internal there.
+module oci-run/libcontainer/oracle
 
 go 1.26.0
 

@@ -90,7 +90,7 @@ func sessions(t *testing.T, name string) string {
 // hasTest tells whether a package has a test.
 func hasTest(t *testing.T, pkg, name string) bool {
 	t.Helper()
-	for _, dir := range []string{"../../libcontainer/" + pkg, "../../" + pkg, "../" + pkg} {
+	for _, dir := range []string{"../../libcontainer/internal/" + pkg, "../../internal/" + pkg, "../../libcontainer/" + pkg, "../../" + pkg, "../" + pkg} {
 		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
-	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/internal/cgroups"
 )
 
 // pair is two cgroups of the same kind: one for the library, one for oci-run.

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/cgroups/fs2"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/libcontainer/cgroups"
+	"oci-run/libcontainer/internal/cgroups"
 )
 
 // container makes cgroups with limits and a process in them that sleeps.

@@ -1,6 +1,6 @@
-// Package dbus holds the D-Bus messages of libcontainer/cgroups/systemd/dbus against those of
-// godbus, a client that many use. It is in a module of its own, so that what is only an oracle is
-// no dependency of the runtime.
+// Package dbus holds the D-Bus messages of libcontainer/internal/cgroups/systemd/dbus against those
+// of godbus, a client that many use. It is in a module of its own, so that what is only an oracle
+// is no dependency of the runtime.
 package dbus
 
 import (
@@ -15,7 +15,7 @@ import (
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/google/go-cmp/cmp"
 
-	"oci-run/libcontainer/cgroups/systemd/dbus"
+	"oci-run/libcontainer/internal/cgroups/systemd/dbus"
 )
 
 // random gives a value of one of the types that the runtime sends to systemd.

@@ -1,0 +1,184 @@
+package calls
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/files"
+	"oci-run/internal/linux"
+)
+
+// Where the parts of the executable lie in memory. The data is where the instructions look
+// for it.
+const (
+	codeBase  uintptr = 0x400000
+	imageBase uintptr = 0x800000
+)
+
+// The layout of a call in memory, as the instructions read it: number, six arguments,
+// address of the result, expected errors (a byte each), and the addresses of the calls that
+// follow a result, a result of zero, and an expected error.
+const (
+	callArgs   = 8
+	callResult = 56
+	callExpect = 64
+	callThen   = 72
+	callZero   = 80
+	callElse   = 88
+	callSize   = 96
+)
+
+func (l *List) callsBase() uintptr {
+	if l.here != nil {
+		return l.here.callsBase()
+	}
+	return l.base + uintptr((len(l.data)+7)&^7)
+}
+
+func (l *List) at(c *Call) uintptr { return l.callsBase() + uintptr(c.index*callSize) }
+
+// encodeCalls writes the calls to memory of their size.
+func (l *List) encodeCalls(out []byte) error {
+	if l.errors != nil {
+		return l.errors
+	}
+	for i, c := range l.calls {
+		if c.index != i {
+			return errors.New("a call stands in a list twice")
+		}
+		if err := l.encodeCall(out[i*callSize:], c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *List) encodeCall(b []byte, c *Call) error {
+	order := binary.NativeEndian
+	order.PutUint64(b, uint64(c.Number))
+	for i, arg := range c.Args {
+		order.PutUint64(b[callArgs+8*i:], uint64(arg))
+	}
+	result := c.Result
+	if c.Into != nil {
+		result = l.at(c.Into) + uintptr(callArgs+8*c.IntoArg)
+	}
+	order.PutUint64(b[callResult:], uint64(result))
+	if len(c.Expect) > maxExpect {
+		return fmt.Errorf("a call expects %d errors", len(c.Expect))
+	}
+	for i, errno := range c.Expect {
+		b[callExpect+i] = byte(errno)
+	}
+	next := l.at(c) + callSize
+	if c.index == len(l.calls)-1 {
+		next = 0 // a fault in an executable, the end elsewhere
+	}
+	follow := func(to *Call, otherwise uintptr) uintptr {
+		if to == nil {
+			return otherwise
+		}
+		return l.at(to)
+	}
+	then := follow(c.Then, next)
+	order.PutUint64(b[callThen:], uint64(then))
+	order.PutUint64(b[callZero:], uint64(follow(c.Zero, then)))
+	order.PutUint64(b[callElse:], uint64(follow(c.Else, next)))
+	return nil
+}
+
+// The parts of an ELF executable, elf(5).
+const (
+	headerSize  = 64
+	programSize = 56
+	programs    = 3
+
+	ptLoad     = 1
+	ptGNUStack = 0x6474e551
+	pfX        = 1
+	pfW        = 2
+	pfR        = 4
+)
+
+// Image returns a list made by New as an ELF executable.
+func (l *List) Image() ([]byte, error) {
+	if code == "" {
+		return nil, ErrUnavailable
+	}
+	const codeAt = headerSize + programs*programSize
+	codeEnd := codeAt + len(code)
+	calls := int(l.callsBase() - l.base)
+	size := calls + len(l.calls)*callSize
+	image := make([]byte, 0, pageSize+size)
+	image = appendHeader(image, codeBase+codeAt)
+	image = appendProgram(image, ptLoad, pfR|pfX, 0, codeBase, codeEnd)
+	image = appendProgram(image, ptLoad, pfR|pfW, pageSize, imageBase, size)
+	image = appendProgram(image, ptGNUStack, pfR|pfW, 0, 0, 0)
+	image = append(image, code...)
+	image = image[:pageSize+size]
+	data := image[pageSize:]
+	copy(data, l.data)
+	binary.NativeEndian.PutUint64(data[firstAt:], uint64(l.callsBase()))
+	binary.NativeEndian.PutUint64(data[reportAt:], uint64(l.report))
+	return image, l.encodeCalls(data[calls:])
+}
+
+func appendHeader(b []byte, entry uintptr) []byte {
+	order := binary.NativeEndian
+	b = append(b, 0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little-endian */, 1 /* version */, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = order.AppendUint16(b, 2) // ET_EXEC
+	b = order.AppendUint16(b, machine)
+	b = order.AppendUint32(b, 1)
+	b = order.AppendUint64(b, uint64(entry))
+	b = order.AppendUint64(b, headerSize) // program headers
+	b = order.AppendUint64(b, 0)          // no section headers
+	b = order.AppendUint32(b, 0)
+	for _, v := range []uint16{headerSize, programSize, programs, 0, 0, 0} {
+		b = order.AppendUint16(b, v)
+	}
+	return b
+}
+
+func appendProgram(b []byte, kind, flags uint32, offset int, at uintptr, size int) []byte {
+	order := binary.NativeEndian
+	b = order.AppendUint32(b, kind)
+	b = order.AppendUint32(b, flags)
+	for _, v := range []uint64{uint64(offset), uint64(at), uint64(at), uint64(size), uint64(size), pageSize} {
+		b = order.AppendUint64(b, v)
+	}
+	return b
+}
+
+// Open returns the executable, as a sealed file without a name.
+func (l *List) Open() (*os.File, error) {
+	image, err := l.Image()
+	if err != nil {
+		return nil, err
+	}
+	fd, err := linux.Memfd("oci-run:batch", true)
+	if errors.Is(err, unix.EACCES) { // sysctl vm.memfd_noexec
+		return nil, ErrUnavailable
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return fill(fd, image)
+}
+
+// fill writes the executable and opens it again: who executes a file that somebody has open
+// for writing gets ETXTBSY.
+func fill(fd int, image []byte) (*os.File, error) {
+	if n, err := unix.Write(fd, image); err != nil || n < len(image) {
+		return nil, fmt.Errorf("write a batch of %d bytes: %d written: %w", len(image), n, err)
+	}
+	if err := linux.Seal(fd); err != nil {
+		return nil, fmt.Errorf("seal a batch: %w", err)
+	}
+	return files.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY, 0)
+}

@@ -1,0 +1,228 @@
+// Package calls describes what a process does to itself as a list of system calls.
+//
+// A [List] is worked out beforehand: the calls, with all arguments, and their data. A call can hand
+// its result to a later one and say where to go on: after a result of zero, as in the child of a
+// fork, or after an error that it expects. Any other error ends the list, and the caller who made
+// it says what was being done ([List.Failure]).
+//
+// Three executors make the calls of a list, with the same outcome:
+//
+//   - A static executable of a few kilobytes ([New], [List.Open]): the list and a hundred
+//     instructions that make one call after the other (asm/run_*.s). A process that executes it has
+//     nothing in its memory but what the list says, and is at work a millisecond before a Go
+//     program would be.
+//   - The child of a raw fork of this process ([NewHere], [List.RunInChild]), which may do nothing
+//     but make system calls.
+//   - The calling thread ([NewHere], [List.Run]).
+package calls
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"syscall"
+	"unsafe"
+)
+
+// ErrUnavailable is the error of [List.Open] where a batch can't be executed: there are no
+// instructions for this architecture, or the system doesn't allow to execute a memfd.
+var ErrUnavailable = errors.New("a batch of system calls can't be executed here")
+
+// Numbers of what looks like a system call and is none.
+const (
+	// Equal compares the byte at Args[0] with Args[1]; if they differ, the error is Args[2].
+	Equal = ^uintptr(0)
+	// Set stores Args[1] at Args[0], eight bytes.
+	Set = ^uintptr(1)
+	// Copy stores the four bytes at Args[1] at Args[0].
+	Copy = ^uintptr(2)
+	// Await waits, without a system call, until the four bytes at Args[0] are Args[1].
+	Await = ^uintptr(3)
+	// Load has the four bytes at Args[0] as its result.
+	Load = ^uintptr(4)
+)
+
+// Any stands for every error in a call's Expect.
+const Any = syscall.Errno(0xff)
+
+// maxExpect bounds a call's Expect.
+const maxExpect = 8
+
+// Call is one system call of a list. What Bytes, Text and the like return are addresses in
+// the process, to be used as arguments.
+type Call struct {
+	Number uintptr
+	Args   [6]uintptr
+
+	// Result is the address that the result goes to, eight bytes; 0 for nowhere.
+	Result uintptr
+	// Into is the call whose argument number IntoArg the result becomes, or nil.
+	Into    *Call
+	IntoArg int
+
+	// Then is the call that follows, nil for the next of the list; Zero the one after a result of
+	// zero, nil for Then.
+	Then, Zero *Call
+	// Expect are the errors after which Else follows, nil for the next of the list. At most eight,
+	// all below 255.
+	Expect []syscall.Errno
+	Else   *Call
+	// Explain makes an error of one that was not expected. It is called in the process that made
+	// the list.
+	Explain func(syscall.Errno) error
+
+	index int
+}
+
+// List is a list of calls, in the order of their addition.
+type List struct {
+	calls  []*Call
+	data   []byte  // of an executable; of a list of this process, the latest piece
+	base   uintptr // where the head of the data lies in the process that makes the calls
+	here   *here   // nil for an executable
+	report int
+	errors error
+}
+
+// The data begins with what the instructions look up: the address of the first call, the
+// descriptor for reports, and room for a report.
+const (
+	firstAt  = 0
+	reportAt = 8
+	roomAt   = 16
+	headSize = 24
+)
+
+// New returns an empty list for an executable, whose process reports to the descriptor report.
+func New(report int) *List {
+	return &List{report: report, base: imageBase, data: make([]byte, headSize, 4096)}
+}
+
+// Add appends a call and returns it.
+func (l *List) Add(c *Call) *Call {
+	c.index = len(l.calls)
+	l.calls = append(l.calls, c)
+	return c
+}
+
+// Do appends the call of a number with arguments, and returns it for what else is to be
+// said of it.
+func (l *List) Do(number uintptr, args ...uintptr) *Call {
+	c := &Call{Number: number}
+	copy(c.Args[:], args)
+	return l.Add(c)
+}
+
+// Place returns a call that does nothing: where others go on.
+func (l *List) Place() *Call { return &Call{Number: Equal, Args: [6]uintptr{l.base + roomAt, 0}} }
+
+// Or says what the call's unexpected errors are called: operation and object. It returns the call.
+func (c *Call) Or(format string, args ...any) *Call {
+	c.Explain = func(errno syscall.Errno) error { return fmt.Errorf(format+": %w", append(args, errno)...) }
+	return c
+}
+
+// Bytes has b in the process's memory, which the process may change.
+func (l *List) Bytes(b []byte) uintptr {
+	for len(l.data)%8 != 0 {
+		l.data = append(l.data, 0)
+	}
+	if l.here != nil {
+		return l.keep(b)
+	}
+	at := len(l.data)
+	l.data = append(l.data, b...)
+	return l.base + uintptr(at)
+}
+
+// Struct has a copy of the structure that v points to in the process's memory.
+func Struct[T any](l *List, v *T) uintptr {
+	return l.Bytes(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
+}
+
+// Word has eight zero bytes in the process's memory. If that is this process, value is what stands
+// there.
+func (l *List) Word() (at uintptr, value *uint64) {
+	at = l.Room(8)
+	if l.here != nil {
+		value = (*uint64)(unsafe.Pointer(&l.data[len(l.data)-8]))
+	}
+	return at, value
+}
+
+// Room has n zero bytes in the process's memory.
+func (l *List) Room(n int) uintptr { return l.Bytes(make([]byte, n)) }
+
+// Text has s in the process's memory, with a zero byte at its end. A zero byte within is an error
+// of Encode.
+func (l *List) Text(s string) uintptr {
+	b, err := syscall.ByteSliceFromString(s)
+	if err != nil {
+		l.errors = errors.Join(l.errors, err)
+	}
+	return l.Bytes(b)
+}
+
+// Words has 64-bit numbers in the process's memory.
+func (l *List) Words(words ...uint64) uintptr {
+	b := make([]byte, 0, 8*len(words))
+	for _, w := range words {
+		b = binary.NativeEndian.AppendUint64(b, w)
+	}
+	return l.Bytes(b)
+}
+
+// Halves has 32-bit numbers in the process's memory.
+func (l *List) Halves(halves ...uint32) uintptr {
+	b := make([]byte, 0, 4*len(halves))
+	for _, h := range halves {
+		b = binary.NativeEndian.AppendUint32(b, h)
+	}
+	return l.Bytes(b)
+}
+
+// Vector has texts in the process's memory, as execve(2) takes them: pointers, and a null pointer
+// at their end.
+func (l *List) Vector(texts []string) uintptr {
+	pointers := make([]uint64, 0, len(texts)+1)
+	for _, s := range texts {
+		pointers = append(pointers, uint64(l.Text(s)))
+	}
+	return l.Words(append(pointers, 0)...)
+}
+
+// ReportSize is the size of a report.
+const ReportSize = 8
+
+// MessageValue is where the value stands in a Message.
+const MessageValue = 4
+
+// Message has room for a report in the process's memory, for calls that send one: it says
+// "no error", and a result may become its value.
+func (l *List) Message() uintptr { return l.Room(2 * ReportSize) }
+
+// Failure tells what a report says: an error, or, if there is none, the value of a Message.
+func (l *List) Failure(report [ReportSize]byte) (value uint32, err error) {
+	at, value := binary.NativeEndian.Uint32(report[:4]), binary.NativeEndian.Uint32(report[4:])
+	if at == 0 {
+		return value, nil
+	}
+	index := (at - uint32(l.callsBase())) / callSize
+	return 0, l.explain(int(index), syscall.Errno(value))
+}
+
+// explain makes an error of one that a call did not expect.
+func (l *List) explain(index int, errno syscall.Errno) error {
+	if index >= len(l.calls) {
+		return errors.New("a report names no call of the list")
+	}
+	call := l.calls[index]
+	err := fmt.Errorf("system call %d: %w", call.Number, errno)
+	if call.Explain != nil {
+		err = call.Explain(errno)
+	}
+	if why := whyMissing(call.Number); errno == syscall.ENOSYS && why != "" {
+		err = fmt.Errorf("%w (%s)", err, why)
+	}
+	return err
+}

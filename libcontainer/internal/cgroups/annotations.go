@@ -1,0 +1,56 @@
+package cgroups
+
+import (
+	"slices"
+	"strings"
+
+	"oci-run/libcontainer/internal/cgroups/systemd"
+	"oci-run/specconv"
+)
+
+// annotationPrefix begins the names of annotations that give the scope unit a property (runc's and
+// crun's extension).
+const annotationPrefix = "org.systemd.property."
+
+// annotated are the properties that an annotation may set, sorted: limits
+// (systemd.resource-control(5)), how the unit is killed (systemd.kill(5), systemd.scope(5)), its
+// order among units and what is shown of it. Everything else would be a way for a configuration to
+// make systemd do other things than hold this container.
+var annotated = [...]string{
+	"AddRef", "After", "AllowedCPUs", "AllowedMemoryNodes", "Before", "CPUAccounting", "CPUQuotaPerSecUSec", "CPUQuotaPeriodUSec", "CPUWeight",
+	"CollectMode", "DefaultMemoryLow", "DefaultMemoryMin", "Description", "Documentation", "FinalKillSignal", "IOAccounting", "IOWeight",
+	"IPAccounting", "KillMode", "KillSignal", "ManagedOOMMemoryPressure", "ManagedOOMPreference", "ManagedOOMSwap", "MemoryAccounting",
+	"MemoryHigh", "MemoryLow", "MemoryMax", "MemoryMin", "MemorySwapMax", "MemoryZSwapMax", "OOMPolicy", "RestartKillSignal",
+	"RuntimeMaxUSec", "RuntimeRandomizedExtraUSec", "SendSIGHUP", "SendSIGKILL", "StartupCPUWeight", "StartupIOWeight",
+	"StopWhenUnneeded", "TasksAccounting", "TasksMax", "TimeoutStopUSec",
+}
+
+// annotatedProperties reads the properties that annotations ask for. A name that ends in Sec, as in
+// unit files, is taken for the one in microseconds that D-Bus has. The error is a
+// *specconv.FieldError.
+func annotatedProperties(annotations map[string]string) ([]systemd.Property, error) {
+	var out []systemd.Property
+	for key, text := range annotations {
+		name, ok := strings.CutPrefix(key, annotationPrefix)
+		if !ok {
+			continue
+		}
+		at := specconv.Pointer("annotations", key)
+		value, err := systemd.ParseValue(text)
+		if err != nil {
+			return nil, specconv.Field(at, err)
+		}
+		if unit, ok := strings.CutSuffix(name, "Sec"); ok && unit != "" && 'a' <= unit[len(unit)-1] && unit[len(unit)-1] <= 'z' {
+			name = unit + "USec"
+			if value, err = systemd.Microseconds(value); err != nil {
+				return nil, specconv.Field(at, err)
+			}
+		}
+		if _, ok := slices.BinarySearch(annotated[:], name); !ok {
+			return nil, specconv.Fieldf(at, "systemd property %q is none that an annotation may set", name)
+		}
+		out = append(out, systemd.Property{Name: name, Value: value, At: at})
+	}
+	slices.SortFunc(out, func(a, b systemd.Property) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}

@@ -1,0 +1,180 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// The texts of runc for a cgroup that can't be taken over; tests and users know them.
+var (
+	errNotEmpty = errors.New("container's cgroup is not empty")
+	errFrozen   = errors.New("container's cgroup unexpectedly frozen")
+)
+
+// Create makes the container's cgroup in each hierarchy and brings it into a state in which a
+// process can join: the controllers enabled (v2), the CPUs and memory nodes set (cpuset). A cgroup
+// that exists already is taken if nobody is in it and it isn't frozen. After an error, nothing is
+// left of what was made.
+func (m *Manager) Create() error {
+	if m.record.Driver == DriverSystemd {
+		return nil // the unit starts with its first process, in Join
+	}
+	err := m.create()
+	if err == nil {
+		return nil
+	}
+	m.undo()
+	if m.optional && denied(err) {
+		err = fmt.Errorf("rootless needs no limits + no cgrouppath when no permission is granted for cgroups: %w", err)
+	}
+	return fmt.Errorf("unable to apply cgroup configuration: %w", m.advise(err))
+}
+
+func (m *Manager) create() error {
+	for _, h := range slices.Clone(m.record.Hierarchies) {
+		h := m.hierarchyAt(h.Mount)
+		err := m.makeDir(h)
+		if err == nil {
+			err = m.prepare(h)
+		}
+		switch {
+		case err == nil:
+		case m.mayDrop(h, err):
+			m.drop(h)
+		default:
+			return err
+		}
+	}
+	if m.optional && len(m.record.Hierarchies) == 0 && m.plan != nil && m.plan.sharedPID {
+		slog.Warn("the container gets no cgroup and has no private pid namespace: not all of its processes can be killed. Such configuration is strongly discouraged")
+	}
+	return nil
+}
+
+func (m *Manager) hierarchyAt(mount string) *Hierarchy {
+	for i := range m.record.Hierarchies {
+		if h := &m.record.Hierarchies[i]; h.Mount == mount {
+			return h
+		}
+	}
+	return nil
+}
+
+// prepare does what a cgroup needs before it can have processes.
+func (m *Manager) prepare(h *Hierarchy) error {
+	switch {
+	case h.has("cpuset"):
+		return m.fillCpuset(h)
+	case h.unified() && m.record.Mode == V2:
+		return m.enableControllers(h)
+	}
+	return nil
+}
+
+// makeDir makes the cgroup's directory, and those above it that are missing.
+func (m *Manager) makeDir(h *Hierarchy) error {
+	dir := h.Dir()
+	switch err := mkdir(dir); {
+	case err == nil:
+		m.made = append(m.made, dir)
+		return nil
+	case errors.Is(err, unix.EEXIST):
+		return m.takeOver(h)
+	case !errors.Is(err, unix.ENOENT) || h.Path == "/":
+		return err
+	}
+	parent := &Hierarchy{h.Controllers, h.Mount, filepath.Dir(h.Path)}
+	if err := m.makeParent(parent); err != nil {
+		return err
+	}
+	if err := mkdir(dir); err != nil {
+		return err
+	}
+	m.made = append(m.made, dir)
+	return nil
+}
+
+func (m *Manager) makeParent(h *Hierarchy) error {
+	dir := h.Dir()
+	err := mkdir(dir)
+	if errors.Is(err, unix.ENOENT) && h.Path != "/" {
+		if err := m.makeParent(&Hierarchy{h.Controllers, h.Mount, filepath.Dir(h.Path)}); err != nil {
+			return err
+		}
+		err = mkdir(dir)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil // made by somebody else meanwhile
+	}
+	if err == nil {
+		m.made = append(m.made, dir)
+	}
+	return err
+}
+
+func mkdir(dir string) error {
+	for {
+		err := unix.Mkdir(dir, 0o755)
+		if err == nil {
+			return nil
+		}
+		if err != unix.EINTR {
+			return &FileError{Op: "mkdir", Path: dir, Err: err}
+		}
+	}
+}
+
+// checkFree looks for a cgroup that exists already and can't be taken over, before anybody writes
+// down that it is the container's. Two hierarchies stand for all on v1; Create looks at the others.
+func (m *Manager) checkFree() error {
+	for _, controller := range [...]string{"freezer", "devices"} {
+		h := m.hierarchy(controller)
+		if h == nil || unix.Access(h.Dir(), unix.F_OK) != nil {
+			continue
+		}
+		if err := m.takeOver(h); err != nil && !denied(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeOver checks that an existing cgroup may become the container's. One that is somebody else's,
+// root's for a container of the same name, is as good as none to who can do without.
+func (m *Manager) takeOver(h *Hierarchy) error {
+	if procs := h.Dir() + "/cgroup.procs"; m.optional {
+		if err := unix.Access(procs, unix.W_OK); denied(err) {
+			return &FileError{Op: "open", Path: procs, Err: err}
+		}
+	}
+	if h.has("freezer") || h.unified() {
+		frozen, err := frozenItself(h)
+		if err != nil && !gone(err) {
+			return err
+		}
+		if frozen {
+			return errFrozen
+		}
+	}
+	pids, err := pidsBelow(h.Dir())
+	if err != nil && !gone(err) {
+		return err
+	}
+	if len(pids) > 0 {
+		return fmt.Errorf("%w: %d process(es) found in %q", errNotEmpty, len(pids), h.Dir())
+	}
+	return nil
+}
+
+// undo removes what Create made.
+func (m *Manager) undo() {
+	for _, dir := range slices.Backward(m.made) {
+		_ = unix.Rmdir(dir)
+	}
+	m.made = nil
+}

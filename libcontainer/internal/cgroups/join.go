@@ -1,0 +1,118 @@
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Join moves a process, with all of its threads, into the container's cgroups.
+//
+// The first move of a series pays for the kernel's cgroup_threadgroup_rwsem; those that follow at
+// once are cheap (5 µs, measured on 6.18), so nothing is done in between.
+func (m *Manager) Join(pid int) error {
+	m.pid = pid
+	if m.born {
+		return nil
+	}
+	if m.record.Driver == DriverSystemd {
+		if err := m.startUnit(pid); err != nil {
+			return err
+		}
+	}
+	if m.record.Mode == V2 && m.tight() {
+		settle(pid)
+	}
+	return m.join("", pid)
+}
+
+// settle gives a process that was just cloned the time to execute its program and come to wait for
+// something, so that the memory for that is accounted where it is now. It is no error if that
+// doesn't show in a tenth of a second.
+func settle(pid int) {
+	proc := "/proc/" + strconv.Itoa(pid)
+	own, _ := readFile("/proc/self/cmdline")
+	asleep := 0
+	for range 200 {
+		time.Sleep(500 * time.Microsecond)
+		command, err := readFile(proc + "/cmdline")
+		if err != nil {
+			return
+		}
+		stat, _ := readFile(proc + "/stat")
+		_, state, _ := strings.Cut(stat, ") ")
+		if command == own || !strings.HasPrefix(state, "S") {
+			asleep = 0
+		} else if asleep++; asleep == 4 { // once may be a page that is being read
+			return
+		}
+	}
+}
+
+func (m *Manager) join(below string, pid int) error {
+	value := strconv.Itoa(pid)
+	for i := 0; i < len(m.record.Hierarchies); i++ {
+		h := &m.record.Hierarchies[i]
+		if below == "" && m.joinsLate(h) {
+			continue
+		}
+		err := joinDir(h.Dir()+below, value)
+		switch {
+		case err == nil:
+		case m.mayDrop(h, err):
+			m.drop(h)
+			i--
+		default:
+			return fmt.Errorf("unable to apply cgroup configuration: adding pid %d to cgroups: %w", pid, err)
+		}
+	}
+	return nil
+}
+
+// joinDir writes a pid to a cgroup. EINVAL may mean that the process is not complete yet
+// (TASK_NEW), which passes.
+func joinDir(dir, pid string) error {
+	file := dir + "/cgroup.procs"
+	fd, err := openFile(unix.AT_FDCWD, file, unix.O_WRONLY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for try := 0; ; try++ {
+		err := writeFD(fd, file, pid)
+		if err == nil || try == 10 || !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+		time.Sleep(time.Millisecond << min(try, 4))
+	}
+}
+
+// tight tells whether the memory limit may be too low for init, which needs a few MiB before it
+// becomes the container's program. The kernel accounts memory to the cgroup in which it was first
+// used and leaves it there. So init then gets into the container's cgroup of memory as late as can
+// be: on v1 after the limit was set, on v2 (where there is but one cgroup, which has to be the root
+// of the cgroup namespace) when most of it has been used, before it is sent its plan.
+func (m *Manager) tight() bool {
+	const room = 16 << 20 // of which init takes less than [roomMemory] at its start
+	if m.plan == nil || m.record.Driver != DriverCgroupfs {
+		return false
+	}
+	if n := value(m.plan.late.Memory.Limit); n > 0 && n < room {
+		return true
+	}
+	for _, s := range m.plan.late.unified {
+		if s.file == "memory.max" || s.file == "memory.high" {
+			if n := bytesOf(strings.TrimSpace(s.value)); n > 0 && n < room {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// joinsLate tells whether the process is to join this hierarchy only when its limits are set.
+func (m *Manager) joinsLate(h *Hierarchy) bool { return h.has("memory") && m.tight() }

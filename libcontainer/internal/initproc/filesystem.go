@@ -1,0 +1,84 @@
+package initproc
+
+import (
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/console"
+	"oci-run/libcontainer/internal/lsm"
+	"oci-run/libcontainer/internal/rootfs"
+)
+
+// mounts opens the root and mounts what the plan lists.
+func (c *container) mounts() error {
+	var err error
+	if c.root, err = rootfs.Open(&c.plan.Root, c.sync.MountFD, c.prepared...); err != nil {
+		return err
+	}
+	return c.root.Mounts()
+}
+
+func (c *container) devices() error { return c.root.Devices() }
+
+// changeRoot makes the container's root "/". Without a terminal, stdio that is /dev/null becomes
+// the container's own before. A procfs of our own for the later steps has to be opened before: in a
+// user namespace the kernel wants to see the host's for it.
+func (c *container) changeRoot() error {
+	var err error
+	sysctls := len(c.plan.Sysctl) > 0
+	if sysctls || c.plan.UserNamespace || c.plan.Labels != (lsm.Plan{}) {
+		if c.proc, err = c.root.OpenProc(sysctls); err != nil {
+			return err
+		}
+	}
+	if c.plan.Terminal == nil {
+		if err := c.root.StdioNull(); err != nil {
+			return err
+		}
+	}
+	if err := c.root.Pivot(); err != nil {
+		return err
+	}
+	c.rootDir, err = files.Open("/", unix.O_PATH|unix.O_DIRECTORY, 0)
+	return err
+}
+
+// createCwd makes the working directory while the root can be written.
+func (c *container) createCwd() error { return c.plan.Process.CreateCwd(c.containerRoot()) }
+
+// console makes the terminal, sends its master away and puts init on it.
+func (c *container) console() error {
+	if c.plan.Terminal == nil {
+		return nil
+	}
+	t, err := console.Open(c.rootDir, c.plan.Terminal)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if err := c.root.Console(t.Peer); err != nil {
+		return err
+	}
+	if err := t.Send(c.socket); err != nil {
+		return err
+	}
+	c.socket.Close()
+	// From here on whoever has the terminal can hang up on init. By default Go's runtime ends then,
+	// and doesn't say why.
+	defaultSignal(uintptr(unix.SIGHUP))
+	return t.Attach()
+}
+
+// masks hides and protects paths. It comes after the sysctls, whose files it would make
+// read-only.
+func (c *container) masks() error {
+	if err := c.root.Readonly(); err != nil {
+		return err
+	}
+	if err := c.root.ProtectPaths(); err != nil {
+		return err
+	}
+	// The last step that needs the root: a container that waits for start shows none of its fds.
+	c.root.Close()
+	return nil
+}

@@ -1,0 +1,196 @@
+// Package initproc is the re-executed oci-run inside the container: it applies the plan
+// that the parent made, one visible list of steps, and becomes the container's program.
+//
+// Everything happens on one locked thread, the main one. Go's runtime has others, but
+// namespaces, credentials, labels and the seccomp filter are changed by raw system calls
+// on this thread only, and the final execve ends the rest.
+package initproc
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/syncpipe"
+	"oci-run/libcontainer/internal/wire"
+	"oci-run/specconv"
+)
+
+// Verb is the command line's first word for init. Users never type it.
+const Verb = "init"
+
+// Init runs here, on the process's first thread, where Go keeps everything until main: held
+// there without the thread that runtime.LockOSThread would make, and before the packages that
+// only the command needs are initialised.
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == Verb {
+		run()
+	}
+}
+
+// Args is init's command line: the numbers of the fds that it inherits. That of an exec
+// has no lock.
+func Args(inherited ...*os.File) []string {
+	args := []string{"oci-run", Verb}
+	for _, f := range inherited {
+		args = append(args, strconv.Itoa(int(f.Fd())))
+	}
+	return args
+}
+
+// Executing is the name (comm) that init gives itself before it loads a seccomp filter. No program
+// can have it from its execution: names of files have no slash.
+const Executing = "oci-run/execve"
+
+// Env is init's whole environment: nothing of the container's, which could change what a
+// Go program does (GODEBUG), and nothing of the caller's. One processor and no garbage
+// collection save it a third of its start-up time; it allocates a few hundred kilobytes
+// and is gone.
+func Env() []string { return []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"} }
+
+// Nofile is the RLIMIT_NOFILE that init starts with, where callers is what its plan says. As long
+// as it can't open files, Go's runtime doesn't look for a limit of CPU time in our cgroup, which is
+// more than a tenth of its start; package os then raises the soft limit to the hard one.
+func Nofile(callers unix.Rlimit) unix.Rlimit { return unix.Rlimit{Max: callers.Max} }
+
+// container is the container as init builds it up.
+type container struct {
+	plan     Plan
+	sync     *syncpipe.Init
+	lock     *os.File   // the container's lock, held until the parent has committed; not in an exec
+	channel  *os.File   // the start channel; in an exec, a pidfd of the container's init
+	starting *os.File   // locked until the program is executed, or nil without startContainer hooks
+	socket   *os.File   // the console socket, or nil
+	prepared []*os.File // mounts that the parent has made
+	root     *rootfs.FS
+	rootDir  *os.File       // "/" once the root has changed
+	proc     *rootfs.Procfs // one of our own, if a later step needs it
+	start    *syncpipe.Waiter
+	path     string // of the program
+	image    *process.Image
+
+	confined bool       // the seccomp filter is loaded, and these say what execve will find:
+	expected unix.Errno // why it will fail, or 0
+	hint     string     // how to explain that
+}
+
+// A step is one thing that init does. Its name is part of error reports and traces.
+type step struct {
+	name string
+	run  func(*container) error
+}
+
+// run is the init process. It does not return.
+func run() {
+	c, err := receive()
+	if err != nil {
+		os.Exit(1) // there is nobody to tell: the parent is gone, or a person typed "init"
+	}
+	slog.SetDefault(slog.New(forward{c.sync}))
+	steps := createSteps[:]
+	if c.plan.Exec != nil {
+		steps = execSteps[:]
+	}
+	for i := range steps {
+		if err := c.step(&steps[i]); err != nil {
+			c.fail(steps[i].name, err)
+		}
+	}
+	end()
+}
+
+// end ends init. Where the seccomp filter doesn't allow even that, a fault does, whose signal has
+// its default action by then.
+func end() {
+	os.Exit(1)
+	var nowhere *int
+	for {
+		*nowhere = 1
+	}
+}
+
+// step runs a step and, if somebody wants to know, tells how long it took.
+func (c *container) step(s *step) error {
+	if !c.plan.Debug {
+		return s.run(c)
+	}
+	begin := time.Now()
+	err := s.run(c)
+	slog.Debug("init: " + s.name + ": " + time.Since(begin).String())
+	return err
+}
+
+// receive gets the plan from the parent.
+func receive() (*container, error) {
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		return nil, errors.New("init is not for people")
+	}
+	var inherited []int
+	for _, arg := range os.Args[2:] {
+		fd, err := strconv.Atoi(arg)
+		if err != nil {
+			return nil, err
+		}
+		syscall.CloseOnExec(fd)
+		inherited = append(inherited, fd)
+	}
+	c := &container{sync: syncpipe.NewInit(uintptr(inherited[0]))}
+	if len(inherited) == 2 {
+		c.lock = os.NewFile(uintptr(inherited[1]), "lock")
+	}
+	data, files, err := c.sync.Config()
+	if err != nil {
+		return nil, err
+	}
+	if err := wire.Unmarshal(data, &c.plan); err != nil {
+		return nil, err
+	}
+	return c, c.take(files)
+}
+
+// take assigns the fds that came with the plan.
+func (c *container) take(files []*os.File) error {
+	if !c.plan.Starts && len(files) > 0 {
+		c.channel, files = files[0], files[1:]
+	}
+	hooks := len(c.plan.Hooks.StartContainer) > 0
+	if hooks && len(files) > 0 {
+		c.starting, files = files[0], files[1:]
+	}
+	if c.plan.Terminal != nil && len(files) > 0 {
+		c.socket, files = files[0], files[1:]
+	}
+	if n := len(c.plan.Root.Prepared); n <= len(files) {
+		c.prepared, files = files[:n], files[n:]
+	}
+	if len(files) > 0 || (c.channel == nil) != c.plan.Starts || (c.starting == nil) == hooks || c.plan.Terminal != nil && c.socket == nil {
+		return errors.New("receive Config: wrong number of fds")
+	}
+	return nil
+}
+
+// fail reports the error to whoever waits, and ends init: the parent until the container
+// is ready, the start command after that.
+func (c *container) fail(step string, err error) {
+	err = c.plan.Process.ExplainNofile(err)
+	f := &syncpipe.Failure{Step: step, Text: err.Error()}
+	if field, ok := errors.AsType[*specconv.FieldError](err); ok {
+		f.Pointer, f.Text = field.Pointer, field.Err.Error()
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		f.Errno = errno
+	}
+	if c.start != nil {
+		_ = c.start.Failed(f)
+	} else {
+		_ = c.sync.Failed(f)
+	}
+	end()
+}

@@ -1,0 +1,52 @@
+package initproc
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/capabilities"
+	"oci-run/libcontainer/internal/console"
+	"oci-run/libcontainer/internal/lsm"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/seccomp"
+)
+
+// Exec is what an exec is told beyond what a create is.
+type Exec struct {
+	Mount bool         // the container has a mount namespace
+	PID   bool         // and a pid namespace
+	Nproc *unix.Rlimit // RLIMIT_NPROC, which counts init too as long as it is there
+}
+
+// Plan is all that init applies, worked out by the parent. It is plain data, see package
+// wire. The fds that go with it are, in this order: the start channel unless Starts is set,
+// or for an exec a pidfd of the container's init; the console socket if there is one; and the
+// mounts that the parent has prepared.
+type Plan struct {
+	ID   string
+	Exec *Exec // join a container that exists; then nothing of its root, hooks and hostname is set
+
+	Root         rootfs.Plan
+	Process      process.Plan
+	Capabilities capabilities.Plan
+	Labels       lsm.Plan
+	Seccomp      *seccomp.Filter
+	Terminal     *console.Plan // nil without a terminal
+
+	UserNamespace   bool // init is in a user namespace of the container
+	CgroupNamespace bool // to be unshared once init is in its cgroup
+	Loopback        bool // a new network namespace, whose lo is to be set up
+	Keyring         bool // a session keyring of its own
+	Starts          bool // no start command follows: the parent has it go on once it has committed
+	Debug           bool // report each step
+	PreserveFDs     int  // so many fds from 3 on are the program's
+
+	Hostname   string
+	Domainname string
+	Sysctl     map[string]string
+
+	RuntimeHooks bool // the parent has prestart or createRuntime hooks to run
+	Hooks        specs.Hooks
+	State        specs.State // what createContainer and startContainer hooks read, but for pid and status
+}

@@ -1,0 +1,206 @@
+package initproc
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/hooks"
+	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/capabilities"
+	"oci-run/libcontainer/internal/lsm"
+	"oci-run/libcontainer/internal/namespaces"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/syncpipe"
+	"oci-run/libcontainer/internal/sysctl"
+	"oci-run/specconv"
+)
+
+// createSteps is how a container comes to be, in order; the order is part of its security.
+// Mounts are made before the root changes, by fds that lead into it. What needs
+// privileges comes before they are dropped. After the seccomp filter is loaded there is
+// one system call, execve: the filter may allow no other. Only startContainer hooks need
+// more; with them, it is loaded before they run.
+var createSteps = [...]step{
+	{"session", (*container).session},
+	{"keyring", (*container).keyring},
+	{"cgroup namespace", (*container).cgroupNamespace},
+	{"network", (*container).network},
+	{"mounts", (*container).mounts},
+	{"devices", (*container).devices},
+	{"runtime hooks", (*container).runtimeHooks},
+	{"createContainer hooks", (*container).createContainerHooks},
+	{"root", (*container).changeRoot},
+	{"cwd", (*container).createCwd},
+	{"console", (*container).console},
+	{"hostname", (*container).hostname},
+	{"sysctl", (*container).sysctl},
+	{"masks", (*container).masks},
+	{"labels", (*container).labels},
+	{"process", (*container).process},
+	{"user", (*container).user},
+	{"program", (*container).program},
+	{"ready", (*container).ready},
+	{"start", (*container).awaitStart},
+	{"startContainer hooks", (*container).startContainerHooks},
+	{"exec", (*container).exec},
+}
+
+// session takes init out of the caller's session and from under the eyes of other
+// processes of the container (CVE-2016-9962).
+func (c *container) session() error {
+	l := calls.NewHere(-1)
+	l.Do(unix.SYS_UMASK, 0) // modes are exact
+	c.plan.Process.AddNofile(l)
+	l.Do(unix.SYS_SETSID).Or("setsid")
+	if c.plan.UserNamespace && os.Geteuid() != 0 {
+		if err := capabilities.AddDropInheritable(l); err != nil {
+			return err
+		}
+	}
+	process.AddUndumpable(l)
+	return l.Run()
+}
+
+// keyring is made by a create and joined by an exec.
+func (c *container) keyring() error {
+	if !c.plan.Keyring {
+		return nil
+	}
+	create, proc := c.plan.Exec == nil, -1
+	var labels lsm.Plan
+	if create && c.plan.Labels.SELinux != "" {
+		host, err := files.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0) // still the host's
+		if err != nil {
+			return err
+		}
+		defer host.Close()
+		labels, proc = c.plan.Labels, int(host.Fd())
+	}
+	return calls.Here(func(l *calls.List) {
+		labels.AddKeys(l, proc, func() { process.AddKeyring(l, c.plan.ID, create, c.plan.UserNamespace) })
+	})
+}
+
+// cgroupNamespace is made here and not at the clone, because its root is the cgroup that
+// its creator is in at that moment: init has to be in its own first.
+func (c *container) cgroupNamespace() error {
+	if !c.plan.CgroupNamespace {
+		return nil
+	}
+	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
+		return fmt.Errorf("unshare the cgroup namespace: %w", err)
+	}
+	return nil
+}
+
+func (c *container) network() error {
+	if !c.plan.Loopback {
+		return nil
+	}
+	return namespaces.LoopbackUp()
+}
+
+func (c *container) runtimeHooks() error {
+	if !c.plan.RuntimeHooks {
+		return nil
+	}
+	return c.sync.Hooks()
+}
+
+func (c *container) createContainerHooks() error {
+	list := c.plan.Hooks.CreateContainer
+	if len(list) == 0 {
+		return nil
+	}
+	if err := c.root.Chdir(); err != nil {
+		return err
+	}
+	return hooks.Run(hooks.CreateContainer, list, c.state(specs.StateCreating))
+}
+
+// state is what a hook inside the container reads: there, init has another pid.
+func (c *container) state(status specs.ContainerState) *specs.State {
+	s := c.plan.State
+	s.Status, s.Pid = status, os.Getpid()
+	return &s
+}
+
+func (c *container) hostname() error {
+	if c.plan.Hostname != "" {
+		if err := unix.Sethostname([]byte(c.plan.Hostname)); err != nil {
+			return specconv.Fieldf("/hostname", "set hostname %q: %w", c.plan.Hostname, err)
+		}
+	}
+	if c.plan.Domainname != "" {
+		if err := unix.Setdomainname([]byte(c.plan.Domainname)); err != nil {
+			return specconv.Fieldf("/domainname", "set domain name %q: %w", c.plan.Domainname, err)
+		}
+	}
+	return nil
+}
+
+func (c *container) sysctl() error {
+	if len(c.plan.Sysctl) == 0 {
+		return nil
+	}
+	return specconv.Field("/linux/sysctl", sysctl.Apply(c.proc.Dir(), c.plan.Sysctl))
+}
+
+// ready tells the parent that all steps are done, and lets go of what ties init to it, but for the
+// channel to hear the start on.
+func (c *container) ready() error {
+	if err := c.sync.Ready(); err != nil {
+		return err
+	}
+	c.lock.Close()
+	if !c.plan.Starts {
+		c.sync.Close()
+	}
+	if c.proc != nil {
+		c.proc.Close()
+		c.proc = nil
+	}
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	return nil
+}
+
+// awaitStart waits for the start command. Where there is none, the commit was the start.
+func (c *container) awaitStart() error {
+	if c.plan.Starts {
+		c.start = c.sync.Waiter()
+		return nil
+	}
+	waiter, err := syncpipe.AwaitStart(c.channel)
+	if errors.Is(err, syncpipe.ErrClosed) {
+		os.Exit(1) // the start command was killed half-way
+	}
+	c.channel.Close()
+	c.start = waiter
+	return err
+}
+
+// startContainerHooks run as confined as the program: a hook of the image's author must not
+// do what the profile forbids to the image.
+func (c *container) startContainerHooks() error {
+	list := c.plan.Hooks.StartContainer
+	if len(list) == 0 {
+		return nil
+	}
+	if c.plan.Seccomp != nil {
+		endWithLeader()
+	}
+	filter, err := c.confine()
+	if err == nil && filter != nil {
+		err = filter.load()
+	}
+	if err != nil {
+		return err
+	}
+	return hooks.Run("startContainer", hooks.WithEnv(list, c.plan.Process.Env), c.state(specs.StateCreated))
+}

@@ -1,0 +1,68 @@
+package namespaces
+
+import (
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/files"
+)
+
+// Network is a new network namespace that no process is in.
+type Network struct {
+	made  chan struct{}
+	file  *os.File
+	err   error
+	tried chan struct{} // closed when lo is up, or can't be
+	lo    error
+}
+
+// NewNetwork begins to make a network namespace, owned by the caller's user namespace. The
+// kernel takes as long for it as for all other kinds and the process together, so it is made
+// beside what else the caller does. It ends with the last fd and process that refer to it.
+func NewNetwork() *Network {
+	n := &Network{made: make(chan struct{}), tried: make(chan struct{})}
+	go n.make()
+	return n
+}
+
+// make creates the namespace with a thread that enters it, and ends with this goroutine.
+func (n *Network) make() {
+	runtime.LockOSThread() // and never unlocked
+	if unix.Gettid() == unix.Getpid() {
+		// The first thread never ends, and stands for the process in /proc. While we hold it,
+		// another one is taken.
+		go n.make()
+		<-n.made
+		runtime.UnlockOSThread()
+		return
+	}
+	defer close(n.tried)
+	if n.err = os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)); n.err == nil {
+		n.file, n.err = files.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)
+	}
+	close(n.made)
+	if n.err == nil {
+		n.lo = LoopbackUp()
+	}
+}
+
+// File waits until the namespace is made. The file belongs to n.
+func (n *Network) File() (*os.File, error) {
+	<-n.made
+	return n.file, n.err
+}
+
+// Loopback waits until lo is up in it, and tells whether it is.
+func (n *Network) Loopback() bool {
+	<-n.tried
+	return n.err == nil && n.lo == nil
+}
+
+// Close gives up the reference to the namespace.
+func (n *Network) Close() {
+	if file, err := n.File(); err == nil {
+		file.Close()
+	}
+}

@@ -1,0 +1,125 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/calls"
+)
+
+// CreateCwd makes the working directory with mode 0755, and what is missing above it, if it does
+// not exist. The root must still be writable. The spec asks that the directory exists; Docker and
+// runc make it.
+func (p *Plan) CreateCwd(root Root) error {
+	if fd, err := root.open(p.Cwd); err == nil {
+		return unix.Close(fd)
+	} else if !errors.Is(err, unix.ENOENT) {
+		return nil // AddCwd will say why
+	}
+	old := unix.Umask(0)
+	defer unix.Umask(old)
+	for i := 1; i <= len(p.Cwd); i++ {
+		if i < len(p.Cwd) && p.Cwd[i] != '/' {
+			continue
+		}
+		if err := makeDir(root, p.Cwd[:i]); err != nil {
+			return fmt.Errorf("create cwd %q: mkdir %q: %w", p.Cwd, p.Cwd[:i], err)
+		}
+	}
+	return nil
+}
+
+func makeDir(root Root, path string) error {
+	parent, err := root.openFor(filepath.Dir(path), unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(parent)
+	if err := unix.Mkdirat(parent, filepath.Base(path), 0o755); !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
+}
+
+// Entering is the change to the working directory: begun by AddCwd before the change of user, ended
+// by AddAgain after it.
+type Entering struct {
+	plan    *Plan
+	root    Root    // for errors
+	entered uintptr // a byte that is 1 once it is done
+	buf     uintptr
+}
+
+// AddCwd changes to the working directory, which is looked up without magic links, and then makes
+// sure that the process really is below its root: an fd that leaked from the host, reached by a
+// path such as /proc/self/fd/7, must not be a way out (CVE-2024-21626).
+//
+// It comes before the change of user, and is tried again after it if it was not permitted: on a
+// file system such as NFS with squashed root, or in a directory that only the container's user may
+// search, root may be the one who is refused. root is the container's, for errors.
+func (p *Plan) AddCwd(l *calls.List, root Root) *Entering {
+	e := &Entering{plan: p, root: root, entered: l.Room(8), buf: l.Room(unix.PathMax)}
+	after := l.Place()
+	e.add(l, []unix.Errno{unix.EACCES, unix.EPERM}, after)
+	l.Do(calls.Set, e.entered, 1)
+	l.Add(after)
+	return e
+}
+
+// AddAgain tries after the change of user what was not permitted before it.
+func (e *Entering) AddAgain(l *calls.List) {
+	after := l.Place()
+	again := l.Do(calls.Equal, e.entered, 0, uintptr(unix.EALREADY))
+	again.Expect, again.Else = []unix.Errno{unix.EALREADY}, after
+	e.add(l, nil, nil)
+	l.Add(after)
+}
+
+// add adds one attempt, which goes elsewhere after the errors in expect. The process's root is the
+// container's by then, so that the lookup needs no RESOLVE_IN_ROOT, under which any rename or mount
+// on the machine may fail a ".." (EAGAIN).
+func (e *Entering) add(l *calls.List, expect []unix.Errno, elsewhere *calls.Call) {
+	explain := func(errno unix.Errno) error { return e.plan.cwdError(e.root, errno) }
+	here := unix.AT_FDCWD
+	how := calls.Struct(l, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
+	})
+	open := l.Do(unix.SYS_OPENAT2, uintptr(here), l.Text(e.plan.Cwd), how, unix.SizeofOpenHow)
+	fchdir := l.Do(unix.SYS_FCHDIR, 0)
+	open.Into = fchdir
+	for _, c := range []*calls.Call{open, fchdir} {
+		c.Explain, c.Expect, c.Else = explain, expect, elsewhere
+	}
+	e.plan.addVerifyCwd(l, e.buf)
+}
+
+// addVerifyCwd fails if the current directory is not below the root directory: the kernel puts
+// "(unreachable)" in front of such a path (getcwd(2)), and gives ENOENT for a directory that is
+// deleted. buf has room for a path.
+func (p *Plan) addVerifyCwd(l *calls.List, buf uintptr) {
+	l.Do(unix.SYS_GETCWD, buf, unix.PathMax).Or("cwd %q: getcwd", p.Cwd)
+	l.Do(calls.Equal, buf, '/', uintptr(unix.EXDEV)).Explain = func(unix.Errno) error { return p.cwdOutside() }
+}
+
+func (p *Plan) cwdError(root Root, err error) error {
+	return fmt.Errorf("chdir to cwd %q: %w%s", p.Cwd, err, p.cwdHint(root, err))
+}
+
+// cwdHint explains an error of the change to the working directory.
+func (p *Plan) cwdHint(root Root, err error) string {
+	switch {
+	case errors.Is(err, unix.ELOOP) && strings.HasPrefix(p.Cwd, "/proc/"):
+		return " (it leads through a magic link, which could lead out of the container)"
+	case isPermission(err):
+		return parens(deniedBy(root, p.Cwd+"/.", p.who()))
+	}
+	return ""
+}
+
+func (p *Plan) cwdOutside() error {
+	return fmt.Errorf("cwd %q is outside of the container's root: possible container breakout detected", p.Cwd)
+}

@@ -1,0 +1,177 @@
+package process
+
+import (
+	"io/fs"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/calls"
+)
+
+// Found is a program that calls of a list look up and execute.
+type Found struct {
+	plan   *Plan
+	root   Root
+	asks   bool     // the process can ask for its rights, see AddLookup
+	paths  []string // the candidates
+	there  []string // what there is in the directories of Path, to explain why nothing of it was taken
+	chosen uintptr  // the number of the one that may be executed
+	number *uint64  // the same, in a list of this process
+}
+
+// AddLookup adds the search of the path that execve(2) shall get for Args[0], found like execvp(3)
+// does: as it is if it has a slash, else in the directories of Path, of which an empty one is the
+// current directory. root is the container's: there is looked for the candidates, and the process,
+// which is in its working directory and has the user and the capabilities of the program, sees
+// which of them it may execute. Errors are *ExecError.
+//
+// Where a seccomp filter around the runtime doesn't know faccessat2(2), a file that somebody may
+// execute is taken.
+func (p *Plan) AddLookup(l *calls.List, root Root) (*Found, error) {
+	name := p.Args[0]
+	f := &Found{plan: p, root: root, paths: []string{name}}
+	f.chosen, f.number = l.Word()
+	err := unix.Faccessat2(unix.AT_FDCWD, "/", unix.X_OK, unix.AT_EACCESS)
+	f.asks = err != unix.EPERM && err != unix.ENOSYS //nolint:errorlint // a bare errno
+	if strings.Contains(name, "/") {
+		if kind, err := f.seen(name); err == nil && kind != candidateFile {
+			return nil, p.lookupError(root, name, unix.EACCES) // as of execve(2); Podman knows no other cause for exit status 126
+		}
+		f.addPath(l, name)
+		return f, nil
+	}
+	f.find()
+	if len(f.paths) == 0 {
+		return nil, f.notFound()
+	}
+	f.addSearch(l)
+	return f, nil
+}
+
+// lookupError is the error for a path.
+func (p *Plan) lookupError(root Root, path string, err error) error {
+	return &ExecError{Prefix: `exec: "` + p.Args[0] + `": `, Err: err, Hint: p.Hint(root, path, errnoOf(err))}
+}
+
+// inRoot is a path as seen from the container's root.
+func (p *Plan) inRoot(path string) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	return p.Cwd + "/" + path
+}
+
+// What a path may lead to, for who wants to execute it.
+const (
+	directory = iota
+	inert     // a file that nobody may execute, where the process can't ask for its own rights
+	candidateFile
+)
+
+// seen looks at a path from outside of the container: is there anything, and what?
+func (f *Found) seen(path string) (kind int, err error) {
+	st, err := f.root.stat(f.plan.inRoot(path))
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return directory, err
+	case !f.asks && st.Mode&0o111 == 0:
+		return inert, err
+	}
+	return candidateFile, err
+}
+
+// find finds the paths in the directories of Path under which the program may be: all but those
+// where there is nothing or a directory, whoever looks. A path relative to the working directory
+// stays: that one may be what is missing, which the process finds out first.
+func (f *Found) find() {
+	f.paths = nil
+	for dir := range strings.SplitSeq(f.plan.Path, ":") {
+		if f.plan.Args[0] == "" {
+			break
+		}
+		path := candidate(dir, f.plan.Args[0])
+		kind, err := f.seen(path)
+		missing := err == unix.ENOENT || err == unix.ENOTDIR //nolint:errorlint // a bare errno
+		if !missing {
+			f.there = append(f.there, path)
+		}
+		if err == nil && kind != candidateFile || missing && path[0] == '/' || len(f.paths) == maxCandidates {
+			continue
+		}
+		f.paths = append(f.paths, path)
+	}
+}
+
+// maxCandidates bounds the candidates: the number of one is a byte.
+const maxCandidates = 255
+
+// addPath adds the calls for a name with a slash.
+func (f *Found) addPath(l *calls.List, path string) {
+	at, here := l.Text(path), unix.AT_FDCWD
+	l.Do(unix.SYS_STATX, uintptr(here), at, 0, unix.STATX_TYPE, l.Room(sizeofStatx)).Explain = func(errno unix.Errno) error {
+		return f.plan.lookupError(f.root, path, &fs.PathError{Op: "stat", Path: path, Err: errno})
+	}
+	if f.asks {
+		l.Do(unix.SYS_FACCESSAT2, uintptr(here), at, unix.X_OK, unix.AT_EACCESS).Explain = func(errno unix.Errno) error {
+			return f.plan.lookupError(f.root, path, errno)
+		}
+	}
+}
+
+const sizeofStatx = 256
+
+// addSearch adds the calls that choose among the candidates.
+func (f *Found) addSearch(l *calls.List) {
+	here, done := unix.AT_FDCWD, l.Place()
+	for i, path := range f.paths {
+		access := l.Do(unix.SYS_FACCESSAT2, uintptr(here), l.Text(path), unix.X_OK, unix.AT_EACCESS)
+		if !f.asks {
+			access.Number, access.Args = unix.SYS_STATX, [6]uintptr{uintptr(here), access.Args[1], 0, unix.STATX_TYPE, l.Room(sizeofStatx)}
+		}
+		choose := &calls.Call{Number: calls.Set, Args: [6]uintptr{f.chosen, uintptr(i)}, Then: done}
+		if i < len(f.paths)-1 {
+			access.Expect = []unix.Errno{calls.Any}
+			access.Then, access.Else = choose, l.Place()
+			l.Add(choose)
+			l.Add(access.Else)
+			continue
+		}
+		access.Explain = func(unix.Errno) error { return f.notFound() }
+		l.Add(choose)
+	}
+	l.Add(done)
+}
+
+// notFound is the error when no candidate may be executed.
+func (f *Found) notFound() error {
+	e := &ExecError{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: ErrNotFound}
+	for _, path := range f.there {
+		if e.Hint = f.plan.deniedCandidate(f.root, path); e.Hint != "" {
+			break
+		}
+	}
+	return e
+}
+
+// Path is the path that was chosen by a list of this process, whose calls have been made.
+func (f *Found) Path() string { return f.paths[*f.number] }
+
+// AddExec adds the execve.
+func (f *Found) AddExec(l *calls.List) {
+	argv, envv := l.Vector(f.plan.Args), l.Vector(f.plan.Env)
+	for i, path := range f.paths {
+		exec := &calls.Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{l.Text(path), argv, envv}}
+		exec.Explain = func(errno unix.Errno) error {
+			return ExecFailure(path, errno, f.plan.Hint(f.root, path, errno))
+		}
+		if i < len(f.paths)-1 {
+			other := l.Do(calls.Equal, f.chosen, uintptr(i), uintptr(unix.EAGAIN))
+			other.Expect, other.Else = []unix.Errno{unix.EAGAIN}, l.Place()
+			l.Add(exec)
+			l.Add(other.Else)
+			continue
+		}
+		l.Add(exec)
+	}
+}

@@ -1,0 +1,52 @@
+package process
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/calls"
+	"oci-run/specconv"
+)
+
+// personalities are the execution domains of the spec (include/uapi/linux/personality.h).
+var personalities = [...]struct {
+	name  specs.LinuxPersonalityDomain
+	value uint32
+}{
+	{specs.PerLinux, 0x0000},
+	{specs.PerLinux32, 0x0008},
+}
+
+// Personalities lists the domains that linux.personality may name.
+func Personalities() []string {
+	names := make([]string, 0, len(personalities))
+	for i := range personalities {
+		names = append(names, string(personalities[i].name))
+	}
+	return names
+}
+
+func planPersonality(plan *Plan, _ *specs.Process, spec *specs.Spec, _ string) error {
+	if spec.Linux == nil || spec.Linux.Personality == nil {
+		return nil
+	}
+	asked := spec.Linux.Personality
+	if len(asked.Flags) > 0 {
+		return specconv.Fieldf("/linux/personality/flags/0", "invalid personality flag %q: there is none", asked.Flags[0])
+	}
+	for i := range personalities {
+		if personalities[i].name == asked.Domain {
+			plan.Personality = &personalities[i].value
+			return nil
+		}
+	}
+	return specconv.Fieldf("/linux/personality/domain", "invalid personality domain %q", asked.Domain)
+}
+
+// addPersonality sets the execution domain. Many seccomp profiles forbid the call: it comes before
+// the filter.
+func (p *Plan) addPersonality(l *calls.List) {
+	if p.Personality != nil {
+		l.Do(unix.SYS_PERSONALITY, uintptr(*p.Personality)).Or("set personality %#x", *p.Personality)
+	}
+}

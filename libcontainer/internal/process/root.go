@@ -1,0 +1,99 @@
+package process
+
+import (
+	"errors"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
+)
+
+// Root is a container's root directory, from which files are read that the container's image,
+// volumes and processes choose. To open one of these is an act of its own if it is a device, a FIFO
+// or the like, and under a name anything may be by the next system call. So a file is found first
+// (O_PATH), then looked at, and then opened by its descriptor.
+type Root struct {
+	Dir *os.File // the root directory
+	// Proc is a procfs that knows the calling thread, through which a descriptor is opened again.
+	// If it is nil, that is what the thread has on /proc, the container's own for instance,
+	// provided that this is a procfs.
+	Proc *os.File
+}
+
+// open finds a path as a process with the root directory would, but follows no magic link of
+// procfs: those lead out of it. The descriptor is one of O_PATH.
+func (r Root) open(path string) (int, error) { return r.openFor(path, 0) }
+
+func (r Root) openFor(path string, flags uint64) (int, error) {
+	return linux.Openat2(int(r.Dir.Fd()), path, unix.O_PATH|flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+}
+
+func (r Root) stat(path string) (st unix.Stat_t, err error) {
+	fd, err := r.open(path)
+	if err != nil {
+		return st, err
+	}
+	defer unix.Close(fd)
+	err = unix.Fstat(fd, &st)
+	return st, err
+}
+
+// inProcfs are the rules for a name in a procfs: nothing that is mounted there is entered, nor
+// anything that a process has open.
+const inProcfs = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+
+// reopen opens for reading what the descriptor fd of O_PATH, a regular file's, stands for.
+func (r Root) reopen(fd int) (int, error) {
+	proc, err := r.proc()
+	if err != nil {
+		return -1, err
+	}
+	if r.Proc == nil {
+		defer unix.Close(proc)
+	}
+	fds, err := linux.Openat2(proc, "thread-self/fd", unix.O_PATH|unix.O_DIRECTORY, 0, inProcfs)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(fds)
+	// O_NONBLOCK: there are regular files that have a reader wait, such as /proc/kmsg.
+	return unix.Openat(fds, strconv.Itoa(fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+}
+
+func (r Root) proc() (int, error) {
+	if r.Proc != nil {
+		return int(r.Proc.Fd()), nil
+	}
+	return openProcfs()
+}
+
+var errNotProcfs = errors.New("/proc is not a procfs")
+
+func openProcfs() (int, error) {
+	fd, err := unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	var fs unix.Statfs_t
+	if err = unix.Fstatfs(fd, &fs); err == nil && fs.Type != unix.PROC_SUPER_MAGIC {
+		err = errNotProcfs
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// HasProcfs tells whether the calling thread has a procfs on /proc, so that [Root] can do without
+// one of its own.
+func HasProcfs() bool {
+	fd, err := openProcfs()
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
+}

@@ -1,0 +1,337 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
+	"oci-run/specconv"
+)
+
+// links are the symbolic links that "the runtime MUST create" in /dev if /proc is there
+// (config-linux.md).
+var links = [...]struct{ name, target string }{
+	{"fd", "/proc/self/fd"},
+	{"stdin", "/proc/self/fd/0"},
+	{"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"},
+}
+
+// keepDev remembers the root of a tmpfs that was mounted on /dev.
+func (f *FS) keepDev(fd int) {
+	if f.dev >= 0 {
+		unix.Close(f.dev)
+		f.dev = -1
+	}
+	if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		f.dev = dup
+	}
+}
+
+// Devices fills /dev, unless the configuration binds one there.
+func (f *FS) Devices() error {
+	if !f.plan.SetupDev {
+		return nil
+	}
+	dir, _, err := f.target("/dev", false)
+	if err != nil {
+		return fmt.Errorf("open %q: %w", "/dev", err)
+	}
+	defer unix.Close(dir)
+	at, err := placeOf(dir)
+	if err != nil {
+		return err
+	}
+	if !at.isDir() {
+		return fmt.Errorf("open %q: %w", "/dev", notDirectory(at, "/dev"))
+	}
+	own := false // nobody but init has ever seen it
+	if f.dev >= 0 {
+		known, err := placeOf(f.dev)
+		own = err == nil && known.same(at)
+	}
+	return f.fillDev(dir, own)
+}
+
+func (f *FS) fillDev(dir int, own bool) error {
+	for i := range f.plan.Devices {
+		d := &f.plan.Devices[i]
+		if err := f.device(dir, own, d); err != nil {
+			return deviceError(d, err)
+		}
+	}
+	return f.devLinks(dir)
+}
+
+func deviceError(d *Device, err error) error {
+	err = fmt.Errorf("device %q: %w", d.Path, err)
+	if d.Pointer == "" {
+		return err
+	}
+	return specconv.Field(d.Pointer, err)
+}
+
+// devLinks makes the links that aren't there. /dev/ptmx must be that of the container's own devpts,
+// whatever the image has.
+func (f *FS) devLinks(dev int) error {
+	for _, l := range links {
+		if err := symlink(l.target, dev, l.name); err != nil {
+			return err
+		}
+	}
+	if unix.Access("/proc/kcore", unix.F_OK) == nil {
+		if err := symlink("/proc/kcore", dev, "core"); err != nil {
+			return err
+		}
+	}
+	if err := unix.Unlinkat(dev, "ptmx", 0); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("unlink %q: %w", ptmxPath, err)
+	}
+	return symlink("pts/ptmx", dev, "ptmx")
+}
+
+func symlink(target string, dir int, name string) error {
+	if err := unix.Symlinkat(target, dir, name); err != nil && err != unix.EEXIST {
+		return fmt.Errorf("symlink %q to %q: %w", "/dev/"+name, target, err)
+	}
+	return nil
+}
+
+// device makes a node, or where that isn't allowed binds the host's.
+func (f *FS) device(dev int, own bool, d *Device) error {
+	dir, name := dev, ""
+	if n := len("/dev/"); len(d.Path) > n && d.Path[:n] == "/dev/" && !containsSlash(d.Path[n:]) {
+		name = d.Path[n:]
+	} else {
+		var err error
+		if dir, name, err = f.createParent(d.Path); err != nil {
+			return err
+		}
+		defer unix.Close(dir)
+		own = false
+	}
+	if f.plan.UserNS && d.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return f.bindDevice(dir, name, d)
+	}
+	err := unix.Mknodat(dir, name, d.Mode, int(unix.Mkdev(d.Major, d.Minor))) // a dev_t
+	switch err {
+	case nil:
+		if own {
+			return f.ownNode(dir, name, d)
+		}
+		return d.verify(dir, name, true)
+	case unix.EPERM:
+		return f.bindRefused(dir, name, d)
+	case unix.EEXIST:
+		err := d.verify(dir, name, false)
+		if errors.Is(err, errPlainFile) && d.Pointer == "" {
+			return f.bindDevice(dir, name, d)
+		}
+		return err
+	}
+	return fmt.Errorf("mknod: %w", err)
+}
+
+func containsSlash(s string) bool {
+	for i := range len(s) {
+		if s[i] == '/' {
+			return true
+		}
+	}
+	return false
+}
+
+// ownNode finishes a node in a directory where nobody could exchange it. A null device is what
+// files can be masked with.
+func (f *FS) ownNode(dir int, name string, d *Device) error {
+	if d.UID != 0 || d.GID != 0 {
+		if err := unix.Fchownat(dir, name, d.UID, d.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return fmt.Errorf("chown: %w", err)
+		}
+	}
+	if d.isNull() {
+		return f.keepNull(dir, name)
+	}
+	return nil
+}
+
+// keepNull keeps what files can be masked with: a name in a directory, or what dir itself is open
+// at.
+func (f *FS) keepNull(dir int, name string) error {
+	if f.ownNull >= 0 || len(f.plan.MaskedPaths) == 0 || f.plan.unbindableDev() {
+		return nil
+	}
+	fd, err := linux.OpenTree(dir, name, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return fmt.Errorf("open %q: %w", "/dev/null", err)
+	}
+	f.ownNull = fd
+	return nil
+}
+
+// unbindableDev tells that no copy can be made of what is in /dev.
+func (p *Plan) unbindableDev() bool {
+	for i := range p.Mounts {
+		m := &p.Mounts[i]
+		if m.Destination == "/dev" && len(m.Propagation) > 0 && m.Propagation[len(m.Propagation)-1]&unix.MS_UNBINDABLE != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Device) isNull() bool {
+	return d.Mode&unix.S_IFMT == unix.S_IFCHR && d.Major == 1 && d.Minor == 3
+}
+
+// errPlainFile is what verify says about an empty file where a node should be: images that were
+// unpacked without privileges have such.
+var errPlainFile = errors.New("there is a regular file already")
+
+// verify checks that the name is the device: "If a file already exists at path that does not match
+// the requested device, the runtime MUST generate an error" (config-linux.md). With own set, init
+// has made it, and gives it its owner.
+func (d *Device) verify(dir int, name string, own bool) error {
+	fd, err := linux.Openat2(dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := d.match(fd); err != nil || !own {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if int(st.Uid) == d.UID && int(st.Gid) == d.GID {
+		return nil
+	}
+	if err := unix.Fchownat(fd, "", d.UID, d.GID, unix.AT_EMPTY_PATH); err != nil {
+		return fmt.Errorf("chown: %w", err)
+	}
+	return nil
+}
+
+// match compares what an fd is open at with the wished type and number.
+func (d *Device) match(fd int) error {
+	at, err := placeOf(fd)
+	if err != nil {
+		return err
+	}
+	format := d.Mode & unix.S_IFMT
+	switch {
+	case at.format() == unix.S_IFREG:
+		return errPlainFile
+	case at.format() != format:
+		return fmt.Errorf("there is something else already: %s", kindOf(at.mode))
+	case format != unix.S_IFIFO && at.rdev != unix.Mkdev(d.Major, d.Minor):
+		return fmt.Errorf("there is another device already: %d:%d, not %d:%d",
+			unix.Major(at.rdev), unix.Minor(at.rdev), d.Major, d.Minor)
+	}
+	return nil
+}
+
+// bindRefused shows the host's node where making one isn't allowed: if the configuration has it,
+// and a user namespace is not the reason, only one that lets nobody do more than the configured
+// one.
+func (f *FS) bindRefused(dir int, name string, d *Device) error {
+	if d.Pointer == "" || f.inUserNamespace() {
+		return f.bindDevice(dir, name, d)
+	}
+	source, err := d.hostNode()
+	if err != nil {
+		return fmt.Errorf("mknod: %w (and the host's cannot stand in: %w)", unix.EPERM, err)
+	}
+	defer unix.Close(source)
+	var st unix.Stat_t
+	if err := unix.Fstat(source, &st); err != nil {
+		return err
+	}
+	if st.Mode&^d.Mode&0o777 != 0 || int(st.Uid) != d.UID || int(st.Gid) != d.GID {
+		return fmt.Errorf("mknod: %w (and the host's cannot stand in: it has mode %#o and owner %d:%d, not %#o and %d:%d)",
+			unix.EPERM, st.Mode&0o777, st.Uid, st.Gid, d.Mode&0o777, d.UID, d.GID)
+	}
+	return f.bindDevice(dir, name, d)
+}
+
+// bindDevice shows the host's node. Its mode and owner are the host's, and stay so.
+func (f *FS) bindDevice(dir int, name string, d *Device) error {
+	target, err := openNodeTarget(dir, name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	if d.match(target) == nil {
+		return nil // it is bound already
+	}
+	source, err := d.hostNode()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(source)
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
+	if !f.plan.UserNS {
+		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY // its mode and owner, that is: a device doesn't become read-only by it
+	}
+	if err := linux.MountSetattr(source, 0, &attr); err != nil {
+		return fmt.Errorf("change the attributes of the host's node: %w", err)
+	}
+	if err := attach(source, target); err != nil {
+		return err
+	}
+	if d.isNull() {
+		return f.keepNull(source, "")
+	}
+	return nil
+}
+
+// openNodeTarget opens a name for a node to be mounted there, and makes an empty file if there is
+// nothing.
+func openNodeTarget(dir int, name string) (int, error) {
+	fd, err := linux.Openat2(dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_NO_MAGICLINKS)
+	if err == unix.ENOENT { //nolint:errorlint // a bare errno
+		if err := unix.Mknodat(dir, name, unix.S_IFREG, 0); err != nil && err != unix.EEXIST {
+			return -1, fmt.Errorf("create: %w", err)
+		}
+		fd, err = linux.Openat2(dir, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_NO_MAGICLINKS)
+	}
+	if err != nil {
+		return -1, err
+	}
+	at, err := placeOf(fd)
+	if err == nil && (at.isDir() || at.format() == unix.S_IFLNK) {
+		err = fmt.Errorf("there is something else already: %s", kindOf(at.mode))
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// hostNode clones the host's node of the same name, or of the same number as udev lists it.
+func (d *Device) hostNode() (int, error) {
+	kind := "char"
+	if d.Mode&unix.S_IFMT == unix.S_IFBLK {
+		kind = "block"
+	}
+	number := strconv.Itoa(int(d.Major)) + ":" + strconv.Itoa(int(d.Minor))
+	var first error
+	for _, p := range [...]string{d.Path, "/dev/" + kind + "/" + number} {
+		fd, err := linux.OpenTree(unix.AT_FDCWD, p, unix.OPEN_TREE_CLONE)
+		if err == nil {
+			if err = d.match(fd); err == nil {
+				return fd, nil
+			}
+			unix.Close(fd)
+		}
+		if first == nil {
+			first = fmt.Errorf("bind source %q: %w", p, err)
+		}
+	}
+	return -1, first
+}

@@ -1,0 +1,56 @@
+package rootfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
+)
+
+// hint says what the kernel means by an error, as far as the configuration and what can be looked
+// at agree with that; "" is better than a wrong one.
+func (f *FS) hint(m *Mount, err error) string {
+	switch {
+	case errors.Is(err, unix.ENODEV) && m.Kind != Bind && unknownType(m.Type):
+		return fmt.Sprintf(" (the kernel has no filesystem %q)", m.Type)
+	case !errors.Is(err, unix.EPERM) || !f.inUserNamespace():
+	case m.Kind == Proc && f.plan.PIDNS:
+		return hiddenProc()
+	case m.Kind == Proc:
+		return " (a user namespace can mount proc only with a pid namespace of its own)"
+	case m.Kind == Mqueue && !f.plan.IPCNS:
+		return " (a user namespace can mount mqueue only with an ipc namespace of its own)"
+	}
+	return ""
+}
+
+// unknownType tells whether there is no such type of filesystem: those that there are say ENODEV of
+// a device too.
+func unknownType(name string) bool {
+	fd, err := linux.Fsopen(name)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return errors.Is(err, unix.ENODEV)
+}
+
+// hiddenProc explains why a user namespace can't mount proc although the pid namespace is its own:
+// the kernel allows that only where a proc is mounted of which nothing is hidden
+// (mount_namespaces(7)).
+func hiddenProc() string {
+	list, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	for line := range bytes.Lines(list) {
+		if fields := bytes.Fields(line); len(fields) > 4 && bytes.HasPrefix(fields[4], []byte("/proc/")) {
+			return fmt.Sprintf(" (%q is hidden where the runtime runs, and a user namespace must not see more: "+
+				"unmask /proc there, or bind-mount it)", unescape(string(fields[4])))
+		}
+	}
+	return ""
+}

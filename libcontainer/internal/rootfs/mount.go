@@ -1,0 +1,130 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
+	"oci-run/specconv"
+)
+
+// Mounts makes the configuration's mounts in their order. Errors are *specconv.FieldError.
+func (f *FS) Mounts() error {
+	for i := range f.plan.Mounts {
+		m := &f.plan.Mounts[i]
+		if err := f.mount(i, m); err != nil {
+			err = fmt.Errorf("mount %q on %q: %w%s", m.name(), m.Destination, err, f.hint(m, err))
+			return specconv.Field(m.pointer(), err)
+		}
+	}
+	return nil
+}
+
+// name is what a mount is called in errors.
+func (m *Mount) name() string {
+	if m.Source == "" {
+		return m.Type
+	}
+	return m.Source
+}
+
+func (f *FS) mount(i int, m *Mount) error {
+	switch {
+	case m.Remount:
+		return f.remount(m)
+	case m.Kind == Bind:
+		return f.bind(i, m)
+	case m.Kind == Cgroup, m.Kind == Cgroup2:
+		return f.mountCgroup(i, m)
+	default:
+		return f.mountFilesystem(i, m)
+	}
+}
+
+// attach puts a detached mount at an open place.
+func attach(mount, target int) error {
+	err := linux.MoveMount(mount, target)
+	if err != unix.EINVAL { //nolint:errorlint // a bare errno
+		return err
+	}
+	// mount(2) says ENOTDIR for a directory over a file or the reverse, which callers know and
+	// move_mount(2) doesn't say.
+	from, errFrom := placeOf(mount)
+	to, errTo := placeOf(target)
+	if errFrom == nil && errTo == nil && from.isDir() != to.isDir() {
+		return unix.ENOTDIR
+	}
+	return err
+}
+
+// checkTarget refuses what must not be mounted over: the root itself, which nothing would show
+// under the new mount, and the inside of procfs but for the names that the plan allowed, if no
+// symbolic link led there.
+func (f *FS) checkTarget(fd int, m *Mount) (place, error) {
+	at, err := placeOf(fd)
+	if err != nil {
+		return at, err
+	}
+	if at.same(f.rootPlace) {
+		return at, errors.New("the destination is the root, over which nothing can be mounted")
+	}
+	inProc, err := isFS(fd, unix.PROC_SUPER_MAGIC)
+	if err != nil || !inProc {
+		return at, err
+	}
+	unsafePath := m.Destination
+	direct, err := linux.Openat2(f.root, unsafePath, unix.O_PATH, 0, inRoot|unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return at, fmt.Errorf("%q cannot be mounted because it is inside /proc", unsafePath)
+	}
+	defer unix.Close(direct)
+	if now, err := placeOf(direct); err != nil || !now.same(at) {
+		return at, fmt.Errorf("%q cannot be mounted because it is inside /proc", unsafePath)
+	}
+	return at, m.checkProc()
+}
+
+// isFS tells whether an fd is on a filesystem with this magic number.
+func isFS(fd int, magic int64) (bool, error) {
+	var st unix.Statfs_t
+	for {
+		err := unix.Fstatfs(fd, &st)
+		switch err {
+		case nil:
+			return int64(st.Type) == magic, nil // differs by architecture
+		case unix.EINTR:
+		default:
+			return false, fmt.Errorf("fstatfs: %w", err)
+		}
+	}
+}
+
+// decorate gives a detached mount the wished propagation and recursive attributes.
+func decorate(fd int, m *Mount) error {
+	for _, flag := range m.Propagation {
+		attr := unix.MountAttr{Propagation: uint64(flag &^ unix.MS_REC)}
+		if err := linux.MountSetattr(fd, recursion(flag&unix.MS_REC != 0), &attr); err != nil {
+			return fmt.Errorf("change the propagation: %w", err)
+		}
+	}
+	if m.Rec.empty() {
+		return nil
+	}
+	attr := unix.MountAttr{Attr_set: attrBits(m.Rec.Set), Attr_clr: attrBits(m.Rec.Clear &^ atimeModes)}
+	if (m.Rec.Set|m.Rec.Clear)&atimeModes != 0 {
+		attr.Attr_clr |= unix.MOUNT_ATTR__ATIME // mount_setattr(2): the field is cleared to be set
+	}
+	if err := linux.MountSetattr(fd, unix.AT_RECURSIVE, &attr); err != nil {
+		return fmt.Errorf("change the attributes of the tree: %w", err)
+	}
+	return nil
+}
+
+func recursion(on bool) uint {
+	if on {
+		return unix.AT_RECURSIVE
+	}
+	return 0
+}

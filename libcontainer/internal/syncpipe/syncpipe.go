@@ -1,0 +1,238 @@
+// Package syncpipe is the protocol between a command (the parent) and the init process that it
+// started. Each end is a type, each message a method:
+//
+//	parent                         init
+//	  Config(plan, fds)        --->
+//	                           <---  MountFD(index)      a source that only the parent can prepare
+//	  MountFD(fd | error)      --->
+//	                           <---  Hooks               namespaces and mounts ready, before pivot_root
+//	  HooksDone(error)         --->
+//	                           <---  Limits              resource limits that only the parent may raise
+//	  LimitsDone               --->
+//	                           <---  Log(level, text)    at any time, no answer
+//	                           <---  Ready | Failed(error)
+//	  Committed                --->                      the record is on disk
+//	  (close)                        waits for start
+//
+// and later, on the start channel, with the start command as the parent, or without the first two
+// on the same channel, if the command that makes the container starts it as well:
+//
+//	Starting                 --->         from here on it is started or dies
+//	Start | Withdrawn        --->         but for the second, after which it waits again
+//	                         <---  Listener(fd)        only with SCMP_ACT_NOTIFY
+//	ListenerDone             --->
+//	                         <---  Failed(error), or the end-of-file of a successful execve
+//
+// The channel is a SOCK_SEQPACKET socket pair: a message is one packet, fds ride along as
+// SCM_RIGHTS. When one end dies, the other reads end-of-file; init then ends too, so that a killed
+// create leaves no process. A message out of order is an error that names what came and what was
+// expected.
+package syncpipe
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
+)
+
+type kind byte
+
+const (
+	config kind = iota + 1
+	mountFD
+	hooks
+	limits
+	logged
+	ready
+	failed
+	committed
+	starting
+	withdrawn
+	start
+	listener
+)
+
+var kindNames = [...]string{
+	config: "Config", mountFD: "MountFD", hooks: "Hooks", limits: "Limits", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed",
+	starting: "Starting", withdrawn: "Withdrawn", start: "Start", listener: "Listener",
+}
+
+func (k kind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("message %d", byte(k))
+}
+
+// ErrClosed is what an end gets when the other one is gone.
+var ErrClosed = errors.New("the other end closed the channel")
+
+// maxPacket bounds a message; each end sets aside so much memory to receive one. Big
+// things travel in a memfd.
+const maxPacket = 16 << 10
+
+// maxFDs bounds the fds of a message (SCM_MAX_FD of the kernel is 253).
+const maxFDs = 16
+
+// Pair makes the channel. The child's end goes to spawn; the parent closes its copy
+// after the start, so that it sees the end-of-file of a dead init.
+func Pair() (parent *Parent, child *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	return &Parent{end: end{os.NewFile(uintptr(fds[0]), "sync")}}, os.NewFile(uintptr(fds[1]), "sync"), nil
+}
+
+// end is what both ends have in common.
+type end struct{ f *os.File }
+
+// Close ends the conversation.
+func (e end) Close() error { return e.f.Close() }
+
+func (e end) send(k kind, payload []byte, files ...*os.File) error {
+	if len(payload) >= maxPacket || len(files) > maxFDs {
+		return fmt.Errorf("send %v: %d bytes and %d fds are more than a message holds", k, len(payload), len(files))
+	}
+	var rights []byte
+	if len(files) > 0 {
+		fds := make([]int, len(files))
+		for i, f := range files {
+			fds[i] = int(f.Fd())
+		}
+		rights = unix.UnixRights(fds...)
+	}
+	packet := append(make([]byte, 0, 1+len(payload)), byte(k))
+	packet = append(packet, payload...)
+	for {
+		err := unix.Sendmsg(int(e.f.Fd()), packet, rights, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EPIPE, err == unix.ECONNRESET:
+			return ErrClosed
+		case err != nil:
+			return fmt.Errorf("send %v: %w", k, err)
+		default:
+			return nil
+		}
+	}
+}
+
+// message is what came from the other end. The receiver owns files.
+type message struct {
+	kind    kind
+	payload []byte
+	files   []*os.File
+}
+
+func (e end) receive() (*message, error) {
+	buf := make([]byte, maxPacket)
+	rights := make([]byte, unix.CmsgSpace(maxFDs*4))
+	var n, nr, flags int
+	var err error
+	for {
+		n, nr, flags, _, err = unix.Recvmsg(int(e.f.Fd()), buf, rights, unix.MSG_CMSG_CLOEXEC)
+		// ECONNRESET is told once, of an end that was closed before it had received all. What it
+		// had sent itself comes after.
+		if err != unix.EINTR && err != unix.ECONNRESET { //nolint:errorlint // a bare errno
+			break
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("receive: %w", err)
+	case n == 0:
+		return nil, ErrClosed
+	}
+	files, err := parseRights(rights[:nr])
+	if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		err = errors.New("receive: message is cut off")
+	}
+	if err != nil {
+		closeAll(files)
+		return nil, err
+	}
+	return &message{kind(buf[0]), buf[1:n], files}, nil
+}
+
+// expect receives a message of the kind k.
+func (e end) expect(k kind) (*message, error) {
+	m, err := e.receive()
+	if err != nil {
+		return nil, err
+	}
+	if m.kind != k {
+		closeAll(m.files)
+		return nil, fmt.Errorf("receive: %v instead of %v", m.kind, k)
+	}
+	return m, nil
+}
+
+// await receives a message of the kind k that says no more than that it is one.
+func (e end) await(k kind) error {
+	m, err := e.expect(k)
+	if err == nil {
+		closeAll(m.files)
+	}
+	return err
+}
+
+func parseRights(b []byte) ([]*os.File, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(b)
+	if err != nil {
+		return nil, fmt.Errorf("receive: control message: %w", err)
+	}
+	var files []*os.File
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			return files, fmt.Errorf("receive: rights: %w", err)
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "received"))
+		}
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// memfd puts data where the other end can read it, whatever its size.
+func memfd(name string, data []byte) (*os.File, error) {
+	fd, err := linux.Memfd(name, false)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.Write(data); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if err := linux.Seal(int(f.Fd())); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("seal %q: %w", name, err)
+	}
+	return f, nil
+}
+
+func readAll(f *os.File) ([]byte, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, size)
+	_, err = f.ReadAt(data, 0)
+	return data, err
+}
