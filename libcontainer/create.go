@@ -115,17 +115,18 @@ func (c *creation) close() {
 	}
 }
 
-// prepare makes what ends with us, whatever happens.
+// prepare makes what ends with us, whatever happens. That there are descriptors enough is looked at
+// before any is opened: Go's runtime ends a process that it can't have its own of.
 func (c *creation) prepare() error {
-	var err error
+	nofile, err := process.CallerNofile()
+	if err != nil {
+		return err
+	}
+	c.plan.init.Process.CallerNofile, c.plan.spawn.Nofile = nofile, initproc.Nofile(nofile)
 	if c.exe, err = selfexe.Open(c.seal()); err != nil {
 		return err
 	}
-	if c.sync, c.child, err = syncpipe.Pair(); err != nil {
-		return err
-	}
-	nofile, err := process.CallerNofile()
-	c.plan.init.Process.CallerNofile, c.plan.spawn.Nofile = nofile, initproc.Nofile(nofile)
+	c.sync, c.child, err = syncpipe.Pair()
 	return err
 }
 
