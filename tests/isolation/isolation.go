@@ -20,6 +20,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 )
 
 // The process's first thread is the main goroutine's, from its beginning to its end. It is what
@@ -69,15 +70,27 @@ func fromCaller() {
 // ignored stays ignored across execve(2), one that is caught doesn't; and Go leaves some alone
 // that its caller ignores (SIGHUP, SIGINT and those of job control).
 func defaultSignals() {
-	if signals := ignored(); len(signals) > 0 {
-		// Nobody reads: this process goes on ignoring them.
-		signal.Notify(make(chan os.Signal, 1), signals...)
+	var none [64]byte // a struct kernel_sigaction with SIG_DFL, sigaction(2)
+	for _, n := range ignored() {
+		if n == sigCancel || n == sigSetXID {
+			_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(n), uintptr(unsafe.Pointer(&none)), 0, 8, 0, 0)
+			continue
+		}
+		// Nobody reads: this process goes on ignoring it.
+		signal.Notify(make(chan os.Signal, 1), n)
 	}
 }
 
+// The two signals that the C library keeps to itself. GNU make leaves them ignored in what it
+// starts (posix_spawn(3) of glibc before 2.38), and neither Go nor env(1) can change that.
+const (
+	sigCancel = syscall.Signal(32)
+	sigSetXID = syscall.Signal(33)
+)
+
 // ignored lists the signals that this process ignores: signal.Ignored knows only of SIGHUP and
 // SIGINT.
-func ignored() (list []os.Signal) {
+func ignored() (list []syscall.Signal) {
 	status, _ := os.ReadFile("/proc/self/status")
 	_, after, _ := strings.Cut(string(status), "\nSigIgn:\t")
 	mask, _ := strconv.ParseUint(after[:min(16, len(after))], 16, 64)
