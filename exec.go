@@ -35,8 +35,8 @@ var execCommand = cli.Command{
 		{Name: "cwd", Usage: "working directory in the container"},
 		{Name: "env", Alias: "e", Kind: cli.Texts, Usage: "set the environment variable `NAME=VALUE`"},
 		{Name: "user", Alias: "u", Usage: "run as `UID[:GID]`"},
-		{Name: "additional-gids", Alias: "g", Kind: cli.Texts, Usage: "be in the group `GID` too"},
-		{Name: "cap", Alias: "c", Kind: cli.Texts, Usage: "have the capability `NAME` too"},
+		{Name: "additional-gids", Alias: "g", Kind: cli.Texts, Usage: "add the supplementary group `GID`"},
+		{Name: "cap", Alias: "c", Kind: cli.Texts, Usage: "add the capability `NAME`"},
 		{Name: "no-new-privs", Kind: cli.Boolean, Usage: "never gain privileges by executing a file"},
 		{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
 		{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
@@ -84,7 +84,7 @@ func joinContainer(c *cli.Call) error {
 	}
 	if path := c.String("console-socket"); path != "" {
 		if !c.Bool("detach") {
-			return errors.New("--console-socket: it takes --detach; without, the terminal is this one")
+			return errors.New("--console-socket requires --detach")
 		}
 		if o.ConsoleSocket, err = libcontainer.DialConsole(path); err != nil {
 			return err
@@ -132,7 +132,7 @@ func execProcess(c *cli.Call, base *specs.Process) (p *specs.Process, file *spec
 	p = &specs.Process{}
 	if path := c.String("process"); path != "" {
 		if len(c.Args) > 1 {
-			return nil, nil, errors.New("--process: the command stands in the file, not on the command line")
+			return nil, nil, errors.New("--process: the command comes from the file and can't be on the command line as well")
 		}
 		if file, err = readInput(path, "", nil, p); err != nil {
 			return nil, nil, err

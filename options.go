@@ -13,7 +13,7 @@ var globalOptions = []cli.Option{
 	{Name: "log-level", Value: "info", Usage: "least level of log messages: debug, info, warn or error"},
 	{Name: "root", Usage: "`DIR` for the state of containers (default /run/oci-run, or $XDG_RUNTIME_DIR/oci-run)"},
 	{Name: "systemd-cgroup", Kind: cli.Boolean, Usage: "have systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
-	{Name: "cgroup-manager", Usage: "who makes the cgroups: cgroupfs, systemd or disabled"},
+	{Name: "cgroup-manager", Usage: "what makes the cgroups: cgroupfs, systemd or disabled"},
 	{Name: "seal", Value: "mount", Variable: "OCI_RUN_SEAL", Check: libcontainer.CheckSeal,
 		Usage: "what containers can see of this binary: a read-only mount, or memfd, a copy in memory"},
 	{Name: "rootless", Value: "auto", Usage: "tolerate missing privileges: true, false or auto"},

@@ -66,7 +66,7 @@ func filterTable(w io.Writer, table []byte, pids []int) error {
 		fields := strings.Fields(lines.Text())
 		if column < 0 {
 			if column = slices.Index(fields, "PID"); column < 0 {
-				return errors.New("ps: its options give no column PID")
+				return errors.New("ps: the options leave out the column PID")
 			}
 			fmt.Fprintln(w, lines.Text())
 			continue

@@ -35,7 +35,7 @@ func restore(c *cli.Call) error {
 		return err
 	}
 	if c.Bool("no-pivot") {
-		return errors.New("--no-pivot: a container can't be restored without pivot_root, CRIU knows no other way")
+		return errors.New("--no-pivot: CRIU restores a container with pivot_root only")
 	}
 	j := &restoreJob{createJob: createJob{id: id}}
 	if j.factory, err = newFactory(c); err != nil {

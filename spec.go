@@ -14,7 +14,7 @@ import (
 
 var specCommand = cli.Command{
 	Name:  "spec",
-	Usage: "write a config.json to begin with",
+	Usage: "write a default config.json",
 	Description: "Writes config.json for a shell in the root file system \"rootfs\". It runs as it is.\n" +
 		"With --rootless, it is one that an ordinary user can run.",
 	Options: [][]cli.Option{{

@@ -144,19 +144,19 @@ func parseBytes(to **int64, s string) error {
 	number := strings.TrimRight(s, "bBiIkKmMgGtTpP ")
 	value, err := strconv.ParseFloat(number, 64)
 	if err != nil || value < 0 || math.IsInf(value, 0) || math.IsNaN(value) {
-		return fmt.Errorf("%q is no number of bytes", s)
+		return fmt.Errorf("%q is not a number of bytes", s)
 	}
 	unit := strings.ToLower(strings.TrimSpace(s[len(number):]))
 	power := 0
 	if unit != "" && unit != "b" {
 		power = strings.IndexByte("kmgtp", unit[0]) + 1
 		if rest := unit[1:]; power == 0 || rest != "" && rest != "b" && rest != "ib" {
-			return fmt.Errorf("%q is no number of bytes: unit %q", s, unit)
+			return fmt.Errorf("%q is not a number of bytes: unit %q", s, unit)
 		}
 	}
 	value *= math.Pow(1024, float64(power))
 	if value >= math.MaxInt64 {
-		return errors.New("more bytes than there can be")
+		return errors.New("more bytes than a limit can have")
 	}
 	n := int64(value)
 	*to = &n

@@ -150,7 +150,7 @@ func (c *Container) given(cgroup *cgroups.Manager) bool {
 	if foreign, err := cgroup.Foreign(); other == "" && (!foreign || err != nil) { // whom systemd can't be asked about is not another's
 		return false
 	}
-	slog.Warn(fmt.Sprintf("the cgroup of container %q is another container's now (%s), and left to it", c.record.ID, cmp.Or(other, "with another --root")))
+	slog.Warn(fmt.Sprintf("the cgroup of container %q belongs to another container now (%s): it is left alone", c.record.ID, cmp.Or(other, "with another --root")))
 	return true
 }
 

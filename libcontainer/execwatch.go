@@ -73,7 +73,7 @@ func (w *execWatch) look() error {
 	case err == nil && frozen && !w.options.IgnorePaused:
 		err = errPaused
 	case w.options.Interrupted != nil && w.options.Interrupted():
-		err = errors.New("exec was interrupted as it waited for a paused container")
+		err = errors.New("exec was interrupted while it waited for a paused container")
 	default:
 		return nil
 	}

@@ -195,7 +195,7 @@ func foreignTime(pid int) (bool, error) {
 // commit makes the container stand on its own.
 func (r *restoration) commit() error {
 	if r.pidfd == nil {
-		return errors.New("criu has restored no process")
+		return errors.New("criu restored no process")
 	}
 	if r.options.PIDFile != "" {
 		if err := writePIDFile(r.options.PIDFile, r.pid); err != nil {

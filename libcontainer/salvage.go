@@ -79,7 +79,7 @@ func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 	c := &Container{root: f.Root}
 	var err error
 	if c.record, err = dir.Intent(); err == nil {
-		slog.Warn(fmt.Sprintf("container %q: %v: it is ended by what its creation wrote down", dir.ID, damage))
+		slog.Warn(fmt.Sprintf("container %q: %v: its processes are ended by the record that its creation began with", dir.ID, damage))
 		return c, nil
 	}
 	c.record = &state.Record{Version: state.Version, ID: dir.ID, Phase: state.Creating}
@@ -88,17 +88,17 @@ func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 		if err := dir.Alien(); err != nil {
 			return nil, fmt.Errorf("%w, so the directory %q is not a container's", err, dir.Path())
 		}
-		slog.Warn(fmt.Sprintf("container %q: %v: nothing tells of a process that it could have", dir.ID, damage))
+		slog.Warn(fmt.Sprintf("container %q: %v: nothing shows that it has a process", dir.ID, damage))
 		return c, f.nobodyBy(dir.ID)
 	}
 	if cerr == nil {
 		cerr = c.recallConfig(f, raw)
 	}
 	if cerr != nil {
-		return nil, fmt.Errorf("nothing tells which processes it has: %v, %w; "+ //nolint:errorlint // neither is the other's cause
+		return nil, fmt.Errorf("its processes are unknown: %v, %w; "+ //nolint:errorlint // neither is the other's cause
 			"if there are none, remove %q", damage, cerr, dir.Path())
 	}
-	slog.Warn(fmt.Sprintf("container %q: %v: it is ended by the cgroup of its config.json", dir.ID, damage))
+	slog.Warn(fmt.Sprintf("container %q: %v: the processes in the cgroup of its config.json are ended", dir.ID, damage))
 	return c, nil
 }
 
@@ -179,7 +179,7 @@ func (c *Container) leaveOthers(dir *state.Dir) error {
 		return err
 	}
 	if other := c.sharer(cgroup); other != "" {
-		slog.Warn(fmt.Sprintf("the cgroup of container %q is also that of %q, and left to it", c.record.ID, other))
+		slog.Warn(fmt.Sprintf("the cgroup of container %q is also that of %q: it is left alone", c.record.ID, other))
 		c.record.Cgroup, c.manager = nil, nil
 		return nil
 	}

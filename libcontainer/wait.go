@@ -63,7 +63,7 @@ func (c *Container) Wait() (*Ending, error) {
 }
 
 func (c *Container) endUnknown() error {
-	return fmt.Errorf("container %q has stopped; how is not known any more", c.ID())
+	return fmt.Errorf("container %q has stopped; its exit status is no longer available", c.ID())
 }
 
 func (c *Container) ending(ws unix.WaitStatus, killsBefore uint64) *Ending {

@@ -37,7 +37,7 @@ func (c *checker) namespaces() error {
 		}
 		for _, other := range list[:i] {
 			if other.Type == ns.Type {
-				return Fieldf(pointer+"/type", "namespace type %q is there twice", ns.Type)
+				return Fieldf(pointer+"/type", "namespace type %q appears twice", ns.Type)
 			}
 		}
 		if ns.Path != "" {

@@ -100,7 +100,7 @@ func checkRlimits(p *specs.Process, at string) error {
 		}
 		for _, other := range p.Rlimits[:i] {
 			if other.Type == limit.Type {
-				return Fieldf(pointer+"/type", "%s is there twice", limit.Type)
+				return Fieldf(pointer+"/type", "%s appears twice", limit.Type)
 			}
 		}
 		if limit.Soft > limit.Hard {

@@ -82,7 +82,7 @@ func behind() int {
 func duplicateError(raw []byte, de *oncejson.DuplicateError) error {
 	line1, column1 := lineColumn(raw, de.First)
 	line2, column2 := lineColumn(raw, de.Second)
-	return fmt.Errorf("is there twice, at %d:%d and at %d:%d", line1, column1, line2, column2)
+	return fmt.Errorf("appears twice, at %d:%d and at %d:%d", line1, column1, line2, column2)
 }
 
 // typeError says what is there and what belongs there, in the words of JSON instead of Go's.

@@ -28,9 +28,9 @@ func TestParseErrors(t *testing.T) {
 		{"{\"process\":{\n\"cwd\":\"/\",}}", `config.json:2:11: /process: invalid character '}' looking for beginning of object key string`},
 		{`{"process":{"cwd":"/"}} {}`, `config.json:1:25: invalid character '{' after top-level value`},
 		{`{"process":{"args":["sh"`, `config.json:1:25: /process/args/0: unexpected end of JSON input`},
-		{`{"hostname":"a","hostname":"b"}`, `config.json: /hostname: is there twice, at 1:2 and at 1:17`},
-		{"{\n \"linux\": {\"seccomp\": {},\n  \"ſeccomp\": 1, \"seccomp\": null}}", `config.json:3:17: /linux/seccomp: is there twice, at 2:12 and at 3:17`},
-		{"{\"annotations\": {\"a/b\": \"\",\n\"a/b\": \"\"}}", `config.json:2:1: /annotations/a~1b: is there twice, at 1:18 and at 2:1`},
+		{`{"hostname":"a","hostname":"b"}`, `config.json: /hostname: appears twice, at 1:2 and at 1:17`},
+		{"{\n \"linux\": {\"seccomp\": {},\n  \"ſeccomp\": 1, \"seccomp\": null}}", `config.json:3:17: /linux/seccomp: appears twice, at 2:12 and at 3:17`},
+		{"{\"annotations\": {\"a/b\": \"\",\n\"a/b\": \"\"}}", `config.json:2:1: /annotations/a~1b: appears twice, at 1:18 and at 2:1`},
 		{"{\"linux\": {\n\"devices\": [{\"type\": \"c\", \"path\": \"/a\", \"minor\": 1}]}, \"ociVersion\": \"1.0.0\"}", `config.json:2:13: /linux/devices/0/major: is missing`},
 		{`{"process":{"args":["s`, `config.json:1:23: /process/args/0: unexpected end of JSON input`},
 	} {

@@ -127,7 +127,7 @@ func describe(binary, version, notice string) (*document, error) {
 	}
 	for _, m := range info.Deps {
 		if m.Replace != nil {
-			return nil, fmt.Errorf("module %s is replaced by %s: what is it?", m.Path, m.Replace.Path)
+			return nil, fmt.Errorf("module %s is replaced by %s, which has no name to list", m.Path, m.Replace.Path)
 		}
 		if err := doc.add(m.Path, m.Version, m.Sum, m.Path, known); err != nil {
 			return nil, err

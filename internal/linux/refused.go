@@ -95,7 +95,7 @@ func whyMissing(call string, major, minor int) string {
 	}
 	release := unix.ByteSliceToString(name.Release[:])
 	if older(release, major, minor) {
-		return fmt.Sprintf(" (it takes Linux %d.%d, this is %s)", major, minor, release)
+		return fmt.Sprintf(" (this requires Linux %d.%d, this is %s)", major, minor, release)
 	}
 	return fmt.Sprintf(" (Linux has %s since %d.%d, this is %s: a seccomp filter or a sandbox around the runtime refuses it)", call, major, minor, release)
 }

@@ -81,7 +81,7 @@ type DuplicateError struct {
 	First, Second int // the offsets of the names
 }
 
-func (e *DuplicateError) Error() string { return fmt.Sprintf("the name %q is there twice", e.Name) }
+func (e *DuplicateError) Error() string { return fmt.Sprintf("the name %q appears twice", e.Name) }
 
 // decode decodes the document, or leaves the value empty.
 func (d *decoder) decode(raw []byte, value any) error {

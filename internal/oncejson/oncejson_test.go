@@ -79,7 +79,7 @@ func TestDecode(t *testing.T) {
 }
 
 // same holds Decode against encoding/json, which sees another document where names are not
-// exact, and none where one is there twice.
+// exact, and none where one appears twice.
 func same[T any](t *testing.T, raw []byte) {
 	t.Helper()
 	var got, want T
@@ -122,7 +122,7 @@ func sameError(got, want error) bool {
 }
 
 // strict renames the members of a document that encoding/json would take for others, with
-// nothing of the decoder's, and tells whether a name is there twice. What is no JSON it
+// nothing of the decoder's, and tells whether a name appears twice. What is no JSON it
 // returns as it is.
 func strict(raw []byte, t reflect.Type) (exact []byte, twice bool) {
 	if !json.Valid(raw) {

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,6 +199,38 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 			t.Errorf("no text says %q: take the exemption out", exempt.text)
 		}
 	}
+}
+
+// noNoun is how "isn't a number" doesn't read in English: "is no number". "There is no number" and
+// "is no longer" are something else.
+var noNoun = regexp.MustCompile(`(?i)(\bthere )?\b(is|are|was|were) no ([a-z]+)`)
+
+func TestTextsNegateTheVerb(t *testing.T) {
+	for text, want := range map[string]bool{
+		"%q is no number": true, "these are no paths": true, "there is no cgroup": false, "it is no longer available": false,
+	} {
+		if wrongNegation(text) != want {
+			t.Errorf("%q is refused: %v", text, !want)
+		}
+	}
+	for _, s := range shipped(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			literal, ok := n.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING {
+				return true
+			}
+			if text, err := strconv.Unquote(literal.Value); err == nil && wrongNegation(text) {
+				t.Errorf("%s: %q: write \"is not a\" instead of \"is no\"", s.at(n), text)
+			}
+			return true
+		})
+	}
+}
+
+func wrongNegation(text string) bool {
+	return slices.ContainsFunc(noNoun.FindAllStringSubmatch(text, -1), func(m []string) bool {
+		return m[1] == "" && m[3] != "longer"
+	})
 }
 
 // errorArgument is where the text of an error is, for the functions that make one.

@@ -77,9 +77,9 @@ line_of() { grep -nF -- "$1" config.json | head -1 | cut -d: -f1; }
 	sed -i 's/^\( *\)"last": 1/\1"seccomp": null/' config.json
 	first=$(line_of '"seccomp": {')
 	second=$(line_of '"seccomp": null')
-	refused "config.json:$second:5: /linux/seccomp: is there twice, at $first:5 and at $second:5"
+	refused "config.json:$second:5: /linux/seccomp: appears twice, at $first:5 and at $second:5"
 	printf '{"annotations": {"a": "1", "b": "2", "a": "3"}}' >config.json
-	refused '/annotations/a: is there twice, at 1:18 and at 1:38'
+	refused '/annotations/a: appears twice, at 1:18 and at 1:38'
 }
 
 @test "what is REQUIRED and would count as zero is not left out" {

@@ -189,7 +189,7 @@ filter() { config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: 
 	cp -a "$state/$id" saved
 	for name in state config recovery; do : >"$state/$id/$name.json"; done
 	run -1 oci-run delete --force "$id"
-	output_has 'nothing tells which processes it has'
+	output_has 'its processes are unknown'
 	lives "$pid"
 	[[ -d $state/$id ]]
 	cp -a saved/. "$state/$id"

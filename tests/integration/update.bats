@@ -69,7 +69,7 @@ not_updated() {
 	not_updated 'resources.json:3:15: /devices/0/allow: is missing' --resources resources.json
 	echo '{"pids": {"limit": 5}, "blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}}' >resources.json
 	not_updated 'resources.json: /blockIO/throttleReadBpsDevice/0/rate: is missing' --resources resources.json
-	not_updated 'standard input: /pids: is there twice, at 1:2 and at 1:24' --resources - <<<'{"pids": {"limit": 5}, "pids": {"limit": 6}}'
+	not_updated 'standard input: /pids: appears twice, at 1:2 and at 1:24' --resources - <<<'{"pids": {"limit": 5}, "pids": {"limit": 6}}'
 	not_updated 'standard input: the file is empty' --resources - </dev/null
 	run -0 oci-run update --resources - "$id" <<<'{"Pids": {"limit": 5}}'
 	output_has '/Pids: ignored: the property is called'

@@ -483,7 +483,7 @@ func (c *consoleSocket) receive(t *testing.T) {
 	}
 	t.Cleanup(func() { unix.Close(fds[0]) }) // not before the container ends: that would hang up
 	if _, err := unix.IoctlGetInt(fds[0], unix.TIOCGPTN); err != nil {
-		t.Errorf("%q is no master of a pty: %v", name[:n], err)
+		t.Errorf("%q is not the master of a pty: %v", name[:n], err)
 	}
 	if n, err := unix.Read(conn, name); n != 0 || err != nil {
 		t.Errorf("more came: %d bytes, %v", n, err)

@@ -124,7 +124,7 @@ func New(spec *specs.Spec, o Options) (*Manager, error) {
 func Open(r Record) (*Manager, error) {
 	for _, h := range r.Hierarchies {
 		if !strings.HasPrefix(h.Mount, "/") || !strings.HasPrefix(h.Path, "/") {
-			return nil, fmt.Errorf("cgroup %q below %q is no pair of absolute paths", h.Path, h.Mount)
+			return nil, fmt.Errorf("cgroup %q below %q: both must be absolute paths", h.Path, h.Mount)
 		}
 	}
 	return &Manager{record: r, owner: -1}, nil

@@ -32,7 +32,7 @@ func Check(r *specs.LinuxResources, mode Mode) error {
 
 // refuse is the error for a field that cgroup v2 doesn't have.
 func refuse(field string) error {
-	return specconv.Fieldf("/linux/resources/"+field, "cgroup v2 has nothing like it")
+	return specconv.Fieldf("/linux/resources/"+field, "cgroup v2 has no equivalent")
 }
 
 func checkUnified(r *specs.LinuxResources, mode Mode) error {

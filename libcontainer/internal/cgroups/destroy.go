@@ -22,7 +22,7 @@ func (m *Manager) Destroy(patience time.Duration) error {
 	if m.record.Driver == DriverSystemd && len(m.record.Hierarchies) > 0 {
 		var foreign bool
 		if foreign, stop = m.stopUnit(); foreign {
-			slog.Warn(fmt.Sprintf("systemd unit %q is another container's now, and left to it", m.record.Unit))
+			slog.Warn(fmt.Sprintf("systemd unit %q belongs to another container now: it is left alone", m.record.Unit))
 			return nil
 		}
 	}

@@ -25,7 +25,7 @@ const mostPids = 32768 << (7 * (strconv.IntSize / 64))
 
 func explainPids(r *refusal) string {
 	if n := limitOf(r.value); r.is(unix.EINVAL) && n > mostPids {
-		return fmt.Sprintf("%d is more than %d, the most that Linux can have (-1 is no limit)", n, mostPids)
+		return fmt.Sprintf("%d is more than %d, the most that Linux can have (-1 means unlimited)", n, mostPids)
 	}
 	return ""
 }
@@ -42,7 +42,7 @@ func explainBandwidth(r *refusal) string {
 		return fmt.Sprintf("%d is not in the range %d to %d µs", period, leastPeriod, mostPeriod)
 	case quota >= 0 && quota < leastQuota && r.file != "cpu.cfs_period_us":
 		r.blame("cpu/quota")
-		return fmt.Sprintf("%d is less than %d µs, the least that Linux takes (-1 is no limit)", quota, leastQuota)
+		return fmt.Sprintf("%d is less than %d µs, the least that Linux takes (-1 means unlimited)", quota, leastQuota)
 	}
 	if burst := limitOf(r.read(map[bool]string{true: "cpu.max.burst", false: "cpu.cfs_burst_us"}[r.e.v2])); quota > 0 && burst > quota {
 		return fmt.Sprintf("%d µs is less than the burst of %d µs", quota, burst)

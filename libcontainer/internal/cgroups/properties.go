@@ -188,7 +188,7 @@ func addNumber(file, property, value string, add func(string, any)) error {
 	}
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil {
-		return fmt.Errorf("unified resource %q: %q is no number", file, value)
+		return fmt.Errorf("unified resource %q: %q is not a number", file, value)
 	}
 	add(property, n)
 	return nil
@@ -200,7 +200,7 @@ func addQuota(s *setting, add func(string, any)) error {
 	if len(words) == 2 {
 		var err error
 		if period, err = strconv.ParseUint(words[1], 10, 64); err != nil {
-			return fmt.Errorf("unified resource \"cpu.max\": %q is no period", words[1])
+			return fmt.Errorf("unified resource \"cpu.max\": %q is not a period", words[1])
 		}
 	}
 	if len(words) == 0 || len(words) > 2 {

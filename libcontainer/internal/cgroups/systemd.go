@@ -76,7 +76,7 @@ func parseUnitPath(path, id string) (slice, unit string, err error) {
 	}
 	unit = name + ".scope"
 	if name == "" || len(unit) > 255 || strings.Trim(unit, unitCharacters) != "" {
-		return "", "", fmt.Errorf("%q is no name of a systemd unit", unit)
+		return "", "", fmt.Errorf("%q is not the name of a systemd unit", unit)
 	}
 	return slice, unit, nil
 }

@@ -128,7 +128,7 @@ func (w *worker) receive() (*response, *os.File, error) {
 		return err
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("receive an answer of criu: %w", err)
+		return nil, nil, fmt.Errorf("receive criu's answer: %w", err)
 	}
 	file, err := passed(rights[:nr])
 	switch {
@@ -137,7 +137,7 @@ func (w *worker) receive() (*response, *os.File, error) {
 	case n == 0:
 		return nil, nil, errEnded
 	case flags&unix.MSG_TRUNC != 0:
-		err = fmt.Errorf("receive an answer of criu: it is longer than %d bytes", largest)
+		err = fmt.Errorf("receive criu's answer: it is longer than %d bytes", largest)
 	}
 	var resp *response
 	if err == nil {
@@ -226,7 +226,7 @@ func checkFeature(option string, feature int, has func(*response) bool) error {
 		return fmt.Errorf("ask criu for its features: %w", err)
 	}
 	if !has(resp) {
-		return fmt.Errorf("--%s: criu, or this kernel, can't do that", option)
+		return fmt.Errorf("--%s: not supported by this criu or this kernel", option)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (o *Options) Check() error {
 	}
 	for _, ns := range o.EmptyNS {
 		if ns != "network" {
-			return fmt.Errorf("--empty-ns %q: only network can be one", ns)
+			return fmt.Errorf("--empty-ns %q: only network is supported", ns)
 		}
 	}
 	if _, err := o.pageServer(); err != nil {
@@ -104,7 +104,7 @@ func (o *Options) checkStatusFD() error {
 		return nil
 	}
 	if !o.LazyPages {
-		return errors.New("--status-fd: only --lazy-pages has a status to tell")
+		return errors.New("--status-fd requires --lazy-pages")
 	}
 	flags, err := unix.FcntlInt(uintptr(o.StatusFD), unix.F_GETFL, 0)
 	if err != nil {

@@ -150,7 +150,7 @@ func (m *message) inherited(key string, fd int) {
 	m.part(optInheritFD, part)
 }
 
-var errMalformed = errors.New("an answer of criu is no protocol buffer")
+var errMalformed = errors.New("criu's answer is not a protocol buffer")
 
 // fields calls visit for each field of a protocol buffer, with its number or its bytes.
 func fields(data []byte, visit func(field, number uint64, part []byte) error) error {

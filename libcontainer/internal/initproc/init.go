@@ -130,7 +130,7 @@ func (c *container) step(s *step) error {
 // receive gets the plan from the parent.
 func receive() (*container, error) {
 	if len(os.Args) != 3 && len(os.Args) != 4 {
-		return nil, errors.New("init is not for people")
+		return nil, errors.New("init is internal: oci-run starts it itself")
 	}
 	var inherited []int
 	for _, arg := range os.Args[2:] {

@@ -168,7 +168,7 @@ func (f *program) refuses(who user) string {
 	case f.st.Mode&0o111 == 0:
 		return noExecuteBit(&f.st)
 	case !who.mayExecute(&f.st):
-		return fmt.Sprintf("its mode %04o and owner %d:%d let uid %d not execute it", f.st.Mode&0o7777, f.st.Uid, f.st.Gid, who.uid)
+		return fmt.Sprintf("its mode %04o and owner %d:%d do not let uid %d execute it", f.st.Mode&0o7777, f.st.Uid, f.st.Gid, who.uid)
 	}
 	return ""
 }

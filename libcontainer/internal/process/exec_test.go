@@ -96,7 +96,7 @@ func TestExecErrors(t *testing.T) {
 		{"in PATH, no x bit", 0, "no-x", classes[0], `executable file not found in $PATH ($D/no-x: its mode 0644 has no execute bit)`},
 		{"missing", 0, "/no/such", classes[1], `exec: "/no/such": stat /no/such: no such file or directory` + "\n"},
 		{"no x bit", 0, "/etc/passwd", classes[2], `exec: "/etc/passwd": permission denied (its mode 0644 has no execute bit)`},
-		{"of another owner", 1000, "$D/others", classes[2], `permission denied (its mode 0750 and owner 0:0 let uid 1000 not execute it)`},
+		{"of another owner", 1000, "$D/others", classes[2], `permission denied (its mode 0750 and owner 0:0 do not let uid 1000 execute it)`},
 		{"below a private directory", 1000, "$D/private/ok", classes[2], `permission denied (directory "$D/private", mode 0700, owner 0:0, may not be searched by uid 1000)`},
 		{"directory", 0, "/etc", classes[2], `exec: "/etc": permission denied (it is a directory)` + "\n"},
 		{"below a file", 0, "/etc/passwd/x", classes[4], `exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory ("/etc/passwd" is a file)`},

@@ -94,7 +94,7 @@ func checkScheduler(s *specs.Scheduler, policy int, at string) error {
 	case deadline && s.Runtime == 0:
 		return specconv.Fieldf(at+"/runtime", "SCHED_DEADLINE wants a runtime")
 	case deadline && (s.Runtime > s.Deadline || s.Period != 0 && s.Deadline > s.Period):
-		return specconv.Fieldf(at, "SCHED_DEADLINE wants runtime ≤ deadline ≤ period, not %d, %d, %d", s.Runtime, s.Deadline, s.Period)
+		return specconv.Fieldf(at, "SCHED_DEADLINE requires runtime ≤ deadline ≤ period, not %d, %d, %d", s.Runtime, s.Deadline, s.Period)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 const usual = "/sys/fs/resctrl"
 
 var errNoResctrl = errors.New("no resctrl filesystem is mounted: mount -t resctrl resctrl " + usual +
-	" (it takes a processor with cache or bandwidth allocation, and a kernel with CONFIG_X86_CPU_RESCTRL or the like)")
+	" (this requires a processor with cache or bandwidth allocation, and a kernel with CONFIG_X86_CPU_RESCTRL or the like)")
 
 // mountPoint finds resctrl: "If no mounted resctrl pseudo-filesystem is available in the runtime
 // mount namespace, the runtime MUST generate an error".

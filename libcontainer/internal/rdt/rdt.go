@@ -92,7 +92,7 @@ func (g *Group) check() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return specconv.Field(pointer, err)
 	case g.config.ClosID != "" && !g.writes():
-		return specconv.Fieldf(pointer+"/closID", "group %q does not exist, and there is no schema to make it with: %w", g.path(), err)
+		return specconv.Fieldf(pointer+"/closID", "group %q does not exist, and no schema is given to create it with: %w", g.path(), err)
 	}
 	g.owned = true
 	return nil

@@ -189,7 +189,7 @@ func (d *Device) isNull() bool {
 
 // errPlainFile is what verify says about an empty file where a node should be: images that were
 // unpacked without privileges have such.
-var errPlainFile = errors.New("there is a regular file already")
+var errPlainFile = errors.New("a regular file exists there")
 
 // verify checks that the name is the device: "If a file already exists at path that does not match
 // the requested device, the runtime MUST generate an error" (config-linux.md). With own set, init
@@ -227,9 +227,9 @@ func (d *Device) match(fd int) error {
 	case at.format() == unix.S_IFREG:
 		return errPlainFile
 	case at.format() != format:
-		return fmt.Errorf("there is something else already: %s", kindOf(at.mode))
+		return fmt.Errorf("something else exists there: %s", kindOf(at.mode))
 	case format != unix.S_IFIFO && at.rdev != unix.Mkdev(d.Major, d.Minor):
-		return fmt.Errorf("there is another device already: %d:%d, not %d:%d",
+		return fmt.Errorf("another device exists there: %d:%d, not %d:%d",
 			unix.Major(at.rdev), unix.Minor(at.rdev), d.Major, d.Minor)
 	}
 	return nil
@@ -304,7 +304,7 @@ func openNodeTarget(dir int, name string) (int, error) {
 	}
 	at, err := placeOf(fd)
 	if err == nil && (at.isDir() || at.format() == unix.S_IFLNK) {
-		err = fmt.Errorf("there is something else already: %s", kindOf(at.mode))
+		err = fmt.Errorf("something else exists there: %s", kindOf(at.mode))
 	}
 	if err != nil {
 		unix.Close(fd)

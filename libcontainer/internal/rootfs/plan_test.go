@@ -195,7 +195,7 @@ func FuzzPlan(f *testing.F) {
 		}
 		for _, path := range append(p.MaskedPaths, p.Mounts[0].Destination, p.Devices[len(p.Devices)-1].Path) {
 			if !strings.HasPrefix(path, "/") || path == "/" || strings.Contains(path+"/", "/../") || strings.Contains(path, "\x00") {
-				t.Errorf("%q is no path to work on", path)
+				t.Errorf("%q is not a path to work on", path)
 			}
 		}
 	})

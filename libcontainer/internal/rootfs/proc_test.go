@@ -146,7 +146,7 @@ func TestConsole(t *testing.T) {
 	s.spec.Mounts = append(s.spec.Mounts[:1], s.spec.Mounts[2:]...) // no tmpfs on /dev
 	s.mkdir(s.in("dev"), 0o755)
 	must(t, os.Symlink("/proc/sysrq-trigger", s.in("dev/console")))
-	s.fails("console", "there is something else already")
+	s.fails("console", "something else exists there")
 }
 
 func TestStdioNull(t *testing.T) {

@@ -141,9 +141,9 @@ func TestDevices(t *testing.T) {
 	}{
 		{specs.LinuxDevice{Path: "/dev/zero", Type: "c", Major: 1, Minor: 3}, ""},
 		{specs.LinuxDevice{Path: "/file", Type: "c", Major: 1, Minor: 3}, "/linux/devices/0"},
-		{specs.LinuxDevice{Path: "/dir", Type: "c", Major: 1, Minor: 3}, "there is something else already"},
-		{specs.LinuxDevice{Path: "/dev/pts", Type: "c", Major: 1, Minor: 3}, "there is something else already"},
-		{specs.LinuxDevice{Path: "/elsewhere/kmsg", Type: "c", Major: 1, Minor: 3}, "there is another device already: 1:11, not 1:3"},
+		{specs.LinuxDevice{Path: "/dir", Type: "c", Major: 1, Minor: 3}, "something else exists there"},
+		{specs.LinuxDevice{Path: "/dev/pts", Type: "c", Major: 1, Minor: 3}, "something else exists there"},
+		{specs.LinuxDevice{Path: "/elsewhere/kmsg", Type: "c", Major: 1, Minor: 3}, "another device exists there: 1:11, not 1:3"},
 	} {
 		s.write(s.in("file"), "")
 		s.mkdir(s.in("dir"), 0o755)

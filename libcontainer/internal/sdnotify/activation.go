@@ -17,7 +17,7 @@ func Activation(getenv func(string) string) (n int, env []string, err error) {
 	text := getenv("LISTEN_FDS")
 	n, err = strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, nil, fmt.Errorf("LISTEN_FDS=%q is no number of sockets", text)
+		return 0, nil, fmt.Errorf("LISTEN_FDS=%q is not a number of sockets", text)
 	}
 	if n == 0 {
 		return 0, nil, nil

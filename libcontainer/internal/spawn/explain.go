@@ -30,7 +30,7 @@ func ExplainClone(errno syscall.Errno, flags uintptr) error {
 	case flags&unix.CLONE_NEWUSER != 0:
 		return fmt.Errorf("%w (%s)", errno, whyNoUserNamespace())
 	case flags != 0 && !privileged():
-		return fmt.Errorf("%w (creating namespaces takes CAP_SYS_ADMIN, or a user namespace)", errno)
+		return fmt.Errorf("%w (creating namespaces requires CAP_SYS_ADMIN, or a user namespace)", errno)
 	}
 	return fmt.Errorf("%w (a seccomp filter or a security module refuses it)", errno)
 }

@@ -90,7 +90,7 @@ func Start(r *Request) (*Process, error) {
 		ours.Close()
 		if errno == unix.EACCES && r.Cgroup != nil {
 			return nil, fmt.Errorf("unable to apply cgroup configuration: clone3 into cgroup %q: %w "+
-				"(it takes the right to write to cgroup.procs of the cgroup that this and the caller's have above them)", r.Cgroup.Name(), errno)
+				"(this requires the right to write to cgroup.procs of the nearest cgroup above both this one and the caller's)", r.Cgroup.Name(), errno)
 		}
 		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno, uintptr(c.first.flags)))
 	}

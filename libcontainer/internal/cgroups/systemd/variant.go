@@ -170,7 +170,7 @@ func parseNumber(s string) (any, error) {
 	if n, err := strconv.ParseFloat(s, 64); err == nil {
 		return n, nil
 	}
-	return nil, fmt.Errorf("%q is no value", s)
+	return nil, fmt.Errorf("%q is not a value", s)
 }
 
 // Microseconds turns a number of seconds into the uint64 of microseconds that systemd's properties
@@ -194,5 +194,5 @@ func Microseconds(seconds any) (uint64, error) {
 	case float64:
 		return uint64(n * 1e6), nil
 	}
-	return 0, fmt.Errorf("%v is no number", seconds)
+	return 0, fmt.Errorf("%v is not a number", seconds)
 }

@@ -53,7 +53,7 @@ func (hungUp) Is(target error) bool { return target == unix.ECONNRESET }
 // timedOut is the error for a peer that doesn't answer in time.
 type timedOut struct{}
 
-func (timedOut) Error() string        { return "there is no answer in time" }
+func (timedOut) Error() string        { return "no answer arrived in time" }
 func (timedOut) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
 // Dial connects to a socket, "@" and a name being an abstract one, and authenticates. Nothing on
