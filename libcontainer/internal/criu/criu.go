@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/criu/rpc"
 )
 
 // program is CRIU's name.
@@ -111,7 +113,7 @@ func (w *worker) end() error {
 // errEnded says that CRIU ended, or closed the socket, without an answer.
 var errEnded = errors.New("it ended without an answer")
 
-func (w *worker) send(request message) error {
+func (w *worker) send(request rpc.Message) error {
 	err := retry(func() error { return unix.Sendmsg(int(w.socket.Fd()), request, nil, nil, unix.MSG_NOSIGNAL) })
 	if err != nil {
 		return fmt.Errorf("send a request to criu: %w", err)
@@ -120,7 +122,7 @@ func (w *worker) send(request message) error {
 }
 
 // receive waits for an answer and the descriptor that may come with it.
-func (w *worker) receive() (*response, *os.File, error) {
+func (w *worker) receive() (*rpc.Response, *os.File, error) {
 	data, rights := make([]byte, largest), make([]byte, unix.CmsgSpace(4))
 	var n, nr, flags int
 	err := retry(func() (err error) {
@@ -139,9 +141,9 @@ func (w *worker) receive() (*response, *os.File, error) {
 	case flags&unix.MSG_TRUNC != 0:
 		err = fmt.Errorf("receive criu's answer: it is longer than %d bytes", largest)
 	}
-	var resp *response
+	var resp *rpc.Response
 	if err == nil {
-		resp, err = decode(data[:n])
+		resp, err = rpc.Decode(data[:n])
 	}
 	if err != nil {
 		file.Close() // of nil: an error, no panic
@@ -176,7 +178,7 @@ func retry(call func() error) error {
 }
 
 // ask has a worker of its own answer a request that changes nothing.
-func ask(request message) (*response, error) {
+func ask(request rpc.Message) (*rpc.Response, error) {
 	w, err := start([3]*os.File{})
 	if err != nil {
 		return nil, err
@@ -190,16 +192,16 @@ func ask(request message) (*response, error) {
 		return nil, err
 	}
 	file.Close() // of nil: an error, no panic
-	if !resp.success {
-		return nil, fmt.Errorf("criu failed: type %s errno %d", typeName(resp.kind), resp.errno)
+	if !resp.Success {
+		return nil, fmt.Errorf("criu failed: type %s errno %d", rpc.TypeName(resp.Kind), resp.Errno)
 	}
 	return resp, nil
 }
 
 // checkVersion refuses a CRIU that is too old.
 func checkVersion() error {
-	var request message
-	request.number(reqType, reqVersion)
+	var request rpc.Message
+	request.Number(rpc.ReqType, rpc.ReqVersion)
 	resp, err := ask(request)
 	if err != nil {
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
@@ -207,7 +209,7 @@ func checkVersion() error {
 		}
 		return fmt.Errorf("ask criu for its version: %w", err)
 	}
-	v := resp.version
+	v := resp.Version()
 	slog.Debug(fmt.Sprintf("criu: version %d", v))
 	if v < oldest {
 		return fmt.Errorf("criu has version %d.%d: version %d.%d or later is needed", v/10000, v%10000/100, oldest/10000, oldest%10000/100)
@@ -216,11 +218,11 @@ func checkVersion() error {
 }
 
 // checkFeature refuses an option that this CRIU on this kernel has no feature for.
-func checkFeature(option string, feature int, has func(*response) bool) error {
-	var request, features message
-	features.flag(feature, true)
-	request.number(reqType, reqFeatureCheck)
-	request.part(reqFeatures, features)
+func checkFeature(option string, feature int, has func(*rpc.Response) bool) error {
+	var request, features rpc.Message
+	features.Flag(feature, true)
+	request.Number(rpc.ReqType, rpc.ReqFeatureCheck)
+	request.Part(rpc.ReqFeatures, features)
 	resp, err := ask(request)
 	if err != nil {
 		return fmt.Errorf("ask criu for its features: %w", err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/criu/rpc"
 )
 
 // Options are what the flags of checkpoint and restore say.
@@ -80,7 +82,7 @@ func (o *Options) cgroupMode() (uint64, error) {
 }
 
 // pageServer encodes the address; nil if there is none.
-func (o *Options) pageServer() (message, error) {
+func (o *Options) pageServer() (rpc.Message, error) {
 	if o.PageServer == "" {
 		return nil, nil
 	}
@@ -93,9 +95,9 @@ func (o *Options) pageServer() (message, error) {
 	if err != nil || port == 0 || address == "" {
 		return nil, fmt.Errorf("--page-server %q: must be ADDRESS:PORT", o.PageServer)
 	}
-	var server message
-	server.text(1, address)
-	server.number(2, port)
+	var server rpc.Message
+	server.Text(1, address)
+	server.Number(2, port)
 	return server, nil
 }
 
@@ -155,13 +157,13 @@ func (d *directories) close() {
 }
 
 // open opens the directories and names them in a request.
-func (o *Options) open(opts *message) (*directories, error) {
+func (o *Options) open(opts *rpc.Message) (*directories, error) {
 	d := &directories{}
 	var err error
 	if d.images, err = os.Open(o.Images); err != nil {
 		return nil, err
 	}
-	opts.number(optImagesDirFD, uint64(d.images.Fd()))
+	opts.Number(rpc.OptImagesDirFD, uint64(d.images.Fd()))
 	if o.Work == "" {
 		return d, nil
 	}
@@ -172,7 +174,7 @@ func (o *Options) open(opts *message) (*directories, error) {
 		d.close()
 		return nil, err
 	}
-	opts.number(optWorkDirFD, uint64(d.work.Fd()))
+	opts.Number(rpc.OptWorkDirFD, uint64(d.work.Fd()))
 	return d, nil
 }
 
@@ -192,25 +194,25 @@ func (o *Options) logFile(name string) string {
 const logLevel = 4
 
 // common is what both requests say. An empty config is none.
-func (o *Options) common(log, root, config string) *message {
+func (o *Options) common(log, root, config string) *rpc.Message {
 	mode, _ := o.cgroupMode() // checked before
-	opts := &message{}
-	opts.number(optLogLevel, logLevel)
-	opts.text(optLogFile, log)
-	opts.text(optRoot, root)
-	opts.given(optConfigFile, config)
-	opts.flag(optManageCgroups, true)
-	opts.number(optCgroupsMode, mode)
-	opts.flag(optNotifyScripts, true)
-	opts.flag(optOrphanPtsMaster, true)
-	opts.flag(optShellJob, o.ShellJob)
-	opts.flag(optTCPEstablished, o.TCPEstablished)
-	opts.flag(optExtUnixSk, o.ExtUnixSockets)
-	opts.flag(optFileLocks, o.FileLocks)
-	opts.flag(optAutoDedup, o.AutoDedup)
-	opts.flag(optLazyPages, o.LazyPages)
+	opts := &rpc.Message{}
+	opts.Number(rpc.OptLogLevel, logLevel)
+	opts.Text(rpc.OptLogFile, log)
+	opts.Text(rpc.OptRoot, root)
+	opts.Given(rpc.OptConfigFile, config)
+	opts.Flag(rpc.OptManageCgroups, true)
+	opts.Number(rpc.OptCgroupsMode, mode)
+	opts.Flag(rpc.OptNotifyScripts, true)
+	opts.Flag(rpc.OptOrphanPtsMaster, true)
+	opts.Flag(rpc.OptShellJob, o.ShellJob)
+	opts.Flag(rpc.OptTCPEstablished, o.TCPEstablished)
+	opts.Flag(rpc.OptExtUnixSk, o.ExtUnixSockets)
+	opts.Flag(rpc.OptFileLocks, o.FileLocks)
+	opts.Flag(rpc.OptAutoDedup, o.AutoDedup)
+	opts.Flag(rpc.OptLazyPages, o.LazyPages)
 	// Addresses and routes are the engine's to make again: the runtime doesn't know where the
 	// container will be.
-	opts.number(optEmptyNS, unix.CLONE_NEWNET)
+	opts.Number(rpc.OptEmptyNS, unix.CLONE_NEWNET)
 	return opts
 }

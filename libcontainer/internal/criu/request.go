@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/criu/rpc"
 )
 
 // The names of the logs. Engines look for them.
@@ -65,34 +67,34 @@ func Dump(o *Options, d *DumpRequest) error {
 		return err
 	}
 	opts := o.common(dumpLog, d.Root, d.Config)
-	opts.number(optPID, uint64(d.PID))
-	opts.flag(optLeaveRunning, o.LeaveRunning)
-	opts.flag(optTCPSkipInFlight, o.TCPSkipInFlight)
-	opts.flag(optLinkRemap, o.LinkRemap)
-	opts.given(optFreezeCgroup, d.Freezer)
+	opts.Number(rpc.OptPID, uint64(d.PID))
+	opts.Flag(rpc.OptLeaveRunning, o.LeaveRunning)
+	opts.Flag(rpc.OptTCPSkipInFlight, o.TCPSkipInFlight)
+	opts.Flag(rpc.OptLinkRemap, o.LinkRemap)
+	opts.Given(rpc.OptFreezeCgroup, d.Freezer)
 	if o.Parent != "" {
-		opts.text(optParentImg, o.Parent)
-		opts.flag(optTrackMem, true)
+		opts.Text(rpc.OptParentImg, o.Parent)
+		opts.Flag(rpc.OptTrackMem, true)
 	}
 	server, err := o.pageServer()
 	if err != nil {
 		return err
 	}
 	if server != nil {
-		opts.part(optPageServer, server)
+		opts.Part(rpc.OptPageServer, server)
 	}
 	for _, ns := range d.Namespaces {
-		opts.text(optExternal, fmt.Sprintf("%s[%d]:%s", ns.Kind, ns.Ino, handed(ns.Kind)))
+		opts.Text(rpc.OptExternal, fmt.Sprintf("%s[%d]:%s", ns.Kind, ns.Ino, handed(ns.Kind)))
 	}
-	opts.external(d.External)
+	external(opts, d.External)
 	dirs, err := o.open(opts)
 	if err != nil {
 		return err
 	}
 	defer dirs.close()
-	kind := uint64(reqDump)
+	kind := uint64(rpc.ReqDump)
 	if o.PreDump {
-		kind = reqPreDump
+		kind = rpc.ReqPreDump
 	}
 	w, err := start([3]*os.File{})
 	if err != nil {
@@ -105,13 +107,13 @@ func Dump(o *Options, d *DumpRequest) error {
 
 func (o *Options) checkFeatures() error {
 	if o.PreDump {
-		err := checkFeature("pre-dump", featureMemTrack, func(r *response) bool { return r.memTrack })
+		err := checkFeature("pre-dump", rpc.FeatureMemTrack, func(r *rpc.Response) bool { return r.MemTrack })
 		if err != nil {
 			return err
 		}
 	}
 	if o.LazyPages {
-		return checkFeature("lazy-pages", featureLazyPages, func(r *response) bool { return r.lazyPages })
+		return checkFeature("lazy-pages", rpc.FeatureLazyPages, func(r *rpc.Response) bool { return r.LazyPages })
 	}
 	return nil
 }
@@ -144,15 +146,15 @@ func Restore(o *Options, r *RestoreRequest) error {
 		return err
 	}
 	opts := o.common(restoreLog, r.Root, r.Config)
-	opts.flag(optEvasiveDevices, true)
-	opts.flag(optRstSibling, true) // our child, not CRIU's
-	opts.flag(optTCPClose, o.TCPClose)
-	opts.given(optLSMProfile, o.LSMProfile)
-	opts.given(optLSMMountContext, o.LSMMountContext)
-	opts.external(r.External)
+	opts.Flag(rpc.OptEvasiveDevices, true)
+	opts.Flag(rpc.OptRstSibling, true) // our child, not CRIU's
+	opts.Flag(rpc.OptTCPClose, o.TCPClose)
+	opts.Given(rpc.OptLSMProfile, o.LSMProfile)
+	opts.Given(rpc.OptLSMMountContext, o.LSMMountContext)
+	external(opts, r.External)
 	for i, pipe := range r.Pipes {
 		if i < len(r.Stdio) && strings.HasPrefix(pipe, "pipe:") {
-			opts.inherited(pipe, i)
+			opts.Inherited(pipe, i)
 		}
 	}
 	files := r.namespaces(opts)
@@ -170,37 +172,37 @@ func Restore(o *Options, r *RestoreRequest) error {
 		return err
 	}
 	if err = r.Started(w.cmd.Process.Pid); err == nil {
-		err = opts.cgroupRoots(w.cmd.Process.Pid)
+		err = cgroupRoots(opts, w.cmd.Process.Pid)
 	}
 	if err != nil {
 		return errors.Join(err, w.giveUp())
 	}
-	return w.serve(reqRestore, opts, &answerer{restore: r, statusFD: -1}, o.logFile(restoreLog))
+	return w.serve(rpc.ReqRestore, opts, &answerer{restore: r, statusFD: -1}, o.logFile(restoreLog))
 }
 
 // namespaces names the namespaces in a request and gives the files that CRIU is to have.
-func (r *RestoreRequest) namespaces(opts *message) (files []*os.File) {
+func (r *RestoreRequest) namespaces(opts *rpc.Message) (files []*os.File) {
 	for _, ns := range r.Namespaces {
 		key := handed(ns.Kind)
 		if key == "" {
-			opts.pair(optJoinNS, ns.Kind, ns.Path)
+			opts.Pair(rpc.OptJoinNS, ns.Kind, ns.Path)
 			continue
 		}
-		opts.inherited(key, firstExtra+len(files))
+		opts.Inherited(key, firstExtra+len(files))
 		files = append(files, ns.File)
 	}
 	return files
 }
 
-func (m *message) external(list []External) {
+func external(opts *rpc.Message, list []External) {
 	for _, e := range list {
-		m.pair(optExtMnt, e.Key, e.Value)
+		opts.Pair(rpc.OptExtMnt, e.Key, e.Value)
 	}
 }
 
 // cgroupRoots tells CRIU that what it finds in the images as the container's cgroups is now where
 // it is itself.
-func (m *message) cgroupRoots(pid int) error {
+func cgroupRoots(opts *rpc.Message, pid int) error {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return err
@@ -211,7 +213,7 @@ func (m *message) cgroupRoots(pid int) error {
 			continue
 		}
 		for controller := range strings.SplitSeq(parts[1], ",") {
-			m.pair(optCgRoot, controller, parts[2])
+			opts.Pair(rpc.OptCgRoot, controller, parts[2])
 		}
 	}
 	return nil
@@ -240,8 +242,8 @@ func (a *answerer) closeStatus() {
 	}
 }
 
-func (a *answerer) notify(r *response, file *os.File) error {
-	if r.script == "status-ready" && a.statusFD >= 0 {
+func (a *answerer) notify(r *rpc.Response, file *os.File) error {
+	if r.Script == "status-ready" && a.statusFD >= 0 {
 		_, err := unix.Write(a.statusFD, []byte{0})
 		a.closeStatus()
 		return err
@@ -249,11 +251,11 @@ func (a *answerer) notify(r *response, file *os.File) error {
 	if a.restore == nil {
 		return nil
 	}
-	switch r.script {
+	switch r.Script {
 	case "setup-namespaces":
-		return a.restore.Namespaced(r.pid)
+		return a.restore.Namespaced(r.PID)
 	case "post-restore":
-		return a.restore.Restored(r.pid)
+		return a.restore.Restored(r.PID)
 	case "orphan-pts-master":
 		if file == nil {
 			return errors.New("criu sent no terminal")

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+
+	"oci-run/libcontainer/internal/criu/rpc"
 )
 
 // quoted is how many error lines of the log an error quotes.
@@ -25,7 +27,7 @@ func (f *Failure) Error() string {
 }
 
 // serve sends a request and answers CRIU's questions until it is done, and waits for its end.
-func (w *worker) serve(kind uint64, opts *message, a *answerer, log string) error {
+func (w *worker) serve(kind uint64, opts *rpc.Message, a *answerer, log string) error {
 	err := w.converse(kind, opts, a)
 	ended := w.end()
 	if failure, ok := errors.AsType[*Failure](err); ok {
@@ -35,42 +37,42 @@ func (w *worker) serve(kind uint64, opts *message, a *answerer, log string) erro
 	switch {
 	case err != nil:
 		return err
-	case ended != nil && kind != reqPreDump: // after which it waits for a dump, in vain
+	case ended != nil && kind != rpc.ReqPreDump: // after which it waits for a dump, in vain
 		return &Failure{What: ended.Error(), Log: log, Excerpt: excerpt(log)}
 	}
 	return nil
 }
 
-func (w *worker) converse(kind uint64, opts *message, a *answerer) error {
-	slog.Debug("criu: " + typeName(kind))
-	var request message
-	request.number(reqType, kind)
-	request.part(reqOpts, *opts)
+func (w *worker) converse(kind uint64, opts *rpc.Message, a *answerer) error {
+	slog.Debug("criu: " + rpc.TypeName(kind))
+	var request rpc.Message
+	request.Number(rpc.ReqType, kind)
+	request.Part(rpc.ReqOpts, *opts)
 	if err := w.send(request); err != nil {
 		return err
 	}
 	for {
 		resp, file, err := w.receive()
 		if errors.Is(err, errEnded) {
-			return &Failure{What: fmt.Sprintf("type %s: %s", typeName(kind), err)}
+			return &Failure{What: fmt.Sprintf("type %s: %s", rpc.TypeName(kind), err)}
 		}
 		if err != nil {
 			return err
 		}
-		if !resp.success {
+		if !resp.Success {
 			file.Close() // of nil: an error, no panic
-			return &Failure{What: fmt.Sprintf("type %s errno %d", typeName(resp.kind), resp.errno)}
+			return &Failure{What: fmt.Sprintf("type %s errno %d", rpc.TypeName(resp.Kind), resp.Errno)}
 		}
-		if resp.kind != reqNotify {
+		if resp.Kind != rpc.ReqNotify {
 			file.Close()
 			return nil
 		}
-		slog.Debug("criu: notify " + resp.script)
+		slog.Debug("criu: notify " + resp.Script)
 		refused := a.notify(resp, file)
 		file.Close()
-		var answer message
-		answer.number(reqType, reqNotify)
-		answer.flag(reqNotifySuccess, refused == nil)
+		var answer rpc.Message
+		answer.Number(rpc.ReqType, rpc.ReqNotify)
+		answer.Flag(rpc.ReqNotifySuccess, refused == nil)
 		if err := w.send(answer); err != nil || refused != nil {
 			return errors.Join(refused, err) // it takes back what it has done
 		}
