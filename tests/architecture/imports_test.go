@@ -15,7 +15,7 @@ var layers = [][]string{
 	{"main"},
 	{"libcontainer"},
 	{"libcontainer/internal/initproc", "libcontainer/internal/criu"},
-	{"libcontainer/internal/spawn", "libcontainer/internal/syncpipe", "libcontainer/internal/foreground"},
+	{"libcontainer/internal/spawn", "libcontainer/internal/syncpipe", "libcontainer/internal/program", "libcontainer/internal/foreground"},
 	{
 		"libcontainer/internal/rootfs", "libcontainer/internal/cgroups", "libcontainer/internal/seccomp", "libcontainer/internal/process",
 		"libcontainer/internal/capabilities", "libcontainer/internal/lsm", "libcontainer/internal/console", "libcontainer/internal/netdev",

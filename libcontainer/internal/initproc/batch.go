@@ -10,6 +10,7 @@ import (
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/lsm"
 	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/libcontainer/internal/spawn"
 )
@@ -27,7 +28,7 @@ type Batch struct {
 
 	plan    *Plan
 	list    *calls.List
-	program *process.Found
+	program *program.Found
 }
 
 // Batchable tells whether a batch can do the exec. In a user namespace it could not: what is
@@ -88,7 +89,7 @@ func (b *Batch) become() (warnings []string, err error) {
 	if warnings, err = b.plan.addUser(l, b.root(), -1, b.Peer == nil); err != nil {
 		return nil, err
 	}
-	b.program, err = p.AddLookup(l, b.root())
+	b.program, err = program.AddLookup(l, p, b.root())
 	return warnings, err
 }
 
@@ -139,6 +140,6 @@ func addFilter(l *calls.List, filter *seccomp.Filter) {
 	if filter == nil {
 		return
 	}
-	program := l.Words(uint64(filter.Len()), uint64(l.Bytes(filter.Instructions))) // struct sock_fprog
-	l.Do(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(filter.Flags), program).Or("load the seccomp filter")
+	fprog := l.Words(uint64(filter.Len()), uint64(l.Bytes(filter.Instructions))) // struct sock_fprog
+	l.Do(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(filter.Flags), fprog).Or("load the seccomp filter")
 }

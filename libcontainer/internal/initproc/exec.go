@@ -13,6 +13,7 @@ import (
 	"oci-run/internal/files"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/spawn"
 )
@@ -89,25 +90,25 @@ func (c *container) enterPIDNamespace() error {
 // being the program.
 func (c *container) execChild() error {
 	c.proc.Close()
-	p := &spawn.Program{Inherit: 3 + c.plan.PreserveFDs, Terminal: c.plan.Terminal != nil, Nproc: c.plan.Exec.Nproc}
-	p.Path, p.Argv, p.Envv = c.image.Vectors()
+	next := &spawn.Successor{Inherit: 3 + c.plan.PreserveFDs, Terminal: c.plan.Terminal != nil, Nproc: c.plan.Exec.Nproc}
+	next.Path, next.Argv, next.Envv = c.image.Vectors()
 	if filter := c.plan.Seccomp; filter != nil {
-		p.Filter = &unix.SockFprog{
+		next.Filter = &unix.SockFprog{
 			Len: uint16(filter.Len()), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter.Instructions))),
 		}
-		p.Flags, p.Notify = uintptr(filter.Flags), filter.Notify
+		next.Flags, next.Notify = uintptr(filter.Flags), filter.Notify
 		if err := named(Executing); err != nil {
 			return err
 		}
 	}
-	if err := p.Clone(); err != nil {
+	if err := next.Clone(); err != nil {
 		return err
 	}
-	if err := c.sync.Waiting(p.PID); err != nil {
+	if err := c.sync.Waiting(next.PID); err != nil {
 		return fmt.Errorf("wait for the exec command: %w", err)
 	}
 	c.start = c.sync.Waiter()
-	err := p.Start(c.start.Listener)
+	err := next.Start(c.start.Listener)
 	if err == nil {
 		os.Exit(0)
 	}
@@ -116,7 +117,7 @@ func (c *container) execChild() error {
 		return console.ExplainHangup(err)
 	}
 	root, errno := process.Root{Dir: c.rootDir, Proc: procOutside()}, syscall.Errno(refused)
-	return process.ExecFailure(c.path, errno, c.plan.Process.Hint(root, c.path, errno))
+	return program.ExecFailure(c.path, errno, program.Hint(&c.plan.Process, root, c.path, errno))
 }
 
 // procOutside opens the host's procfs once more, by a thread that has not entered the container: in

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -19,8 +19,8 @@ import (
 
 // A confinement is the seccomp filter, ready to be loaded.
 type confinement struct {
-	program *seccomp.Program
-	notify  bool
+	filter *seccomp.Loadable
+	notify bool
 
 	// The messenger hands over the listener: the fd that it waits for, or -1 if there is none; and
 	// that it is done.
@@ -33,7 +33,7 @@ type confinement struct {
 // get their default action, for the return from a handler is a call too, and the listener
 // of a filter with SCMP_ACT_NOTIFY is handed over by a thread without the filter.
 func (c *container) confinement() *confinement {
-	f := &confinement{program: c.plan.Seccomp.Prepare(), notify: c.plan.Seccomp.Notify}
+	f := &confinement{filter: c.plan.Seccomp.Prepare(), notify: c.plan.Seccomp.Notify}
 	if f.notify {
 		f.startMessenger(c.start)
 	}
@@ -63,7 +63,7 @@ func (f *confinement) startMessenger(start *syncpipe.Waiter) {
 //
 //go:nosplit
 func (f *confinement) load() error {
-	fd, err := f.program.Install()
+	fd, err := f.filter.Install()
 	if err != nil {
 		f.listener.Store(-1)
 		return filterError(err)
@@ -80,7 +80,7 @@ func (f *confinement) load() error {
 // exec executes the program under the filter. All that runs in between is nosplit, as load is.
 //
 //go:nosplit
-func (f *confinement) exec(image *process.Image) (unix.Errno, error) {
+func (f *confinement) exec(image *program.Image) (unix.Errno, error) {
 	if err := f.load(); err != nil {
 		return 0, err
 	}

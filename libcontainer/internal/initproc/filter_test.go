@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/tests/fdleak"
 )
@@ -56,11 +56,11 @@ func confined(notify bool) {
 	}
 	filter, _, err := seccomp.Compile(profile)
 	try(err)
-	image, err := process.Prepare("/no/such/program", []string{"x"}, []string{"x"})
+	image, err := program.Prepare("/no/such/program", []string{"x"}, []string{"x"})
 	try(err)
 	runtime.LockOSThread()
 	try(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-	f := &confinement{program: filter.Prepare(), notify: notify}
+	f := &confinement{filter: filter.Prepare(), notify: notify}
 	if notify {
 		runtime.GOMAXPROCS(2)
 		go slowMessenger(f)
@@ -86,7 +86,7 @@ func slowMessenger(f *confinement) {
 }
 
 //go:nosplit
-func execAndExit(f *confinement, image *process.Image) {
+func execAndExit(f *confinement, image *program.Image) {
 	if !f.notify {
 		for range 1 << 28 { // a tenth of a second
 		}

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/syncpipe"
 	"oci-run/libcontainer/internal/wire"
@@ -74,7 +74,7 @@ type container struct {
 	proc     *rootfs.Procfs // one of our own, if a later step needs it
 	start    *syncpipe.Waiter
 	path     string // of the program
-	image    *process.Image
+	image    *program.Image
 
 	confined bool       // the seccomp filter is loaded, and these say what execve will find:
 	expected unix.Errno // why it will fail, or 0

@@ -9,6 +9,7 @@ import (
 	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/program"
 )
 
 // process applies what the process asks for and what does not depend on its user. Its limits are
@@ -91,7 +92,7 @@ func (c *container) program() error {
 	if len(p.Args) == 0 {
 		return nil
 	}
-	found, err := p.AddLookup(l, c.containerRoot())
+	found, err := program.AddLookup(l, p, c.containerRoot())
 	if err == nil {
 		err = l.Run()
 	}
@@ -99,7 +100,7 @@ func (c *container) program() error {
 		return err
 	}
 	c.path = found.Path()
-	c.image, err = process.Prepare(c.path, p.Args, p.Env)
+	c.image, err = program.Prepare(c.path, p.Args, p.Env)
 	return err
 }
 
@@ -124,7 +125,7 @@ func (c *container) confine() (*confinement, error) {
 		return nil, err
 	}
 	// Looking closer at what failed takes system calls that a filter may not allow.
-	c.expected, c.hint = c.plan.Process.Foresee(c.containerRoot(), c.path)
+	c.expected, c.hint = program.Foresee(&c.plan.Process, c.containerRoot(), c.path)
 	return c.confinement(), nil
 }
 
@@ -143,11 +144,11 @@ func (c *container) exec() error {
 	hint := c.hint
 	switch {
 	case c.plan.Seccomp == nil:
-		hint = c.plan.Process.Hint(c.containerRoot(), c.path, errno)
+		hint = program.Hint(&c.plan.Process, c.containerRoot(), c.path, errno)
 	case errno != c.expected:
 		hint = ""
 	}
-	return process.ExecFailure(c.path, errno, hint)
+	return program.ExecFailure(c.path, errno, hint)
 }
 
 // closeInherited marks every fd that the program must not have. Those that it shall have

@@ -63,7 +63,6 @@ func become(spec *specs.Spec) error {
 	if err != nil {
 		return err
 	}
-	path := ""
 	for _, step := range []func() error{
 		func() error { return p.CreateCwd(root) },
 		func() error { return p.SetOOMScore(proc, 0) },
@@ -91,29 +90,19 @@ func become(spec *specs.Spec) error {
 			p.AddRest(l)
 			return l.Run()
 		},
-		func() error {
-			l := calls.NewHere(-1)
-			found, err := p.AddLookup(l, root)
-			if err != nil {
-				return err
-			}
-			if err := l.Run(); err != nil {
-				return err
-			}
-			path = found.Path()
-			return nil
-		},
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	image, err := Prepare(path, p.Args, p.Env)
+	if err := os.Setenv("PATH", p.Path); err != nil {
+		return err
+	}
+	path, err := exec.LookPath(p.Args[0])
 	if err != nil {
 		return err
 	}
-	errno := image.Exec()
-	return ExecFailure(path, errno, p.Hint(root, path, errno))
+	return syscall.Exec(path, p.Args, p.Env)
 }
 
 // runChild returns what the process prints, standard error included.

@@ -15,7 +15,7 @@ import (
 // not exist. The root must still be writable. The spec asks that the directory exists; Docker and
 // runc make it.
 func (p *Plan) CreateCwd(root Root) error {
-	if fd, err := root.open(p.Cwd); err == nil {
+	if fd, err := root.find(p.Cwd); err == nil {
 		return unix.Close(fd)
 	} else if !errors.Is(err, unix.ENOENT) {
 		return nil // AddCwd will say why
@@ -34,7 +34,7 @@ func (p *Plan) CreateCwd(root Root) error {
 }
 
 func makeDir(root Root, path string) error {
-	parent, err := root.openFor(filepath.Dir(path), unix.O_DIRECTORY)
+	parent, err := root.findFor(filepath.Dir(path), unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,9 @@ func (p *Plan) cwdHint(root Root, err error) string {
 	case errors.Is(err, unix.ELOOP) && strings.HasPrefix(p.Cwd, "/proc/"):
 		return " (it leads through a magic link, which could lead out of the container)"
 	case isPermission(err):
-		return parens(deniedBy(root, p.Cwd+"/.", p.who()))
+		if reason := p.DeniedBy(root, p.Cwd+"/."); reason != "" {
+			return " (" + reason + ")"
+		}
 	}
 	return ""
 }

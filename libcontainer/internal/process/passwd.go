@@ -14,21 +14,15 @@ const maxPasswd = 32 << 20
 // home returns the home directory of uid by etc/passwd below root, or "/" if there is no such file,
 // user or directory. It is not worth an error: any uid may run.
 func home(root Root, uid uint32) string {
-	file, err := root.open("/etc/passwd")
+	file, err := root.Open("/etc/passwd")
 	if err != nil {
 		return "/"
 	}
-	defer unix.Close(file)
-	var st unix.Stat_t
-	if unix.Fstat(file, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	defer unix.Close(file.FD)
+	if !file.Readable {
 		return "/"
 	}
-	fd, err := root.reopen(file)
-	if err != nil {
-		return "/"
-	}
-	defer unix.Close(fd)
-	if dir := scanPasswd(func(b []byte) (int, error) { return unix.Read(fd, b) }, uid); dir != "" {
+	if dir := scanPasswd(func(b []byte) (int, error) { return unix.Read(file.FD, b) }, uid); dir != "" {
 		return dir
 	}
 	return "/"

@@ -26,9 +26,7 @@
 //	caps.AddAfterUser
 //	Entering.AddAgain                   if AddCwd was not permitted
 //	AddRest
-//	AddLookup
-//	… wait for start, load the filter …
-//	Found.AddExec, or Image.Exec
+//	… package program …
 //
 // An exec is the same without AddNofile and CreateCwd.
 package process

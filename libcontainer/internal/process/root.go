@@ -22,22 +22,63 @@ type Root struct {
 	Proc *os.File
 }
 
-// open finds a path as a process with the root directory would, but follows no magic link of
+// find finds a path as a process with the root directory would, but follows no magic link of
 // procfs: those lead out of it. The descriptor is one of O_PATH.
-func (r Root) open(path string) (int, error) { return r.openFor(path, 0) }
+func (r Root) find(path string) (int, error) { return r.findFor(path, 0) }
 
-func (r Root) openFor(path string, flags uint64) (int, error) {
+func (r Root) findFor(path string, flags uint64) (int, error) {
 	return linux.Openat2(int(r.Dir.Fd()), path, unix.O_PATH|flags, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 }
 
-func (r Root) stat(path string) (st unix.Stat_t, err error) {
-	fd, err := r.open(path)
+// Stat tells what there is under a path. That there is nothing is a bare ENOENT or ENOTDIR.
+func (r Root) Stat(path string) (st unix.Stat_t, err error) {
+	fd, err := r.find(path)
 	if err != nil {
 		return st, err
 	}
 	defer unix.Close(fd)
 	err = unix.Fstat(fd, &st)
 	return st, err
+}
+
+// File is what was found under a path. Its owner has to close FD.
+type File struct {
+	FD       int // of O_PATH unless Readable
+	Stat     unix.Stat_t
+	Readable bool // it is a regular file, which the caller may read
+}
+
+// Open finds a path, and opens it for reading if it leads to a regular file.
+func (r Root) Open(path string) (*File, error) {
+	fd, err := r.find(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{FD: fd}
+	if err := unix.Fstat(fd, &f.Stat); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	if f.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return f, nil
+	}
+	if readable, err := r.reopen(fd); err == nil {
+		unix.Close(fd)
+		f.FD, f.Readable = readable, true
+	}
+	return f, nil
+}
+
+// NotDirectory returns the first component of an absolute path that is a file where a directory
+// should be, or "".
+func (r Root) NotDirectory(path string) string {
+	for dir := range steps(path) {
+		st, err := r.Stat(dir)
+		if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return dir
+		}
+	}
+	return ""
 }
 
 // inProcfs are the rules for a name in a procfs: nothing that is mounted there is entered, nor

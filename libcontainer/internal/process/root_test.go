@@ -73,11 +73,14 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 	if got := home(root, 0); got != "/" {
 		t.Errorf("home %q", got)
 	}
-	file, err := openProgram(root, "/etc/passwd")
+	file, err := root.Open("/etc/passwd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file.Close()
+	unix.Close(file.FD)
+	if file.Readable {
+		t.Error("a FIFO is readable")
+	}
 	time.Sleep(50 * time.Millisecond)
 	if n := count.Load(); n != 0 {
 		t.Errorf("a FIFO was opened %d times", n)
@@ -110,15 +113,15 @@ func TestFileUnderASwapper(t *testing.T) {
 	}()
 	read := 0
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
-		f, err := openProgram(root, "/program")
+		f, err := root.Open("/program")
 		if err != nil {
 			t.Error(err)
 			break
 		}
-		if f.head != nil {
+		if f.Readable {
 			read++
 		}
-		f.Close()
+		unix.Close(f.FD)
 	}
 	close(stop)
 	<-stopped
@@ -163,7 +166,7 @@ func TestLookupWhileOthersRename(t *testing.T) {
 		}()
 	}
 	for range 5000 {
-		if _, err := root.stat("/link"); err != nil {
+		if _, err := root.Stat("/link"); err != nil {
 			t.Error(err)
 			break
 		}

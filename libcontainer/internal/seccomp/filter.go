@@ -3,7 +3,7 @@
 //
 // The parent calls [Compile], which checks the profile and makes classic BPF for each architecture
 // that the profile names: no libseccomp, no cgo. The [Filter] travels to the init process as plain
-// data; there [Filter.Prepare] and [Program.Install] load it into the current thread with one
+// data; there [Filter.Prepare] and [Loadable.Install] load it into the current thread with one
 // system call. With SCMP_ACT_NOTIFY the parent hands the listener to the agent with [SendListener].
 // The tables behind the checks are what `features` prints.
 //
@@ -37,19 +37,20 @@ type Filter struct {
 // Len gives the number of instructions.
 func (f *Filter) Len() int { return len(f.Instructions) / sizeofInstruction }
 
-// Prepare does all for which loading the filter needs memory, so that [Program.Install] needs none.
-func (f *Filter) Prepare() *Program {
-	p := &Program{instructions: f.Instructions, flags: uintptr(f.Flags), notify: f.Notify}
-	p.fprog.Len = uint16(f.Len())
-	p.fprog.Filter = (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(f.Instructions)))
-	return p
+// Prepare does all for which loading the filter needs memory, so that [Loadable.Install] needs
+// none.
+func (f *Filter) Prepare() *Loadable {
+	l := &Loadable{instructions: f.Instructions, flags: uintptr(f.Flags), notify: f.Notify}
+	l.fprog.Len = uint16(f.Len())
+	l.fprog.Filter = (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(f.Instructions)))
+	return l
 }
 
-// Install loads the filter into the current thread, see [Program.Install].
+// Install loads the filter into the current thread, see [Loadable.Install].
 func (f *Filter) Install() (listenerFD int, err error) { return f.Prepare().Install() }
 
-// Program is a filter ready to be loaded.
-type Program struct {
+// Loadable is a filter ready to be loaded.
+type Loadable struct {
 	fprog        unix.SockFprog
 	instructions []byte // keeps alive what fprog points to
 	flags        uintptr
@@ -69,13 +70,13 @@ type Program struct {
 // are too long.
 //
 //go:nosplit
-func (p *Program) Install() (listenerFD int, err error) {
-	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, p.flags, uintptr(unsafe.Pointer(&p.fprog)))
-	runtime.KeepAlive(p)
+func (l *Loadable) Install() (listenerFD int, err error) {
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, l.flags, uintptr(unsafe.Pointer(&l.fprog)))
+	runtime.KeepAlive(l)
 	if errno != 0 {
 		return -1, errno
 	}
-	if !p.notify {
+	if !l.notify {
 		return -1, nil
 	}
 	return int(fd), nil

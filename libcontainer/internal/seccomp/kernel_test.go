@@ -64,7 +64,7 @@ func child(t *testing.T, name, profile string) (output string, state *os.Process
 
 // childProgram compiles the child's profile, sends it through the codec as the runtime does, and
 // makes the thread one that a filter can be put on.
-func childProgram() *Program {
+func childProgram() *Loadable {
 	s, filter := &specs.LinuxSeccomp{}, &Filter{}
 	try(json.Unmarshal([]byte(os.Getenv("PROFILE")), s))
 	compiled, _, err := Compile(s)

@@ -122,7 +122,7 @@ func TestProgramThatIsRefused(t *testing.T) {
 			}
 			vector := []*byte{path, nil}
 			err = refusing(t, test.number, test.arg, test.value, func() error {
-				p := &Program{Path: path, Argv: &vector[0], Envv: &vector[1], Inherit: 3}
+				p := &Successor{Path: path, Argv: &vector[0], Envv: &vector[1], Inherit: 3}
 				if err := p.Clone(); err != nil {
 					return err
 				}

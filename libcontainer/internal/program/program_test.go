@@ -1,4 +1,4 @@
-package process
+package program
 
 import (
 	"bytes"
@@ -9,9 +9,8 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/process"
 )
 
 // classes are the words by which engines sort errors into exit codes. A message may have those of
@@ -116,7 +115,7 @@ func TestExecErrors(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			in := strings.NewReplacer("$D", dir)
 			p := &specs.Process{Args: []string{in.Replace(test.arg)}, Cwd: dir, Env: []string{"PATH=/usr/bin:" + dir}, User: specs.User{UID: test.uid, GID: test.uid}}
-			got, want := runChild(t, &specs.Spec{Process: p}), in.Replace(test.want)
+			got, want := runChild(t, p), in.Replace(test.want)
 			if !strings.Contains(got, want) {
 				t.Errorf("%s\nwant %s", got, want)
 			}
@@ -132,18 +131,18 @@ func TestExecErrors(t *testing.T) {
 func TestForesee(t *testing.T) {
 	dir := tree(t)
 	root := openDir(t, "/")
-	p := &Plan{Cwd: dir}
+	p := &process.Plan{Cwd: dir}
 	for _, name := range []string{
 		"ok", "no-interpreter", "crlf", "bare", "text", "empty", "denied-interpreter", "no-loader", "foreign", "cut", "second-script", "/bin/cat", "/none",
 	} {
-		errno, hint := p.Foresee(root, name)
+		errno, hint := Foresee(p, root, name)
 		if name == "ok" || name == "/bin/cat" || name == "/none" || name == "second-script" {
 			if errno != 0 || hint != "" {
 				t.Errorf("%s: %v, %s", name, errno, hint)
 			}
 			continue
 		}
-		if want := p.Hint(root, name, errno); hint != want || hint == "" {
+		if want := Hint(p, root, name, errno); hint != want || hint == "" {
 			t.Errorf("%s: %v, %q, later %q", name, errno, hint, want)
 		}
 	}
@@ -151,9 +150,9 @@ func TestForesee(t *testing.T) {
 
 func BenchmarkForesee(b *testing.B) {
 	root := openDir(b, "/")
-	p := &Plan{}
+	p := &process.Plan{}
 	for b.Loop() {
-		p.Foresee(root, "/bin/cat")
+		Foresee(p, root, "/bin/cat")
 	}
 }
 
@@ -167,7 +166,7 @@ func foreignName() string {
 func TestNoexec(t *testing.T) {
 	dir := tree(t)
 	p := &specs.Process{Args: []string{dir + "/ok"}, Cwd: "/"}
-	got := runChild(t, &specs.Spec{Process: p}, "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+	got := runChild(t, p, "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
 		`mount --bind `+dir+` `+dir+` && mount -o remount,bind,noexec `+dir+` && exec "$0"`)
 	if want := "permission denied (it is on a file system that is mounted noexec)"; !strings.Contains(got, want) {
 		t.Errorf("%s, want %s", got, want)
@@ -175,127 +174,20 @@ func TestNoexec(t *testing.T) {
 }
 
 func TestArgumentsTooLong(t *testing.T) {
-	p := &Plan{Args: []string{strings.Repeat("x", 99)}, Env: []string{"A=1"}}
-	if got := p.Hint(Root{}, "/x", 7); got != "arguments and environment together have 104 bytes" {
+	p := &process.Plan{Args: []string{strings.Repeat("x", 99)}, Env: []string{"A=1"}}
+	if got := Hint(p, process.Root{}, "/x", 7); got != "arguments and environment together have 104 bytes" {
 		t.Error(got)
 	}
 }
 
 func TestLookupWithoutPath(t *testing.T) {
 	p := &specs.Process{Args: []string{"echo", "fine"}, Cwd: "/"}
-	if got := runChild(t, &specs.Spec{Process: p}); got != "fine\n" {
+	if got := runChild(t, p); got != "fine\n" {
 		t.Error(got)
 	}
 	// An empty element is the current directory, as execvp(3) has it.
 	p = &specs.Process{Args: []string{"ok"}, Cwd: tree(t), Env: []string{"PATH=/nowhere::/bin"}}
-	if got := runChild(t, &specs.Spec{Process: p}); got != "fine\n" {
+	if got := runChild(t, p); got != "fine\n" {
 		t.Error(got)
-	}
-}
-
-func TestCwd(t *testing.T) {
-	dir := tree(t)
-	p := shell("pwd")
-	p.Cwd = dir + "/made/up"
-	if got := runChild(t, &specs.Spec{Process: p}); got != p.Cwd+"\n" {
-		t.Error(got)
-	}
-	if st, err := os.Stat(dir + "/made"); err != nil || st.Mode() != os.ModeDir|0o755 {
-		t.Errorf("%v, %v", st, err)
-	}
-	if err := os.Symlink("made/other", dir+"/link"); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct{ cwd, want string }{
-		{dir + "/ok", "not a directory"},
-		{dir + "/link", "no such file or directory"},
-		{dir + "/link/below", "no such file or directory"},
-		{"/proc/self/fd/7", "chdir to cwd \"/proc/self/fd/7\": "},
-		{"/proc/self/fd/0/../..", "/proc/"}, // cleaned: the link is not followed
-	} {
-		p.Cwd = test.cwd
-		if got := runChild(t, &specs.Spec{Process: p}); !strings.Contains(got, test.want) {
-			t.Errorf("cwd %s: %s, want %s", test.cwd, got, test.want)
-		}
-	}
-}
-
-// TestCwdOfTheUser: root without CAP_DAC_* is refused where the user is not, and the user where
-// root is not.
-func TestCwdOfTheUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("becoming another user takes root: euid is", os.Geteuid())
-	}
-	dir := tree(t)
-	mine := dir + "/mine"
-	if err := os.Mkdir(mine, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(mine, 1000, 1000); err != nil {
-		t.Fatal(err)
-	}
-	p := shell("pwd")
-	p.User = specs.User{UID: 1000, GID: 1000}
-	p.Cwd = mine
-	wrap := []string{"/usr/bin/setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"}
-	if got := runChild(t, &specs.Spec{Process: p}, wrap...); got != mine+"\n" {
-		t.Error(got)
-	}
-	p.User = specs.User{UID: 1001, GID: 1001}
-	got := runChild(t, &specs.Spec{Process: p}, wrap...)
-	want := `chdir to cwd "` + mine + `": permission denied (directory "` + mine + `", mode 0700, owner 1000:1000, may not be searched by uid 1001)`
-	if !strings.Contains(got, want) {
-		t.Errorf("%s, want %s", got, want)
-	}
-	// Root enters what the user could not: a directory that the engine prepared.
-	p.Cwd = dir + "/private"
-	if got := runChild(t, &specs.Spec{Process: p}); got != p.Cwd+"\n" && !strings.Contains(got, "getcwd") {
-		t.Error(got)
-	}
-}
-
-// TestLeakedDirectory is CVE-2024-21626: the working directory is an fd of a directory outside of
-// the root.
-func TestLeakedDirectory(t *testing.T) {
-	dir := tree(t)
-	jail := dir + "/jail"
-	if err := os.MkdirAll(jail+"/proc", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	p := &specs.Process{Args: []string{"/none"}, Cwd: "/proc/self/fd/7"}
-	got := runChild(t, &specs.Spec{Process: p, Root: &specs.Root{Path: jail}},
-		"/usr/bin/unshare", "--mount", "/bin/sh", "-c", `mount -t proc proc `+jail+`/proc && exec 7</ "$0"`)
-	if !strings.Contains(got, "too many levels of symbolic links (it leads through a magic link") {
-		t.Error(got)
-	}
-}
-
-func TestVerifyCwd(t *testing.T) {
-	dir := tree(t)
-	// A deleted directory that the process is already in.
-	plan := &Plan{Cwd: "/x"}
-	verify := func() error {
-		return calls.Here(func(l *calls.List) { plan.addVerifyCwd(l, l.Room(unix.PathMax)) })
-	}
-	old, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := filepath.Join(dir, "gone")
-	if err := os.Mkdir(gone, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = os.Chdir(old) }()
-	if err := os.Chdir(gone); err != nil {
-		t.Fatal(err)
-	}
-	if err := verify(); err != nil {
-		t.Error(err)
-	}
-	if err := os.Remove(gone); err != nil {
-		t.Fatal(err)
-	}
-	if err := verify(); err == nil || !strings.Contains(err.Error(), "getcwd: no such file or directory") {
-		t.Error(err)
 	}
 }

@@ -13,13 +13,13 @@ import (
 	"oci-run/libcontainer/internal/calls"
 )
 
-// Program is the second raw fork: what the init process of an exec ends with. Init itself
+// Successor is the second raw fork: the process that the init of an exec ends with. Init itself
 // stays outside of the container's pid namespace, where no process of the container sees
 // it. Its thread has become all that the program shall be, and the child that it clones
 // into the namespace inherits that and executes the program. So whoever traces the child
 // or looks at its files and memory in between finds nothing that is not the container's
 // (CVE-2016-9962, CVE-2019-5736).
-type Program struct {
+type Successor struct {
 	Path       *byte
 	Argv, Envv **byte
 	Filter     *unix.SockFprog // seccomp filter to load, or nil
@@ -38,26 +38,26 @@ type Program struct {
 // Clone makes the child, a child of our parent as well. The calling goroutine must be
 // locked to its thread, whose children are born into the container's pid namespace. The
 // child waits for Start.
-func (p *Program) Clone() error {
-	if err := p.prepare(); err != nil {
+func (s *Successor) Clone() error {
+	if err := s.prepare(); err != nil {
 		return err
 	}
 	flags := unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
-	if p.Notify {
+	if s.Notify {
 		// The listener of the filter becomes a descriptor of the child, which must not pass
 		// it on: the filter may keep it from doing so. We do, as it is one of ours too.
 		flags |= unix.CLONE_FILES
 	}
 	beforeFork()
-	pid, errno := p.fork(flags)
+	pid, errno := s.fork(flags)
 	afterFork()
-	runtime.KeepAlive(p)
+	runtime.KeepAlive(s)
 	if errno != 0 {
 		return fmt.Errorf("clone in the container's pid namespace: %w", ExplainClone(errno, flags))
 	}
-	p.PID = int(pid)
-	if !p.Notify {
-		p.channel[1].Close()
+	s.PID = int(pid)
+	if !s.Notify {
+		s.channel[1].Close()
 	}
 	return nil
 }
@@ -65,36 +65,36 @@ func (p *Program) Clone() error {
 //go:nosplit
 //go:noinline
 //go:norace
-func (p *Program) fork(flags uintptr) (uintptr, syscall.Errno) {
+func (s *Successor) fork(flags uintptr) (uintptr, syscall.Errno) {
 	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, flags, 0, 0, 0, 0, 0)
 	if errno == 0 && pid == 0 {
 		afterForkInChild()
-		p.list.RunInChild()
+		s.list.RunInChild()
 	}
 	return pid, errno
 }
 
 // Start lets the child go and returns when it has executed the program, or with the reason
 // why it has not: [Refused] if it was execve that failed. agent gets the listener of the filter.
-func (p *Program) Start(agent func(listener *os.File) error) error {
-	if _, err := p.channel[0].Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
+func (s *Successor) Start(agent func(listener *os.File) error) error {
+	if _, err := s.channel[0].Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("let the process go: %w", err)
 	}
-	if p.Notify {
-		return p.handOver(agent)
+	if s.Notify {
+		return s.handOver(agent)
 	}
-	return p.result()
+	return s.result()
 }
 
 // result reads the child's report, or its end-of-file: the execve closes it.
-func (p *Program) result() error {
+func (s *Successor) result() error {
 	var b [calls.ReportSize]byte
-	if _, err := io.ReadFull(p.channel[0], b[:]); errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
+	if _, err := io.ReadFull(s.channel[0], b[:]); errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("receive a report of the process: %w", err)
 	}
-	_, err := p.list.Failure(b)
+	_, err := s.list.Failure(b)
 	return err
 }
 

@@ -1,4 +1,4 @@
-package process
+package program
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/process"
 )
 
 // refuse has a system call of this thread, which must be locked and not be used any more, fail with
@@ -40,9 +41,9 @@ func TestAddLookupWithoutFaccessat2(t *testing.T) {
 	}
 	root := openDir(t, "/")
 	search := func(args0 string) (string, error) {
-		p := &Plan{Args: []string{args0}, Path: dir + "/none:" + dir + "/inert:" + dir + "/usable", Cwd: "/"}
+		p := &process.Plan{Args: []string{args0}, Path: dir + "/none:" + dir + "/inert:" + dir + "/usable", Cwd: "/"}
 		l := calls.NewHere(-1)
-		found, err := p.AddLookup(l, root)
+		found, err := AddLookup(l, p, root)
 		if err == nil {
 			err = l.Run()
 		}

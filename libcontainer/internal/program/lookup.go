@@ -1,18 +1,29 @@
-package process
+// Package program finds the program that process.args names, executes it, and says why that can't
+// be done: what of the path, of the file, or of its interpreter is missing or refuses.
+//
+// It comes after all that package process does, for the process that is the program's user by then:
+//
+//	AddLookup
+//	… wait for start; Foresee, load the filter …
+//	Found.AddExec, or Image.Exec
+//	ExecFailure, with a Hint
+package program
 
 import (
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/process"
 )
 
 // Found is a program that calls of a list look up and execute.
 type Found struct {
-	plan   *Plan
-	root   Root
+	plan   *process.Plan
+	root   process.Root
 	asks   bool     // the process can ask for its rights, see AddLookup
 	paths  []string // the candidates
 	there  []string // what there is in the directories of Path, to explain why nothing of it was taken
@@ -24,11 +35,11 @@ type Found struct {
 // does: as it is if it has a slash, else in the directories of Path, of which an empty one is the
 // current directory. root is the container's: there is looked for the candidates, and the process,
 // which is in its working directory and has the user and the capabilities of the program, sees
-// which of them it may execute. Errors are *ExecError.
+// which of them it may execute. Errors are *Error.
 //
 // Where a seccomp filter around the runtime doesn't know faccessat2(2), a file that somebody may
 // execute is taken.
-func (p *Plan) AddLookup(l *calls.List, root Root) (*Found, error) {
+func AddLookup(l *calls.List, p *process.Plan, root process.Root) (*Found, error) {
 	name := p.Args[0]
 	f := &Found{plan: p, root: root, paths: []string{name}}
 	f.chosen, f.number = l.Word()
@@ -36,7 +47,7 @@ func (p *Plan) AddLookup(l *calls.List, root Root) (*Found, error) {
 	f.asks = err != unix.EPERM && err != unix.ENOSYS //nolint:errorlint // a bare errno
 	if strings.Contains(name, "/") {
 		if kind, err := f.seen(name); err == nil && kind != candidateFile {
-			return nil, p.lookupError(root, name, unix.EACCES) // as of execve(2); Podman knows no other cause for exit status 126
+			return nil, f.failure(name, unix.EACCES) // as of execve(2); Podman knows no other cause for exit status 126
 		}
 		f.addPath(l, name)
 		return f, nil
@@ -49,17 +60,17 @@ func (p *Plan) AddLookup(l *calls.List, root Root) (*Found, error) {
 	return f, nil
 }
 
-// lookupError is the error for a path.
-func (p *Plan) lookupError(root Root, path string, err error) error {
-	return &ExecError{Prefix: `exec: "` + p.Args[0] + `": `, Err: err, Hint: p.Hint(root, path, errnoOf(err))}
+// failure is the error for a path.
+func (f *Found) failure(path string, err error) error {
+	return &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: err, Hint: Hint(f.plan, f.root, path, errnoOf(err))}
 }
 
 // inRoot is a path as seen from the container's root.
-func (p *Plan) inRoot(path string) string {
+func (f *Found) inRoot(path string) string {
 	if strings.HasPrefix(path, "/") {
 		return path
 	}
-	return p.Cwd + "/" + path
+	return f.plan.Cwd + "/" + path
 }
 
 // What a path may lead to, for who wants to execute it.
@@ -71,7 +82,7 @@ const (
 
 // seen looks at a path from outside of the container: is there anything, and what?
 func (f *Found) seen(path string) (kind int, err error) {
-	st, err := f.root.stat(f.plan.inRoot(path))
+	st, err := f.root.Stat(f.inRoot(path))
 	switch {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return directory, err
@@ -110,11 +121,11 @@ const maxCandidates = 255
 func (f *Found) addPath(l *calls.List, path string) {
 	at, here := l.Text(path), unix.AT_FDCWD
 	l.Do(unix.SYS_STATX, uintptr(here), at, 0, unix.STATX_TYPE, l.Room(sizeofStatx)).Explain = func(errno unix.Errno) error {
-		return f.plan.lookupError(f.root, path, &fs.PathError{Op: "stat", Path: path, Err: errno})
+		return f.failure(path, &fs.PathError{Op: "stat", Path: path, Err: errno})
 	}
 	if f.asks {
 		l.Do(unix.SYS_FACCESSAT2, uintptr(here), at, unix.X_OK, unix.AT_EACCESS).Explain = func(errno unix.Errno) error {
-			return f.plan.lookupError(f.root, path, errno)
+			return f.failure(path, errno)
 		}
 	}
 }
@@ -145,13 +156,29 @@ func (f *Found) addSearch(l *calls.List) {
 
 // notFound is the error when no candidate may be executed.
 func (f *Found) notFound() error {
-	e := &ExecError{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: ErrNotFound}
+	e := &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: ErrNotFound}
 	for _, path := range f.there {
-		if e.Hint = f.plan.deniedCandidate(f.root, path); e.Hint != "" {
+		if e.Hint = f.deniedCandidate(path); e.Hint != "" {
 			break
 		}
 	}
 	return e
+}
+
+// deniedCandidate explains why a file of the right name in a directory of PATH is not taken.
+func (f *Found) deniedCandidate(path string) string {
+	if reason := Hint(f.plan, f.root, path, unix.EACCES); reason != "" {
+		return path + ": " + reason
+	}
+	return ""
+}
+
+// candidate is the path of a name in a directory of PATH.
+func candidate(dir, name string) string {
+	if dir == "" {
+		return "./" + name
+	}
+	return filepath.Join(dir, name)
 }
 
 // Path is the path that was chosen by a list of this process, whose calls have been made.
@@ -163,7 +190,7 @@ func (f *Found) AddExec(l *calls.List) {
 	for i, path := range f.paths {
 		exec := &calls.Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{l.Text(path), argv, envv}}
 		exec.Explain = func(errno unix.Errno) error {
-			return ExecFailure(path, errno, f.plan.Hint(f.root, path, errno))
+			return ExecFailure(path, errno, Hint(f.plan, f.root, path, errno))
 		}
 		if i < len(f.paths)-1 {
 			other := l.Do(calls.Equal, f.chosen, uintptr(i), uintptr(unix.EAGAIN))

@@ -22,66 +22,66 @@ type handover struct {
 const none = -1
 
 // prepare works out what the child does.
-func (p *Program) prepare() (err error) {
-	if p.channel[0], p.channel[1], err = fdsocket.Pair(); err != nil {
+func (s *Successor) prepare() (err error) {
+	if s.channel[0], s.channel[1], err = fdsocket.Pair(); err != nil {
 		return err
 	}
-	if p.Notify {
+	if s.Notify {
 		page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 		if err != nil {
 			return fmt.Errorf("mmap: %w", err)
 		}
-		p.shared = (*handover)(unsafe.Pointer(&page[0]))
-		p.shared.listener.Store(none)
+		s.shared = (*handover)(unsafe.Pointer(&page[0]))
+		s.shared.listener.Store(none)
 	}
-	p.list = calls.NewHere(int(p.channel[1].Fd()))
-	p.describe()
-	return p.list.LayOut()
+	s.list = calls.NewHere(int(s.channel[1].Fd()))
+	s.describe()
+	return s.list.LayOut()
 }
 
 // describe is the order: nothing comes between the filter and the execve but the wait until the
 // filter's listener has been handed over.
-func (p *Program) describe() {
-	l, channel := p.list, p.channel[1].Fd()
-	if !p.Notify {
-		for _, gap := range [...][2]uintptr{{uintptr(p.Inherit), channel - 1}, {channel + 1, ^uintptr(0) >> 33}} {
+func (s *Successor) describe() {
+	l, channel := s.list, s.channel[1].Fd()
+	if !s.Notify {
+		for _, gap := range [...][2]uintptr{{uintptr(s.Inherit), channel - 1}, {channel + 1, ^uintptr(0) >> 33}} {
 			if gap[0] <= gap[1] {
 				l.Do(unix.SYS_CLOSE_RANGE, gap[0], gap[1], 0).Or("close fds from %d to %d", gap[0], gap[1])
 			}
 		}
 	}
 	l.Do(unix.SYS_SETSID).Or("setsid")
-	if p.Terminal {
+	if s.Terminal {
 		l.Do(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0).Or("make stdin the controlling terminal")
 	}
-	if n := p.Nproc; n != nil {
+	if n := s.Nproc; n != nil {
 		l.Do(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NPROC, l.Words(n.Cur, n.Max)).Or("set RLIMIT_NPROC")
 	}
 	end := &calls.Call{Number: unix.SYS_EXIT_GROUP, Args: [6]uintptr{1}}
 	l.Do(unix.SYS_READ, channel, l.Room(8), 1).Or("wait for the exec command").Zero = end
-	if p.Filter != nil {
-		load := l.Do(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, p.Flags, uintptr(unsafe.Pointer(p.Filter))).Or("load the seccomp filter")
-		if p.Notify {
-			load.Result = uintptr(unsafe.Pointer(&p.shared.listener))
-			l.Do(calls.Await, uintptr(unsafe.Pointer(&p.shared.done)), 1)
+	if s.Filter != nil {
+		load := l.Do(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, s.Flags, uintptr(unsafe.Pointer(s.Filter))).Or("load the seccomp filter")
+		if s.Notify {
+			load.Result = uintptr(unsafe.Pointer(&s.shared.listener))
+			l.Do(calls.Await, uintptr(unsafe.Pointer(&s.shared.done)), 1)
 		}
 	}
-	exec := l.Do(unix.SYS_EXECVE, uintptr(unsafe.Pointer(p.Path)), uintptr(unsafe.Pointer(p.Argv)), uintptr(unsafe.Pointer(p.Envv)))
+	exec := l.Do(unix.SYS_EXECVE, uintptr(unsafe.Pointer(s.Path)), uintptr(unsafe.Pointer(s.Argv)), uintptr(unsafe.Pointer(s.Envv)))
 	exec.Explain = func(errno unix.Errno) error { return Refused(errno) }
 	l.Add(end)
 }
 
 // handOver passes the listener on. From then on it is the agent's business what becomes of
 // the child, which has our descriptors: they are closed when both of us are gone.
-func (p *Program) handOver(agent func(listener *os.File) error) error {
-	for p.shared.listener.Load() == none {
-		fds := []unix.PollFd{{Fd: int32(p.channel[0].Fd()), Events: unix.POLLIN}}
+func (s *Successor) handOver(agent func(listener *os.File) error) error {
+	for s.shared.listener.Load() == none {
+		fds := []unix.PollFd{{Fd: int32(s.channel[0].Fd()), Events: unix.POLLIN}}
 		if n, err := unix.Poll(fds, 0); err == nil && n > 0 {
-			return p.result()
+			return s.result()
 		}
 		time.Sleep(50 * time.Microsecond)
 	}
-	err := agent(os.NewFile(uintptr(p.shared.listener.Load()), "seccomp"))
-	p.shared.done.Store(1)
+	err := agent(os.NewFile(uintptr(s.shared.listener.Load()), "seccomp"))
+	s.shared.done.Store(1)
 	return err
 }
