@@ -55,8 +55,8 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	} else if status == Paused && waits {
 		status = specs.StateCreated
 	}
-	if status != specs.StateRunning && status != Paused {
-		return fmt.Errorf("cannot checkpoint a container in the state %s: %q", status, c.record.ID)
+	if err := toCheckpoint.require(c.record.ID, status); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(o.Images, imagesMode); err != nil {
 		return err

@@ -70,7 +70,7 @@ func (c *Created) release() error {
 	}
 	err := c.sync.Committed()
 	if errors.Is(err, syncpipe.ErrClosed) {
-		err = startRefused(c.record.ID, specs.StateStopped)
+		err = toStart.require(c.record.ID, specs.StateStopped)
 	}
 	return err
 }

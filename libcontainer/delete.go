@@ -43,11 +43,11 @@ func (c *Container) Delete(force bool) error {
 		if startable, err := dir.Startable(); err != nil {
 			return err
 		} else if !startable {
-			return fmt.Errorf("cannot delete container %q that is being started", c.record.ID)
+			status = starting
 		}
 	}
-	if status != specs.StateStopped && status != specs.StateCreated {
-		return fmt.Errorf("cannot delete container %q that is not stopped: %s", c.record.ID, status)
+	if err := toDelete.require(c.record.ID, status); err != nil {
+		return err
 	}
 	return c.destroy(dir, status)
 }

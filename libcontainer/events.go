@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"oci-run/libcontainer/internal/cgroups"
 )
 
@@ -41,8 +39,8 @@ func (c *Container) liveCgroup() (*cgroups.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if status == specs.StateStopped {
-		return nil, fmt.Errorf("container with id %s is not running", c.record.ID)
+	if err := toMeasure.require(c.record.ID, status); err != nil {
+		return nil, err
 	}
 	cgroup, err := c.cgroup()
 	if err != nil {

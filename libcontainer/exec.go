@@ -112,21 +112,10 @@ func (e *execution) check() error {
 	if err != nil {
 		return err
 	}
-	if status == Paused && !e.options.IgnorePaused {
-		return errPaused
+	if status == Paused && e.options.IgnorePaused {
+		return nil
 	}
-	return execRefused(e.container.ID(), status)
-}
-
-// execRefused is the error of an exec in a container that has no process to join, or none yet.
-func execRefused(id string, status specs.ContainerState) error {
-	switch status {
-	case specs.StateStopped:
-		return fmt.Errorf("cannot exec in a stopped container: %q", id)
-	case specs.StateCreating:
-		return fmt.Errorf("cannot exec in a container that is being created: %q", id)
-	}
-	return nil
+	return toExec.require(e.container.ID(), status)
 }
 
 // join has the process made in the container's cgroup and namespaces, and sees it through to
@@ -306,7 +295,7 @@ func (e *execution) explain(err error) error {
 	if (alive || aerr != nil) && !errors.Is(err, unix.ESRCH) {
 		return err
 	}
-	return fmt.Errorf("cannot exec in a container that has stopped: %q: %w", e.container.ID(), err)
+	return fmt.Errorf("%w: %w", toExec.require(e.container.ID(), specs.StateStopped), err)
 }
 
 // abandon ends a process that can't be used.

@@ -37,7 +37,7 @@ func (c *Container) Config() (*Config, error) {
 	if c.record.Phase == state.Creating { // config.json may not be whole
 		status, err := c.status(dir)
 		if err == nil {
-			err = execRefused(c.record.ID, status)
+			err = toExec.require(c.record.ID, status)
 		}
 		if err != nil {
 			return nil, err

@@ -14,9 +14,6 @@ import (
 	"oci-run/libcontainer/internal/cgroups"
 )
 
-// errPaused is what exec returns for a paused container, also if it was paused meanwhile.
-var errPaused = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
-
 // execWatch ends an exec whose helper was frozen on its way into the container, by a pause that
 // came between, or in a container that was paused: nothing of it would move again before the
 // container does. (A pause that comes in the fraction of a millisecond in which the helper still

@@ -7,15 +7,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/internal/state"
 )
-
-// ErrNotRunning is what kill returns for a container without a process. Engines look for
-// these words.
-var ErrNotRunning = errors.New("container not running")
 
 // killTimeout bounds the wait for a killed process. One that takes longer hangs in the
 // kernel.
@@ -30,13 +25,11 @@ func (c *Container) Kill(signal syscall.Signal, all bool) error {
 		return err
 	}
 	alone := c.record.SharedPID
-	switch {
-	case status == specs.StateStopped && (all || alone && signal == unix.SIGKILL):
+	if all || alone && signal == unix.SIGKILL {
 		return c.signalAll(signal)
-	case status == specs.StateStopped:
-		return fmt.Errorf("%w: %q", ErrNotRunning, c.record.ID)
-	case all || alone && signal == unix.SIGKILL:
-		return c.signalAll(signal)
+	}
+	if err := toKill.require(c.record.ID, status); err != nil {
+		return err
 	}
 	if err := signalProcess(c.record.Init, signal); err != nil {
 		return err

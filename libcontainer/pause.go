@@ -10,19 +10,10 @@ import (
 	"oci-run/libcontainer/internal/cgroups"
 )
 
-// ErrNotPaused is what resume returns for a container that isn't frozen. Engines know these words.
-var ErrNotPaused = errors.New("container not paused")
-
 // Pause freezes all processes of a container that is running, or created: that one can't be started
 // until it is resumed.
 func (c *Container) Pause() error {
-	running := func(status specs.ContainerState) error {
-		if status != specs.StateRunning && status != specs.StateCreated {
-			return fmt.Errorf("%w: %q is %s", ErrNotRunning, c.record.ID, status)
-		}
-		return nil
-	}
-	return c.withCgroup(running, c.freeze)
+	return c.withCgroup(toPause, c.freeze)
 }
 
 // freeze freezes the cgroup unless the container ends meanwhile. A killed init would be held back
@@ -39,25 +30,19 @@ func (c *Container) freeze(cgroup *cgroups.Manager) error {
 		return nil
 	}
 	if errors.Is(err, unix.ESRCH) {
-		err = fmt.Errorf("%w: %q has ended meanwhile", ErrNotRunning, c.record.ID)
+		err = toPause.require(c.record.ID, specs.StateStopped)
 	}
 	return errors.Join(err, cgroup.Thaw())
 }
 
 // Resume lets the processes of a paused container go on. The container is then what it was before.
 func (c *Container) Resume() error {
-	paused := func(status specs.ContainerState) error {
-		if status != Paused {
-			return fmt.Errorf("%w: %q is %s", ErrNotPaused, c.record.ID, status)
-		}
-		return nil
-	}
-	return c.withCgroup(paused, (*cgroups.Manager).Thaw)
+	return c.withCgroup(toResume, (*cgroups.Manager).Thaw)
 }
 
 // withCgroup does something with the cgroups of the container, under its lock, if its status allows
 // that. The status comes first: what engines look for is about it.
-func (c *Container) withCgroup(allowed func(specs.ContainerState) error, do func(*cgroups.Manager) error) error {
+func (c *Container) withCgroup(v verb, do func(*cgroups.Manager) error) error {
 	dir, err := c.lock()
 	if err != nil {
 		return err
@@ -67,7 +52,7 @@ func (c *Container) withCgroup(allowed func(specs.ContainerState) error, do func
 	if err != nil {
 		return err
 	}
-	if err := allowed(status); err != nil {
+	if err := v.require(c.record.ID, status); err != nil {
 		return err
 	}
 	cgroup, err := c.cgroup()

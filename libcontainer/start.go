@@ -31,8 +31,7 @@ func (c *Container) Start() error {
 	if err != nil {
 		return err
 	}
-	if status != specs.StateCreated {
-		err := startRefused(c.record.ID, status)
+	if err := toStart.require(c.record.ID, status); err != nil {
 		if startable, serr := dir.Startable(); status == specs.StateStopped && serr == nil && startable {
 			err = c.blameLimit(err)
 		}
@@ -43,7 +42,7 @@ func (c *Container) Start() error {
 	}
 	conn, err := dir.DialStart()
 	if errors.Is(err, fs.ErrNotExist) { // and who started it was killed
-		return fmt.Errorf("cannot start a container that is being started: %q", c.record.ID)
+		return toStart.require(c.record.ID, starting)
 	}
 	if err != nil {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
@@ -98,16 +97,6 @@ func (c *Container) noProcess(dir *state.Dir) error {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
 	return fmt.Errorf("container %q: %w", c.record.ID, specconv.Locate(raw, specconv.NoProcess()))
-}
-
-func startRefused(id string, status specs.ContainerState) error {
-	switch status {
-	case specs.StateStopped:
-		return fmt.Errorf("cannot start a container that has stopped: %q", id)
-	case specs.StateRunning:
-		return fmt.Errorf("cannot start an already running container: %q", id)
-	}
-	return fmt.Errorf("cannot start a container in the %s state: %q", status, id)
 }
 
 // blameLimit adds to the error of an init that didn't become the program that the memory limit has

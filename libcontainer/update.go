@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -19,13 +18,7 @@ type Update struct {
 
 // Update changes the limits that u mentions, all of them or none.
 func (c *Container) Update(u *Update) error {
-	there := func(status specs.ContainerState) error {
-		if status == specs.StateStopped {
-			return fmt.Errorf("%w: %q", ErrNotRunning, c.record.ID)
-		}
-		return nil
-	}
-	return c.withCgroup(there, func(cgroup *cgroups.Manager) error {
+	return c.withCgroup(toUpdate, func(cgroup *cgroups.Manager) error {
 		r := *u.Resources
 		if err := c.dropSameDevices(&r); err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,8 +28,8 @@ func (c *Container) Wait() (*Ending, error) {
 	if err != nil {
 		return nil, err
 	}
-	if status == specs.StateCreating {
-		return nil, fmt.Errorf("cannot wait for a container that is being created: %q", c.ID())
+	if err := toWait.require(c.record.ID, status); err != nil {
+		return nil, err
 	}
 	before := c.oomKills()
 	fd, err := c.record.Init.PidFD()

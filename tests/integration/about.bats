@@ -99,3 +99,8 @@ load lib
 	run -0 oci-run --debug --log log run "$id"
 	grep level=debug log
 }
+
+@test "init, which only create and exec start, says so to a person" {
+	run -1 oci-run init
+	output_has 'init is internal'
+}

@@ -205,15 +205,15 @@ went_on() { (($(last) > $1)); }
 	program true
 	create "$id"
 	run -1 oci-run checkpoint "$id"
-	output_has 'cannot checkpoint a container in the state created'
+	output_has 'cannot checkpoint a container in the created state'
 	oci-run pause "$id"
 	run -1 oci-run checkpoint "$id"
-	output_has 'cannot checkpoint a container in the state created'
+	output_has 'cannot checkpoint a container in the created state'
 	oci-run resume "$id"
 	oci-run start "$id"
 	eventually is stopped "$id"
 	run -1 oci-run checkpoint "$id"
-	output_has 'cannot checkpoint a container in the state stopped'
+	output_has 'cannot checkpoint a container that has stopped'
 	[[ ! -e checkpoint ]]
 }
 

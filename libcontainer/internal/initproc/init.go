@@ -90,8 +90,11 @@ type step struct {
 // run is the init process. It does not return.
 func run() {
 	c, err := receive()
+	if errors.Is(err, errInternal) {
+		_, _ = os.Stderr.WriteString(os.Args[0] + ": " + err.Error() + "\n") // a person typed "init"
+	}
 	if err != nil {
-		os.Exit(1) // there is nobody to tell: the parent is gone, or a person typed "init"
+		os.Exit(1) // the parent is gone: there is nobody to tell
 	}
 	slog.SetDefault(slog.New(forward{c.sync}))
 	steps := createSteps[:]
@@ -127,10 +130,13 @@ func (c *container) step(s *step) error {
 	return err
 }
 
+// errInternal is the error of an init that no create and no exec has started.
+var errInternal = errors.New("init is internal: only create and exec start it")
+
 // receive gets the plan from the parent.
 func receive() (*container, error) {
 	if len(os.Args) != 3 && len(os.Args) != 4 {
-		return nil, errors.New("init is internal: oci-run starts it itself")
+		return nil, errInternal
 	}
 	var inherited []int
 	for _, arg := range os.Args[2:] {
