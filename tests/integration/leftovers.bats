@@ -60,7 +60,8 @@ load lib
 
 @test "half a pid file of a command that was killed is in nobody's way" {
 	program sleep 1000
-	echo 12 >.pid
+	echo 12 >.pid # may as well be somebody's
+	echo 12 >.oci-run.1.0
 	create --pid-file "$bundle/pid" "$id"
-	[[ $(<pid) == "$(pid_of "$id")" && ! -e .pid ]]
+	[[ $(<pid) == "$(pid_of "$id")" && $(<.pid) == 12 && $(echo .oci-run.*) == .oci-run.1.0 ]]
 }

@@ -154,6 +154,38 @@ func TestDataOfAnySize(t *testing.T) {
 	}
 }
 
+// A list that is used again does nothing of what it did before.
+func TestReset(t *testing.T) {
+	l := NewHere(-1)
+	for round := range 30 {
+		l.Reset()
+		text := strings.Repeat(fmt.Sprint(round, " "), 1+round*round*3)
+		at, value := l.Word()
+		l.Add(write(l, text))
+		for range round {
+			l.Do(Equal, at, 0)
+		}
+		l.Do(Set, at, uintptr(round))
+		if r, err := onThread(l); err != nil || r.err != nil || r.output != text || *value != uint64(round) {
+			t.Fatalf("round %d: %d bytes, %v, %v; the word is %d", round, len(r.output), r.err, err, *value)
+		}
+	}
+	l.Reset()
+	l.Do(unix.SYS_CHDIR, l.Text("a\x00b"))
+	if err := l.Run(); err == nil {
+		t.Error("a zero byte is no error")
+	}
+	l.Reset()
+	l.Add(write(l, "once"))
+	if r, err := onThread(l); err != nil || r.output != "once" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	l.Reset()
+	if r, err := onThread(l); err != nil || r.err != nil || r.output != "" {
+		t.Errorf("an empty list: %+v, %v", r, err)
+	}
+}
+
 // A word that another process writes is waited for. (Only an executable can fork a process that
 // borrows its memory: it has no stack.)
 func TestAwaitInAnExecutable(t *testing.T) {

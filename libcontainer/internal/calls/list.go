@@ -77,6 +77,8 @@ type Call struct {
 // List is a list of calls, in the order of their addition.
 type List struct {
 	calls  []*Call
+	block  []Call // room for calls, and what is left of it
+	spare  []Call
 	data   []byte  // of an executable; of a list of this process, the latest piece
 	base   uintptr // where the head of the data lies in the process that makes the calls
 	here   *here   // nil for an executable
@@ -108,13 +110,29 @@ func (l *List) Add(c *Call) *Call {
 // Do appends the call of a number with arguments, and returns it for what else is to be
 // said of it.
 func (l *List) Do(number uintptr, args ...uintptr) *Call {
-	c := &Call{Number: number}
+	c := l.blank()
+	c.Number = number
 	copy(c.Args[:], args)
 	return l.Add(c)
 }
 
+// blank returns a call that stands nowhere yet. Room for calls is made for some at a time.
+func (l *List) blank() *Call {
+	if len(l.spare) == 0 {
+		l.block = make([]Call, 16)
+		l.spare = l.block
+	}
+	c := &l.spare[0]
+	l.spare = l.spare[1:]
+	return c
+}
+
 // Place returns a call that does nothing: where others go on.
-func (l *List) Place() *Call { return &Call{Number: Equal, Args: [6]uintptr{l.base + roomAt, 0}} }
+func (l *List) Place() *Call {
+	c := l.blank()
+	c.Number, c.Args = Equal, [6]uintptr{l.base + roomAt, 0}
+	return c
+}
 
 // Or says what the call's unexpected errors are called: operation and object. It returns the call.
 func (c *Call) Or(format string, args ...any) *Call {

@@ -27,3 +27,19 @@ func (p *Plan) addUser(l *calls.List, root process.Root, proc int, stdio bool) (
 	p.Process.AddRest(l)
 	return warnings, nil
 }
+
+// list is an empty list of calls for init's own thread. There is one at a time.
+func (c *container) list() *calls.List {
+	if c.calls == nil {
+		c.calls = calls.NewHere(-1)
+	}
+	c.calls.Reset()
+	return c.calls
+}
+
+// make makes the calls that add adds on init's own thread.
+func (c *container) make(add func(l *calls.List)) error {
+	l := c.list()
+	add(l)
+	return l.Run()
+}

@@ -97,7 +97,7 @@ func (c *container) execChild() error {
 			Len: uint16(filter.Len()), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter.Instructions))),
 		}
 		next.Flags, next.Notify = uintptr(filter.Flags), filter.Notify
-		if err := named(Executing); err != nil {
+		if err := c.named(Executing); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -73,7 +74,8 @@ type container struct {
 	rootDir  *os.File       // "/" once the root has changed
 	proc     *rootfs.Procfs // one of our own, if a later step needs it
 	start    *syncpipe.Waiter
-	path     string // of the program
+	calls    *calls.List // see list
+	path     string      // of the program
 	image    *program.Image
 
 	confined bool       // the seccomp filter is loaded, and these say what execve will find:

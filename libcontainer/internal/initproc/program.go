@@ -23,7 +23,7 @@ func (c *container) process() error {
 			return err
 		}
 	}
-	return calls.Here(func(l *calls.List) {
+	return c.make(func(l *calls.List) {
 		if !byParent {
 			p.AddRlimits(l, 0)
 		}
@@ -59,7 +59,7 @@ func (c *container) home() {
 
 // user goes to the working directory and becomes the container's user.
 func (c *container) user() error {
-	l := calls.NewHere(-1)
+	l := c.list()
 	warnings, err := c.plan.addUser(l, c.containerRoot(), c.procFD(), true)
 	if err != nil {
 		return err
@@ -81,14 +81,14 @@ func (c *container) procFD() int {
 // labels has the execve change the security label. Asking for one that the kernel refuses
 // is an error.
 func (c *container) labels() error {
-	return calls.Here(func(l *calls.List) { c.plan.Labels.Add(l, c.procFD()) })
+	return c.make(func(l *calls.List) { c.plan.Labels.Add(l, c.procFD()) })
 }
 
 // program finds the program and lays out its arguments, so that create fails if it can't
 // be found, and so that execve has nothing left to prepare. A configuration without a
 // process has none, and start is refused.
 func (c *container) program() error {
-	p, l := &c.plan.Process, calls.NewHere(-1)
+	p, l := &c.plan.Process, c.list()
 	if len(p.Args) == 0 {
 		return nil
 	}
@@ -104,8 +104,8 @@ func (c *container) program() error {
 	return err
 }
 
-func named(name string) error {
-	return calls.Here(func(l *calls.List) { process.AddName(l, name) })
+func (c *container) named(name string) error {
+	return c.make(func(l *calls.List) { process.AddName(l, name) })
 }
 
 // confine marks inherited fds and prepares for the seccomp filter. There is none to be
@@ -121,7 +121,7 @@ func (c *container) confine() (*confinement, error) {
 	if c.plan.Seccomp == nil {
 		return nil, nil
 	}
-	if err := named(Executing); err != nil {
+	if err := c.named(Executing); err != nil {
 		return nil, err
 	}
 	// Looking closer at what failed takes system calls that a filter may not allow.

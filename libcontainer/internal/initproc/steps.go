@@ -54,7 +54,7 @@ var createSteps = [...]step{
 // session takes init out of the caller's session and from under the eyes of other
 // processes of the container (CVE-2016-9962).
 func (c *container) session() error {
-	l := calls.NewHere(-1)
+	l := c.list()
 	l.Do(unix.SYS_UMASK, 0) // modes are exact
 	c.plan.Process.AddNofile(l)
 	l.Do(unix.SYS_SETSID).Or("setsid")
@@ -82,7 +82,7 @@ func (c *container) keyring() error {
 		defer host.Close()
 		labels, proc = c.plan.Labels, int(host.Fd())
 	}
-	return calls.Here(func(l *calls.List) {
+	return c.make(func(l *calls.List) {
 		labels.AddKeys(l, proc, func() { process.AddKeyring(l, c.plan.ID, create, c.plan.UserNamespace) })
 	})
 }
