@@ -100,7 +100,9 @@ load lib
 	grep level=debug log
 }
 
-@test "init, which only create and exec start, says so to a person" {
-	run -1 oci-run init
+@test "init says to a person that it is internal" {
+	run -1 "$OCI_RUN" init
 	output_has 'init is internal'
+	run -1 "$OCI_RUN" init container
+	output_has "init is internal"
 }

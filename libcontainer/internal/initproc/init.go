@@ -133,7 +133,7 @@ func (c *container) step(s *step) error {
 }
 
 // errInternal is the error of an init that no create and no exec has started.
-var errInternal = errors.New("init is internal: only create and exec start it")
+var errInternal = errors.New("init is internal: only the runtime itself starts it")
 
 // receive gets the plan from the parent.
 func receive() (*container, error) {
@@ -144,7 +144,7 @@ func receive() (*container, error) {
 	for _, arg := range os.Args[2:] {
 		fd, err := strconv.Atoi(arg)
 		if err != nil {
-			return nil, err
+			return nil, errInternal
 		}
 		syscall.CloseOnExec(fd)
 		inherited = append(inherited, fd)
