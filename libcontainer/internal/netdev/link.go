@@ -75,8 +75,8 @@ type address struct {
 // The attributes of an address that x/sys lacks, linux/if_addr.h.
 const ifaProto = 0xb
 
-// kept are the attributes that an address has anywhere. Its label begins with the name that the
-// device had.
+// kept are the attributes that an address has anywhere. Its label begins with the device's name,
+// and is kept with that.
 var kept = [...]uint16{unix.IFA_ADDRESS, unix.IFA_LOCAL, unix.IFA_BROADCAST, unix.IFA_CACHEINFO, unix.IFA_RT_PRIORITY, ifaProto}
 
 // settable are the flags of an address that its owner chooses. The others tell how it is.
@@ -114,8 +114,8 @@ func (a *address) moves() bool {
 	return a.flags&unix.IFA_F_PERMANENT != 0 && a.header[3] == unix.RT_SCOPE_UNIVERSE
 }
 
-// add gives a device an address.
-func (s *socket) add(index uint32, a *address) error {
+// add gives a device an address. It has its label if the device has the name that it had.
+func (s *socket) add(index uint32, a *address, sameName bool) error {
 	r := newRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	header := a.header
 	header[2] = 0 // the flags are all in IFA_FLAGS
@@ -126,6 +126,9 @@ func (s *socket) add(index uint32, a *address) error {
 		if value, found := a.attrs[kind]; found {
 			r.attribute(kind, value)
 		}
+	}
+	if label, found := a.attrs[unix.IFA_LABEL]; found && sameName {
+		r.attribute(unix.IFA_LABEL, label)
 	}
 	return s.do(r)
 }

@@ -79,7 +79,7 @@ func (m *Move) device(d Device) error {
 	}
 	for i := range addresses {
 		if a := &addresses[i]; a.moves() {
-			if err := m.to.add(index, a); err != nil {
+			if err := m.to.add(index, a, d.Target == d.Name); err != nil {
 				return fmt.Errorf("add address %s to network device %q: %w", a, d.Target, err)
 			}
 		}
@@ -179,7 +179,7 @@ func (m *Move) back(d *moved) error {
 		if a.header[0] == unix.AF_INET6 && a.header[3] == unix.RT_SCOPE_LINK {
 			continue // the kernel makes it when the device is up
 		}
-		if err := m.from.add(d.link.index, a); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := m.from.add(d.link.index, a, true); err != nil && !errors.Is(err, unix.EEXIST) {
 			failed = append(failed, fmt.Errorf("add address %s: %w", a, err))
 		}
 	}

@@ -58,6 +58,7 @@ func newExchange(t *testing.T, r *rand.Rand, kind theirs.CriuReqType, scripts ..
 	}
 	t.Setenv("PATH", e.dir+":"+os.Getenv("PATH"))
 	t.Setenv("ORACLE_CRIU", e.dir)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each worker would wait for a second
 	return e
 }
 

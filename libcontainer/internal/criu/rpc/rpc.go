@@ -153,7 +153,7 @@ func (m *Message) Inherited(key string, fd int) {
 	m.Part(OptInheritFD, part)
 }
 
-var errMalformed = errors.New("an answer of criu is not a protocol buffer")
+var errMalformed = errors.New("criu's answer is not a protocol buffer")
 
 // fields calls visit for each field of a protocol buffer, with its number or its bytes.
 func fields(data []byte, visit func(field, number uint64, part []byte) error) error {
