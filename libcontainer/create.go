@@ -27,7 +27,6 @@ import (
 	"oci-run/libcontainer/internal/spawn"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/libcontainer/internal/syncpipe"
-	"oci-run/libcontainer/internal/wire"
 	"oci-run/specconv"
 )
 
@@ -305,20 +304,20 @@ func (c *creation) confine() error {
 // serve sends init its plan and does what it asks until it is ready.
 func (c *creation) serve() error {
 	files, err := c.startFiles()
-	defer closeAll(files...)
+	defer closeNamed(files)
 	if err != nil {
 		return err
 	}
-	if c.options.ConsoleSocket != nil {
-		files = append(files, c.options.ConsoleSocket)
+	if socket := c.options.ConsoleSocket; socket != nil {
+		files = append(files, syncpipe.File{Name: initproc.ConsoleSocket, File: socket})
 	}
 	if c.network != nil {
 		c.plan.init.Loopback = !c.network.Loopback() // what failed, init tries again, and says why
 	}
 	prepared := c.prepareMounts()
-	defer closeAll(prepared...)
+	defer closeNamed(prepared)
 	files = append(files, prepared...)
-	err = c.sync.Config(wire.Marshal(&c.plan.init), files...)
+	err = c.sync.Config(&c.plan.init, files...)
 	if err == nil {
 		err = c.stage()
 	}
@@ -336,11 +335,21 @@ func (c *creation) serve() error {
 }
 
 // prepareMounts makes what init would need for mounts, which is still starting.
-func (c *creation) prepareMounts() []*os.File {
+func (c *creation) prepareMounts() (files []syncpipe.File) {
 	if c.plan.spawn.New&unix.CLONE_NEWNS == 0 || c.plan.init.UserNamespace {
 		return nil
 	}
-	return rootfs.Prepare(&c.plan.init.Root)
+	root := &c.plan.init.Root
+	for i, file := range rootfs.Prepare(root) {
+		files = append(files, syncpipe.File{Name: initproc.PreparedMount(root.Prepared[i]), File: file})
+	}
+	return files
+}
+
+func closeNamed(files []syncpipe.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // closeAll closes the files, of which some may be nil.

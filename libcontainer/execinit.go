@@ -14,7 +14,6 @@ import (
 	"oci-run/libcontainer/internal/selfexe"
 	"oci-run/libcontainer/internal/spawn"
 	"oci-run/libcontainer/internal/syncpipe"
-	"oci-run/libcontainer/internal/wire"
 )
 
 // initEntrance is the entrance by another start of oci-run, which applies a plan as that of
@@ -36,11 +35,11 @@ func (i *initEntrance) enter(e *execution) (pid int, err error) {
 	if err := i.allowNproc(); err != nil {
 		return 0, err
 	}
-	files := []*os.File{e.init}
-	if e.options.ConsoleSocket != nil {
-		files = append(files, e.options.ConsoleSocket)
+	files := []syncpipe.File{{Name: initproc.ContainerInit, File: e.init}}
+	if socket := e.options.ConsoleSocket; socket != nil {
+		files = append(files, syncpipe.File{Name: initproc.ConsoleSocket, File: socket})
 	}
-	err = i.sync.Config(wire.Marshal(&e.plan), files...)
+	err = i.sync.Config(&e.plan, files...)
 	if err == nil {
 		err = i.sync.Serve(i)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/internal/crash"
+	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -155,13 +156,14 @@ func (c *Container) seccompAgent(dir *state.Dir, listener *os.File) error {
 
 // startFiles makes what tells of the container's start: the channel that init waits on for it, and
 // the file by which its startContainer hooks are seen.
-func (c *creation) startFiles() (files []*os.File, err error) {
+func (c *creation) startFiles() (files []syncpipe.File, err error) {
 	for _, f := range [...]struct {
 		wanted bool
+		name   string
 		make   func() (*os.File, error)
 	}{
-		{!c.options.Starts, c.dir.ListenStart},
-		{c.record.StartHooks, c.dir.HoldStart},
+		{!c.options.Starts, initproc.StartChannel, c.dir.ListenStart},
+		{c.record.StartHooks, initproc.StartingLock, c.dir.HoldStart},
 	} {
 		if !f.wanted {
 			continue
@@ -170,7 +172,7 @@ func (c *creation) startFiles() (files []*os.File, err error) {
 		if err != nil {
 			return files, err
 		}
-		files = append(files, file)
+		files = append(files, syncpipe.File{Name: f.name, File: file})
 	}
 	return files, nil
 }

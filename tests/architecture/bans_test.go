@@ -34,7 +34,7 @@ var bans = []ban{
 	{"log", "log/slog is the one way to log, and its lines have the shape that engines parse", nil},
 	{"io/ioutil", "deprecated", nil},
 	{"math/rand", "nothing here is random for fun; names come from crypto/rand or the kernel", nil},
-	{"reflect.ValueOf", "only decoders walk values; elsewhere it hides what is done", []string{"libcontainer/internal/wire", "internal/oncejson"}},
+	{"reflect.ValueOf", "only decoders walk values; elsewhere it hides what is done", []string{"libcontainer/internal/syncpipe/wire", "internal/oncejson"}},
 	{"reflect.Type*", "only decoders, and the check of config.json, walk types", []string{"internal/oncejson", "specconv"}},
 
 	{"fmt.Sscan*", "slow, and takes more than it should: \"12abc\" is 12", nil},

@@ -22,7 +22,7 @@ var layers = [][]string{
 		"libcontainer/internal/rdt", "libcontainer/internal/sdnotify", "libcontainer/internal/sysctl",
 	},
 	{
-		"libcontainer/internal/state", "libcontainer/internal/selfexe", "libcontainer/internal/idmap", "libcontainer/internal/namespaces", "libcontainer/internal/wire",
+		"libcontainer/internal/state", "libcontainer/internal/selfexe", "libcontainer/internal/idmap", "libcontainer/internal/namespaces",
 		"libcontainer/internal/fdsocket", "libcontainer/internal/calls",
 	},
 	{"specconv", "hooks"},

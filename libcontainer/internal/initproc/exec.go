@@ -48,7 +48,7 @@ func (c *container) enterRoot() error {
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return fmt.Errorf("unshare root and working directory: %w", err)
 		}
-		if err := unix.Setns(int(c.channel.Fd()), unix.CLONE_NEWNS); err != nil {
+		if err := unix.Setns(int(c.pidfd.Fd()), unix.CLONE_NEWNS); err != nil {
 			return fmt.Errorf("join the container's mount namespace: %w", err)
 		}
 	}
@@ -79,11 +79,11 @@ func (c *container) enterPIDNamespace() error {
 		// From then on this thread can't make threads (clone(2), EINVAL). Now Go makes one that
 		// does it in its place, whenever we wait.
 		runtime.LockOSThread()
-		if err := unix.Setns(int(c.channel.Fd()), unix.CLONE_NEWPID); err != nil {
+		if err := unix.Setns(int(c.pidfd.Fd()), unix.CLONE_NEWPID); err != nil {
 			return fmt.Errorf("join the container's pid namespace: %w", err)
 		}
 	}
-	return c.channel.Close()
+	return c.pidfd.Close()
 }
 
 // execChild makes the process that the program will be, reports it, and ends with it

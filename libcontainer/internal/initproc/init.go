@@ -20,7 +20,6 @@ import (
 	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/syncpipe"
-	"oci-run/libcontainer/internal/wire"
 	"oci-run/specconv"
 )
 
@@ -66,7 +65,8 @@ type container struct {
 	plan     Plan
 	sync     *syncpipe.Init
 	lock     *os.File   // the container's lock, held until the parent has committed; not in an exec
-	channel  *os.File   // the start channel; in an exec, a pidfd of the container's init
+	channel  *os.File   // the start channel, or nil if no start command follows
+	pidfd    *os.File   // of the container's init, in an exec
 	starting *os.File   // locked until the program is executed, or nil without startContainer hooks
 	socket   *os.File   // the console socket, or nil
 	prepared []*os.File // mounts that the parent has made
@@ -95,8 +95,11 @@ func run() {
 	if errors.Is(err, errInternal) {
 		_, _ = os.Stderr.WriteString(os.Args[0] + ": " + err.Error() + "\n") // a person typed "init"
 	}
-	if err != nil {
+	if c == nil || errors.Is(err, syncpipe.ErrClosed) {
 		os.Exit(1) // the parent is gone: there is nobody to tell
+	}
+	if err != nil {
+		c.fail("plan", err)
 	}
 	slog.SetDefault(slog.New(forward{c.sync}))
 	steps := createSteps[:]
@@ -135,7 +138,8 @@ func (c *container) step(s *step) error {
 // errInternal is the error of an init that no create and no exec has started.
 var errInternal = errors.New("init is internal: only the runtime itself starts it")
 
-// receive gets the plan from the parent.
+// receive gets the plan from the parent. Without a container there is no parent that an error could
+// be reported to.
 func receive() (*container, error) {
 	if len(os.Args) != 3 && len(os.Args) != 4 {
 		return nil, errInternal
@@ -153,35 +157,42 @@ func receive() (*container, error) {
 	if len(inherited) == 2 {
 		c.lock = os.NewFile(uintptr(inherited[1]), "lock")
 	}
-	data, files, err := c.sync.Config()
-	if err != nil {
-		return nil, err
+	files, err := c.sync.Config(&c.plan)
+	if err == nil {
+		err = c.take(files)
 	}
-	if err := wire.Unmarshal(data, &c.plan); err != nil {
-		return nil, err
-	}
-	return c, c.take(files)
+	return c, err
 }
 
-// take assigns the fds that came with the plan.
-func (c *container) take(files []*os.File) error {
-	if !c.plan.Starts && len(files) > 0 {
-		c.channel, files = files[0], files[1:]
+// take takes the fds that came with the plan.
+func (c *container) take(files *syncpipe.Files) error {
+	isExec := c.plan.Exec != nil
+	for _, f := range [...]struct {
+		wanted bool
+		name   string
+		to     **os.File
+	}{
+		{isExec, ContainerInit, &c.pidfd},
+		{!isExec && !c.plan.Starts, StartChannel, &c.channel},
+		{len(c.plan.Hooks.StartContainer) > 0, StartingLock, &c.starting},
+		{c.plan.Terminal != nil, ConsoleSocket, &c.socket},
+	} {
+		if !f.wanted {
+			continue
+		}
+		var err error
+		if *f.to, err = files.Take(f.name); err != nil {
+			return err
+		}
 	}
-	hooks := len(c.plan.Hooks.StartContainer) > 0
-	if hooks && len(files) > 0 {
-		c.starting, files = files[0], files[1:]
+	for _, index := range c.plan.Root.Prepared {
+		file, err := files.Take(PreparedMount(index))
+		if err != nil {
+			return err
+		}
+		c.prepared = append(c.prepared, file)
 	}
-	if c.plan.Terminal != nil && len(files) > 0 {
-		c.socket, files = files[0], files[1:]
-	}
-	if n := len(c.plan.Root.Prepared); n <= len(files) {
-		c.prepared, files = files[:n], files[n:]
-	}
-	if len(files) > 0 || (c.channel == nil) != c.plan.Starts || (c.starting == nil) == hooks || c.plan.Terminal != nil && c.socket == nil {
-		return errors.New("receive Config: wrong number of fds")
-	}
-	return nil
+	return files.Close()
 }
 
 // fail reports the error to whoever waits, and ends init: the parent until the container

@@ -1,6 +1,8 @@
 package initproc
 
 import (
+	"strconv"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -19,10 +21,19 @@ type Exec struct {
 	Nproc *unix.Rlimit // RLIMIT_NPROC, which counts init too as long as it is there
 }
 
+// The names of fds that go with a plan.
+const (
+	StartChannel  = "start channel"    // unless the plan Starts, or is that of an exec
+	StartingLock  = "starting"         // of a create with startContainer hooks
+	ContainerInit = "container's init" // of an exec: a pidfd
+	ConsoleSocket = "console socket"   // with a terminal
+)
+
+// PreparedMount is the name of what the parent has made for a mount in rootfs.Plan.Prepared.
+func PreparedMount(index int) string { return "mount " + strconv.Itoa(index) }
+
 // Plan is all that init applies, worked out by the parent. It is plain data, see package
-// wire. The fds that go with it are, in this order: the start channel unless Starts is set,
-// or for an exec a pidfd of the container's init; the console socket if there is one; and the
-// mounts that the parent has prepared.
+// syncpipe. Fds go with it, by the names above.
 type Plan struct {
 	ID   string
 	Exec *Exec // join a container that exists; then nothing of its root, hooks and hostname is set

@@ -19,7 +19,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/internal/wire"
+	"oci-run/libcontainer/internal/syncpipe/wire"
 	"oci-run/tests/fdleak"
 )
 

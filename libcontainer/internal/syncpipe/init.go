@@ -2,13 +2,12 @@ package syncpipe
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
 
 	"oci-run/internal/excerpt"
-	"oci-run/libcontainer/internal/wire"
+	"oci-run/libcontainer/internal/syncpipe/wire"
 )
 
 // Init is the end of the init process.
@@ -18,23 +17,6 @@ type Init struct{ end }
 func NewInit(fd uintptr) *Init {
 	syscall.CloseOnExec(int(fd))
 	return &Init{end{os.NewFile(fd, "sync")}}
-}
-
-// Config waits for the plan and the fds that belong to it.
-func (i *Init) Config() (plan []byte, files []*os.File, err error) {
-	m, err := i.expect(config)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(m.payload) > 0 {
-		return m.payload, m.files, nil
-	}
-	if len(m.files) == 0 {
-		return nil, nil, errors.New("receive Config: no plan")
-	}
-	defer m.files[0].Close()
-	plan, err = readAll(m.files[0])
-	return plan, m.files[1:], err
 }
 
 // MountFD asks the parent for the source of a mount. If the parent can't make it, it

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 
-	"oci-run/libcontainer/internal/wire"
+	"oci-run/libcontainer/internal/syncpipe/wire"
 )
 
 // Parent is the end of the command that started init.
@@ -38,19 +38,6 @@ type Handler interface {
 	Limits() error
 	// Log records a message of init; level is that of log/slog.
 	Log(level int, text string)
-}
-
-// Config sends init its plan and the fds that belong to it.
-func (p *Parent) Config(plan []byte, files ...*os.File) error {
-	if len(plan) < maxPacket {
-		return p.send(config, plan, files...)
-	}
-	f, err := memfd("plan", plan)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return p.send(config, nil, append([]*os.File{f}, files...)...)
 }
 
 // Serve answers init until it is ready. It returns a *Failure if init could not do what

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/internal/wire"
+	"oci-run/libcontainer/internal/syncpipe/wire"
 )
 
 // Starter is the start command's end of the start channel.

@@ -2,7 +2,7 @@
 // started. Each end is a type, each message a method:
 //
 //	parent                         init
-//	  Config(plan, fds)        --->
+//	  Config(plan, fds)        --->                      the fds by name
 //	                           <---  MountFD(index)      a source that only the parent can prepare
 //	  MountFD(fd | error)      --->
 //	                           <---  Hooks               namespaces and mounts ready, before pivot_root
@@ -32,12 +32,9 @@ package syncpipe
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"oci-run/internal/linux"
 )
 
 type kind byte
@@ -207,32 +204,4 @@ func closeAll(files []*os.File) {
 	for _, f := range files {
 		f.Close()
 	}
-}
-
-// memfd puts data where the other end can read it, whatever its size.
-func memfd(name string, data []byte) (*os.File, error) {
-	fd, err := linux.Memfd(name, false)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), name)
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return nil, err
-	}
-	if err := linux.Seal(int(f.Fd())); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("seal %q: %w", name, err)
-	}
-	return f, nil
-}
-
-func readAll(f *os.File) ([]byte, error) {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, size)
-	_, err = f.ReadAt(data, 0)
-	return data, err
 }

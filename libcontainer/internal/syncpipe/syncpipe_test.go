@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"oci-run/libcontainer/internal/wire"
+	"oci-run/libcontainer/internal/syncpipe/wire"
 	"oci-run/tests/fdleak"
 )
 
@@ -67,6 +67,8 @@ func FuzzMessages(f *testing.F) {
 	f.Add(message(listener, 1, nil))
 	f.Add(message(ready, 2, []byte{8}))
 	f.Add(message(config, 1, nil))
+	f.Add(message(config, 1, wire.Append(wire.Marshal(&[]string{"start"}), &samplePlan{"short", nil})))
+	f.Add(message(config, 2, wire.Marshal(&[]string{"plan", "start"})))
 	f.Add(message(logged, 0, wire.Marshal(&logEntry{4, "text"})))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fdleak.Check(t)
@@ -95,11 +97,15 @@ func follow(p *Parent) {
 // obey is init, as far as it receives.
 func obey(p *Parent) {
 	i := &Init{p.end}
-	_, files, err := i.Config()
-	closeAll(files)
+	var plan samplePlan
+	files, err := i.Config(&plan)
 	if err != nil {
 		return
 	}
+	if file, err := files.Take("start"); err == nil {
+		file.Close()
+	}
+	_ = files.Close()
 	if file, err := i.MountFD(0); err == nil {
 		file.Close()
 	}

@@ -71,6 +71,23 @@ func TestBrokenMessages(t *testing.T) {
 	}
 }
 
+// A value may follow another one.
+func TestCut(t *testing.T) {
+	both := Append(Marshal(&[]string{"a", "b"}), &sample{Text: "text"})
+	var words []string
+	rest, err := Cut(both, &words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, words); diff != "" {
+		t.Error(diff)
+	}
+	var s sample
+	if err := Unmarshal(rest, &s); err != nil || s.Text != "text" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func TestNotPlain(t *testing.T) {
 	defer func() {
 		if recover() == nil {

@@ -19,19 +19,26 @@ import (
 var errShort = errors.New("message ends too early")
 
 // Marshal encodes the value that v points to.
-func Marshal(v any) []byte {
-	return encode(make([]byte, 0, 4096), reflect.ValueOf(v).Elem())
-}
+func Marshal(v any) []byte { return Append(make([]byte, 0, 4096), v) }
+
+// Append encodes the value that v points to behind b.
+func Append(b []byte, v any) []byte { return encode(b, reflect.ValueOf(v).Elem()) }
 
 // Unmarshal decodes data into the value that v points to. Strings and byte slices of
 // the result are copies. It fails if data is not what Marshal made of the same type.
 func Unmarshal(data []byte, v any) error {
+	rest, err := Cut(data, v)
+	if err == nil && len(rest) != 0 {
+		err = fmt.Errorf("message has %d bytes too many", len(rest))
+	}
+	return err
+}
+
+// Cut decodes the beginning of data, which another value may follow: it returns the rest.
+func Cut(data []byte, v any) (rest []byte, err error) {
 	d := decoder{rest: data}
 	d.decode(reflect.ValueOf(v).Elem())
-	if d.err == nil && len(d.rest) != 0 {
-		d.err = fmt.Errorf("message has %d bytes too many", len(d.rest))
-	}
-	return d.err
+	return d.rest, d.err
 }
 
 func encode(b []byte, v reflect.Value) []byte {
