@@ -133,10 +133,10 @@ func TestForesee(t *testing.T) {
 	root := openDir(t, "/")
 	p := &process.Plan{Cwd: dir}
 	for _, name := range []string{
-		"ok", "no-interpreter", "crlf", "bare", "text", "empty", "denied-interpreter", "no-loader", "foreign", "cut", "second-script", "/bin/cat", "/none",
+		"ok", "no-interpreter", "crlf", "bare", "text", "empty", "denied-interpreter", "no-loader", "foreign", "cut", "second-script", "/bin/cat", "/none", "/etc",
 	} {
 		errno, hint := Foresee(p, root, name)
-		if name == "ok" || name == "/bin/cat" || name == "/none" || name == "second-script" {
+		if name == "ok" || name == "/bin/cat" || name == "/none" || name == "/etc" || name == "second-script" {
 			if errno != 0 || hint != "" {
 				t.Errorf("%s: %v, %s", name, errno, hint)
 			}
