@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.DEFAULT_GOAL := build
+.DEFAULT_GOAL := all
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 
@@ -59,6 +59,9 @@ help: ## list the targets
 # $(call copy-whole,FROM,TO) copies a program in one write. A file lies in the page cache in the pieces in which it was written, the
 # linker's in single pages; in large ones, a page fault of its code costs half as much: a tenth of a `run`.
 copy-whole = dd if=$(1) of=$(2).new bs=64M status=none && chmod 0755 $(2).new && mv $(2).new $(2)
+
+.PHONY: all
+all: build man ## what `make` alone does: all that `make install` copies
 
 .PHONY: build
 build: check-go ## build bin/oci-run
@@ -148,13 +151,20 @@ man: build ## write the manual pages into bin/man
 sbom: build ## write bin/oci-run.spdx.json: what the binary is made of, from what the binary itself says (SPDX 2.3)
 	go run ./contrib/sbom $(BIN) $(VERSION) NOTICE >bin/oci-run.spdx.json
 
+# It needs no Go, and writes nothing to the tree: it is often root's, in a tree that is somebody else's.
 .PHONY: install
-install: man ## install the binary, man pages and bash completion (PREFIX, DESTDIR)
+install: ## install what `make` has built: the binary, man pages and bash completion (PREFIX, DESTDIR)
+	@for file in $(BIN) bin/man/oci-run.8; do \
+		[[ -e $$file ]] || { echo "make: $$file is not built yet; run 'make' first, as the user who owns the sources" >&2; exit 1; }; done
 	install -d -m 0755 $(DESTDIR)$(SBINDIR)
 	$(call copy-whole,$(BIN),$(DESTDIR)$(SBINDIR)/oci-run)
 	install -d -m 0755 $(DESTDIR)$(MANDIR)/man8
 	install -m 0644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -D -m 0644 contrib/completions/oci-run.bash $(DESTDIR)$(COMPLETIONDIR)/oci-run
+
+.PHONY: uninstall
+uninstall: ## remove what `make install` has installed (the same PREFIX, DESTDIR)
+	rm -f $(DESTDIR)$(SBINDIR)/oci-run $(DESTDIR)$(MANDIR)/man8/oci-run.8 $(DESTDIR)$(MANDIR)/man8/oci-run-*.8 $(DESTDIR)$(COMPLETIONDIR)/oci-run
 
 .PHONY: clean
 clean: ## remove what was built
