@@ -94,6 +94,7 @@ test-packages: ## install the Debian packages that the tests use (only as root, 
 .PHONY: test-unit
 test-unit: build ## Go tests, with the race detector where a C compiler is
 	tests/unit $(TAGS) ./...
+	go test $(TAGS) -run '^Example' ./libcontainer # static, unlike one with the race detector: it is init as well
 	cd tests/oracle && ../unit $(TAGS) ./...
 	tests/emulated
 

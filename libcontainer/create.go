@@ -105,6 +105,9 @@ func (c *creation) close() {
 	if c.sync != nil {
 		c.sync.Close()
 	}
+	if c.init != nil {
+		c.init.Release()
+	}
 	c.keepDevices()
 	if c.idmaps != nil {
 		c.idmaps.Close()
@@ -467,6 +470,7 @@ func (c *creation) undo() error {
 		c.sync.Close()
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
 		c.init.Wait()
+		c.init.Close()
 	}
 	if errors.Is(c.dir.Linked(), state.ErrNotExist) {
 		return returned // a forced delete has undone the rest, and another container may have the name by now

@@ -39,10 +39,14 @@ func (c *creation) created() *Created {
 	return created
 }
 
-// Start is [Container.Start] where nobody else could have started or changed the container: its
-// lock has been held since it was reserved, and init waits for a word on the channel that it has
-// with us, unless it has got that beforehand. If we end before that, so does init.
+// Start is [Container.Start] where nobody else could have started or changed the container
+// ([CreateOptions].Starts): its lock has been held since it was reserved, and init waits for a word
+// on the channel that it has with us, unless it has got that beforehand. If we end before that, so
+// does init. Without Starts it is Container.Start itself.
 func (c *Created) Start() error {
+	if c.sync == nil {
+		return c.Container.Start()
+	}
 	defer c.Abandon()
 	if err := c.release(); err != nil {
 		return c.blameLimit(err)

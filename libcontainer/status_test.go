@@ -8,10 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/libcontainer/internal/state"
-	"oci-run/tests/fdleak"
 )
-
-func TestMain(m *testing.M) { fdleak.Main(m) }
 
 // dead identifies a process that has ended, and been reaped.
 func dead(t *testing.T) state.Process {

@@ -182,9 +182,12 @@ func (p *Process) Wait() string {
 	return "exit status " + strconv.Itoa(status.ExitStatus())
 }
 
+// Release releases what is held of the process but PidFD, which is somebody else's now.
+func (p *Process) Release() { p.stage.Close() }
+
 // Close releases what is held of the process; it runs on.
 func (p *Process) Close() {
-	p.stage.Close()
+	p.Release()
 	if p.PidFD != nil {
 		p.PidFD.Close()
 	}
