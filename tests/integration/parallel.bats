@@ -57,7 +57,7 @@ life() {
 	"$OCI_RUN" --root "$state" create "$id" </dev/null >out 2>err 3>&- &
 	eventually test -d "$state/$id"
 	timeout 30 "$OCI_RUN" --root "$state" list
-	kill $!
+	eventually pkill -P $! sleep # the hook, which would outlive a creation that is killed
 	wait $! || true
 	oci-run delete --force "$id"
 }
