@@ -30,14 +30,18 @@ import (
 	"oci-run/specconv"
 )
 
-// CreateOptions is what `create` and `run` ask for beyond the bundle.
+// CreateOptions is what `create` and `run` ask for beyond the bundle. The zero value is a create
+// without any option.
+//
+// ConsoleSocket is needed if and only if process.terminal is true: the terminal's master is on its
+// way over it before Create returns. The files stay the caller's, who closes them after Create.
 type CreateOptions struct {
 	PIDFile       string   // gets init's pid, written atomically once the container stands
 	ConsoleSocket *os.File // socket that gets the terminal's master; nil without a terminal
 	PidfdSocket   string   // path of the socket that gets init's pidfd
 	PreserveFDs   int      // so many fds from 3 on are handed to the container's process
 	NoPivot       bool     // change the root with MS_MOVE and chroot
-	Seal          string   // how init's binary is sealed, see package selfexe
+	Seal          string   // how init's binary is sealed: "mount" (or ""), or "memfd", a copy in memory
 	NoNewKeyring  bool     // stay in the caller's session keyring
 	Foreground    bool     // the terminal's master goes to a relay of ours, not to an engine
 	Env           []string // variables added to process.env, such as LISTEN_FDS
@@ -46,6 +50,16 @@ type CreateOptions struct {
 }
 
 // creation is a create on its way. What it did is undone if it does not succeed.
+//
+// Create calls, in this order: newPlan, prepare (what ends with the process, whatever happens),
+// state.Reserve (from here on dir holds the lock), make (the steps, each of which may fail), and
+// created (what outlives the creation is handed on) or undo; close comes last in any case. The
+// fields are set in the order in which they stand in those steps: record by recordIntent, init by
+// spawn, stands by stage, while init is busy. From commit on the record on disk is stands; "ahead"
+// is a commit that came before init was ready (docs/design/glossary.md has the table).
+//
+// Init inherits the lock and closes it when it hears that the create has committed: should this
+// process be killed before, the lock is free only when init is gone too.
 type creation struct {
 	factory *Factory
 	bundle  *specconv.Bundle
@@ -64,8 +78,9 @@ type creation struct {
 	idmaps  *idmap.Namespaces
 }
 
-// Create makes a container from a bundle, up to the point where its program waits to be
-// started. If it fails, nothing of the container is left.
+// Create makes a container from a bundle, up to the point where its program waits to be started. If
+// it fails, nothing of the container is left. A bundle is good for one Create, which completes its
+// Spec.
 func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Created, error) {
 	if err := state.CheckFree(f.Root, id); err != nil {
 		return nil, err

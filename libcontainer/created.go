@@ -11,12 +11,17 @@ import (
 	"oci-run/libcontainer/internal/syncpipe"
 )
 
-// Created is what create leaves with its caller beside the container: init is a child of
-// this process, until it exits.
+// Created is what a create leaves with its caller beside the container: init is a child of this
+// process, which reaps it, until it exits.
+//
+// Without CreateOptions.Starts the lock is free and init waits on the start channel: any process
+// can call [Container.Start]. With it Created still holds the lock, so that nobody else can do more
+// to the container than kill it or force its end: exactly one of [Created.Start] and
+// [Created.Abandon] follows, which lets go of the lock. If this process ends before, so does init.
 type Created struct {
 	*Container
-	PID   int
-	PidFD *os.File
+	PID   int      // of init
+	PidFD *os.File // of init, for poll(2) and waitid(2); the caller closes it
 
 	// What a container with CreateOptions.Starts still has of its creation; nil otherwise, and once
 	// it has been started.

@@ -34,11 +34,15 @@ type ExecOptions struct {
 	Cgroup        map[string]string // paths below the container's cgroup, by v1 controller; "" for all
 }
 
-// Executed is a process that joins a container. It is a child of this process, until it
-// exits, and waits for Start.
+// Executed is a process that joins a container. It is a child of this process, which reaps it,
+// until it exits.
+//
+// It is in the container's cgroup and namespaces already, and waits: exactly one of
+// [Executed.Start] and [Executed.Abandon] follows. No lock is held, before or after: the container
+// can be paused, killed or deleted at any time, and the process goes with it.
 type Executed struct {
-	PID   int
-	PidFD *os.File
+	PID   int      // of the process
+	PidFD *os.File // of the process, for poll(2) and waitid(2); the caller closes it
 
 	options  *ExecOptions
 	way      entrance
@@ -76,9 +80,10 @@ type execution struct {
 	pidfd     *os.File       // of the process
 }
 
-// Exec has another process join the container, up to the point where it waits to be
-// started. spec is the container's Config. p is a process.json: fields that it leaves out
-// are those of the container's own process.
+// Exec has another process join the container, up to the point where it waits to be started.
+// config is the container's, from [Container.Config]. p is a process.json: capabilities, labels,
+// limits, priorities, affinity, umask and oomScoreAdj that it leaves out are those of the
+// container's own process; args, cwd, env, user and noNewPrivileges are p's own.
 func (c *Container) Exec(p *specs.Process, config *Config, o *ExecOptions) (*Executed, error) {
 	e := &execution{container: c, options: o, spec: config.Spec}
 	e.plan.Seccomp = config.filter

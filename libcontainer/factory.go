@@ -1,10 +1,3 @@
-// Package libcontainer holds the lifecycle of a container, as its commands see it: a
-// Factory makes containers from bundles and finds existing ones, a Container is started,
-// signalled, asked for its state and deleted. It is the parent's side of everything; what
-// happens inside the container is package initproc.
-//
-// Every method that changes a container takes its lock, does one thing, and leaves a
-// record with which the next command can go on, however this one ends.
 package libcontainer
 
 import (
@@ -17,24 +10,42 @@ import (
 	"oci-run/libcontainer/internal/state"
 )
 
-// Factory makes and finds the containers below one root directory.
+// Factory makes and finds the containers below one root directory. It is a value without state:
+// any number of factories, in any number of processes, may have the same Root, and all its methods
+// may be called at the same time but for what the package's comment says of Create and Restore.
+//
+// Create or Restore comes first in a container's life; Load finds it from then on, in this process
+// or another, until Delete.
 type Factory struct {
-	// Root holds a directory per container.
+	// Root is the absolute path of the directory that holds a directory per container. It is made
+	// with the first container, mode 0700. [DefaultRoot] is that of the commands.
 	Root string
-	// CgroupDriver is one of the drivers of package cgroups.
+	// CgroupDriver is DriverCgroupfs, DriverSystemd or DriverDisabled. Only Create and Restore look
+	// at it: which cgroups a container has is on its record.
 	CgroupDriver string
-	// Rootless tolerates what an ordinary user may not do and nobody asked for.
+	// Rootless tolerates what an ordinary user may not do and the configuration did not ask for,
+	// above all to make a cgroup. [Unprivileged] is the commands' way to decide.
 	Rootless bool
 }
 
-// Container is an existing container, as its record stood when it was loaded.
+// Container is an existing container, as its record was when it was loaded.
+//
+// The order of its life: Create (or Restore, after which it runs), Start, then Exec, Pause, Resume,
+// Update, Kill, Checkpoint in any order, and Delete. A method that takes the lock (Start, Pause,
+// Resume, Update, Checkpoint, Delete) reads the record again under it, so that it acts on the
+// container as it is and not as it was; status does so where the record as it was says "stopped".
+// Then a container that was deleted meanwhile is ErrNotExist, and one that was made anew is the new
+// one: the name counts.
+//
+// It is a small value without descriptors: there is nothing to close. One goroutine uses it at a
+// time; another loads it again.
 type Container struct {
-	root    string
-	record  *state.Record
-	manager *cgroups.Manager // of its cgroup, once it is needed
+	root    string           // of its factory
+	record  *state.Record    // as it was read last; replaced, never changed, by refresh
+	manager *cgroups.Manager // of the record's cgroup, once it is needed
 }
 
-// Load finds a container. It returns state.ErrNotExist if there is none with this ID.
+// Load finds a container. It returns [ErrNotExist] if there is none with this ID.
 func (f *Factory) Load(id string) (*Container, error) {
 	dir, err := state.Open(f.Root, id)
 	if err != nil {
