@@ -95,7 +95,7 @@ func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 		cerr = c.recallConfig(f, raw)
 	}
 	if cerr != nil {
-		return nil, fmt.Errorf("its processes are unknown: %v, %w; "+ //nolint:errorlint // neither is the other's cause
+		return nil, fmt.Errorf("its processes are unknown: %v, %w; "+
 			"if there are none, remove %q", damage, cerr, dir.Path())
 	}
 	slog.Warn(fmt.Sprintf("container %q: %v: the processes in the cgroup of its config.json are ended", dir.ID, damage))
@@ -156,7 +156,7 @@ func (c *Container) endUnrecorded(dir *state.Dir) error {
 // command then is gone does not wait for another.
 func endWaiting(dir *state.Dir) error {
 	if startable, err := dir.Startable(); err != nil || !startable {
-		return nil //nolint:nilerr // a damaged one tells nothing
+		return nil // a damaged one tells nothing
 	}
 	conn, err := dir.DialStart()
 	if errors.Is(err, unix.ECONNREFUSED) {

@@ -86,7 +86,7 @@ func drawnLayers(block string) [][]string {
 	var all [][]string
 	for line := range strings.Lines(block) {
 		var layer []string
-		for _, name := range strings.Fields(line) {
+		for name := range strings.FieldsSeq(line) {
 			for _, above := range []string{"libcontainer/internal/", "internal/"} {
 				if listed(above + name) {
 					name = above + name

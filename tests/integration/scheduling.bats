@@ -131,7 +131,7 @@ odd() {
 	command -v setarch >/dev/null && command -v ionice >/dev/null || skip 'no setarch or ionice here (util-linux)'
 	program sh -c "$inherited"
 	run -0 oci-run run "$id"
-	local plain=$output runtime way
+	local plain=$output runtime
 	run -0 odd "$OCI_RUN" --root "$state" run "$id" 3>&-
 	output_is "$plain"
 	program sleep 1000

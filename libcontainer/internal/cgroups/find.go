@@ -121,7 +121,7 @@ func (p *place) manager(list []membership) (*Manager, error) {
 		}
 	}
 	if len(m.record.Hierarchies) == 0 {
-		return nil, nil //nolint:nilnil // the process is elsewhere
+		return nil, nil // the process is elsewhere
 	}
 	return m, nil
 }

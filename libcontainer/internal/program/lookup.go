@@ -44,7 +44,7 @@ func AddLookup(l *calls.List, p *process.Plan, root process.Root) (*Found, error
 	f := &Found{plan: p, root: root, paths: []string{name}}
 	f.chosen, f.number = l.Word()
 	err := unix.Faccessat2(unix.AT_FDCWD, "/", unix.X_OK, unix.AT_EACCESS)
-	f.asks = err != unix.EPERM && err != unix.ENOSYS //nolint:errorlint // a bare errno
+	f.asks = err != unix.EPERM && err != unix.ENOSYS
 	if strings.Contains(name, "/") {
 		if kind, err := f.seen(name); err == nil && kind != candidateFile {
 			return nil, f.failure(name, unix.EACCES) // as of execve(2); Podman knows no other cause for exit status 126

@@ -88,14 +88,14 @@ func (d *Dir) HoldStart() (*os.File, error) {
 // Starting tells whether the file of HoldStart is still open.
 func (d *Dir) Starting() (bool, error) {
 	fd, err := d.openFile(hooksName)
-	if err == unix.ENOENT {
+	if err == unix.ENOENT { //nolint:errorlint // a bare errno
 		return false, nil
 	}
 	if err == nil {
 		defer unix.Close(fd)
 		err = unix.Flock(fd, unix.LOCK_SH|unix.LOCK_NB)
 	}
-	if err == unix.EWOULDBLOCK {
+	if err == unix.EWOULDBLOCK { //nolint:errorlint // a bare errno
 		return true, nil
 	}
 	if err != nil {

@@ -117,7 +117,7 @@ type Waiter struct{ end }
 func AwaitStart(channel *os.File) (*Waiter, error) {
 	for {
 		fd, _, err := unix.Accept4(int(channel.Fd()), unix.SOCK_CLOEXEC)
-		if err == unix.EINTR || err == unix.ECONNABORTED {
+		if err == unix.EINTR || err == unix.ECONNABORTED { //nolint:errorlint // a bare errno
 			continue
 		}
 		if err != nil {
