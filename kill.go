@@ -25,7 +25,7 @@ var killCommand = cli.Command{
 
 func kill(c *cli.Call) error {
 	if len(c.Args) > 2 {
-		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.Program, c.Verb, len(c.Args))
+		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.CalledAs, c.Verb, len(c.Args))
 	}
 	name := "TERM"
 	if len(c.Args) > 1 && c.Args[1] != "" {

@@ -58,10 +58,10 @@ const (
 // Call is a command line that calls a verb.
 type Call struct {
 	Options
-	Program string   // the name that the program was called by
-	Verb    string   // its name
-	Args    []string // what is not an option
-	Out     io.Writer
+	CalledAs string   // the name that the binary was called by
+	Verb     string   // its name
+	Args     []string // what is not an option
+	Out      io.Writer
 }
 
 // Options are what a command line says, or the defaults. A verb's own option stands before a global

@@ -102,7 +102,7 @@ func (c *Command) command(act func(*Command, *Call) error) *cli.Command {
 		HideHelpCommand:           true,
 		OnUsageError:              usageError,
 		Action: func(_ context.Context, l *cli.Command) error {
-			return act(c, &Call{Options: l, Program: l.Root().Name, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
+			return act(c, &Call{Options: l, CalledAs: l.Root().Name, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
 		},
 	}
 	for _, group := range c.Own() {
