@@ -67,8 +67,8 @@ func unreadable(id string, err error) error {
 	return fmt.Errorf("container %q: %w", id, err)
 }
 
-// List finds all containers, sorted by ID. One that is deleted meanwhile is left out, one
-// whose record can't be read is among the errors in broken.
+// List finds all containers, sorted by ID. One that is deleted meanwhile is left out, one whose
+// record can't be read is among the errors in broken. A Root that does not exist is fs.ErrNotExist.
 func (f *Factory) List() (found []*Container, broken []error, err error) {
 	ids, err := state.List(f.Root)
 	if err != nil {
