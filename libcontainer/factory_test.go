@@ -59,12 +59,12 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := ""
+	var ids strings.Builder
 	for _, c := range found {
-		ids += c.ID()
+		ids.WriteString(c.ID())
 	}
-	if ids != "abc" {
-		t.Errorf("found %q, want a, b, c", ids)
+	if ids.String() != "abc" {
+		t.Errorf("found %q, want a, b, c", ids.String())
 	}
 	if len(broken) != 1 || !strings.Contains(broken[0].Error(), `container "damaged"`) || !strings.Contains(broken[0].Error(), "delete --force") {
 		t.Errorf("broken: %v, want the damaged one, and what helps", broken)

@@ -18,7 +18,7 @@ const killTimeout = 10 * time.Second
 
 // Kill sends a signal to the container's init process; with all, or if SIGKILL goes to a
 // container without a pid namespace of its own (where the end of init ends nothing else),
-// to every process of the container. With all, a container that has stopped is no error.
+// to every process of the container. With all, a container that has stopped is not an error.
 func (c *Container) Kill(signal syscall.Signal, all bool) error {
 	status, err := c.Status()
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *Container) thawKilled() error {
 }
 
 // signalAll reaches every process in the container's cgroup; where it has none, as a user's may,
-// its init process, with which its pid namespace ends. That there is nobody left is no error.
+// its init process, with which its pid namespace ends. That there is nobody left is not an error.
 func (c *Container) signalAll(signal syscall.Signal) error {
 	cgroup, err := c.cgroup()
 	if err != nil {
@@ -108,7 +108,7 @@ func living(p state.Process) error {
 var errSurvives = errors.New("it survives SIGKILL")
 
 // end kills a process and waits until it is gone, or a zombie that its parent has to
-// reap. A process that is gone already is no error.
+// reap. A process that is gone already is not an error.
 func end(p state.Process) error { return endWithin(p, killTimeout) }
 
 // endWithin is end with a limited wait, after which the error wraps errSurvives.

@@ -100,7 +100,7 @@ func checkMapping(m specs.LinuxIDMapping, before []specs.LinuxIDMapping) error {
 	if m.Size == 0 {
 		return errors.New("the size is 0")
 	}
-	// The highest 32 bit number is no id: it stands for "none".
+	// The highest 32 bit number is not an id: it stands for "none".
 	if m.ContainerID+m.Size < m.Size || m.HostID+m.Size < m.Size {
 		return errors.New("the ids go beyond 4294967294")
 	}

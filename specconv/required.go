@@ -86,7 +86,7 @@ func matters(m oncejson.Missing, value any) bool {
 
 // meant is a hint at the property that stands where another is missing and differs by a slip of the
 // pen, or is of another time (the name of old seccomp profiles). Names that begin otherwise are not
-// near: uid is no slip for gid.
+// near: uid is not a slip for gid.
 func meant(raw []byte, pointer string) string {
 	slash := strings.LastIndexByte(pointer, '/')
 	if slash < 0 {

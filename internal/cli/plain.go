@@ -107,7 +107,7 @@ func (l *plainLine) environment(lookup func(string) (string, bool)) bool {
 	return true
 }
 
-// verb reads what follows the verb, and returns what is no option.
+// verb reads what follows the verb, and returns what is not an option.
 func (l *plainLine) verb(c *Command, line []string) (words []string, ok bool) {
 	for len(line) > 0 {
 		switch trimmed := strings.TrimSpace(line[0]); {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens a file, close-on-exec, that is no pipe, socket or terminal. os.OpenFile finds out
+// Open opens a file, close-on-exec, that is not a pipe, socket or terminal. os.OpenFile finds out
 // whether the runtime could wait for the file by epoll(7), which takes five more system calls for
 // each file, and an epoll instance for the first. For the same reason O_NONBLOCK is for the open
 // alone.

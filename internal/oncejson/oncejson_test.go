@@ -122,7 +122,7 @@ func sameError(got, want error) bool {
 }
 
 // strict renames the members of a document that encoding/json would take for others, with
-// nothing of the decoder's, and tells whether a name appears twice. What is no JSON it
+// nothing of the decoder's, and tells whether a name appears twice. What is not JSON it
 // returns as it is.
 func strict(raw []byte, t reflect.Type) (exact []byte, twice bool) {
 	if !json.Valid(raw) {

@@ -22,7 +22,7 @@ damage() {
 	esac
 }
 
-# lives PID: it runs, and is no zombie.
+# lives PID: it runs, and is not a zombie.
 lives() { grep -qs '^State:.[^ZX]' "/proc/$1/status"; }
 
 # promptly ARG...: the command ends, well or badly.

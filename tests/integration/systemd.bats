@@ -24,7 +24,7 @@ property() { ctl show --property "$1" --value "oci-run-$id.scope"; }
 	ctl stop ocirun.slice
 }
 
-@test "a cgroupsPath that is no slice:prefix:name is refused" {
+@test "a cgroupsPath that is not a slice:prefix:name is refused" {
 	needs_systemd
 	for path in /oci-run/x a:b 'x.slice:p:../y' 'a--b.slice:p:n'; do
 		config ".linux.cgroupsPath = \"$path\""

@@ -26,7 +26,7 @@ setup() {
 	canary_untouched
 }
 
-@test "what lies beside the containers' directories is no container" {
+@test "what lies beside the containers' directories is not a container" {
 	echo '{"id": "x", "version": 1}' >"$canary/state.json"
 	canary_before=$(canary_state)
 	ln -s "$canary" "$state/link"

@@ -31,7 +31,7 @@ setup() {
 	[[ ${lines[1]} == 0 || ${lines[1]} == 65534 ]]
 }
 
-@test "what is no user namespace is not joined" {
+@test "what is not a user namespace is not joined" {
 	for path in "/proc/$pid/ns/net" /proc/self/ns/mnt /dev/null "$bundle" /nowhere "/proc/$pid/ns"; do
 		config --arg path "$path" '(.linux.namespaces[] | select(.type == "user")).path = $path | del(.linux.uidMappings, .linux.gidMappings)'
 		run -1 create "$id-2"

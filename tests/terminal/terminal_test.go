@@ -291,7 +291,7 @@ func TestExecInForeground(t *testing.T) {
 	u.findsTerminalAsBefore()
 }
 
-// Stdin that is no terminal: much goes in and out, the reader is slow, nothing is lost.
+// Stdin that is not a terminal: much goes in and out, the reader is slow, nothing is lost.
 func TestMuchThroughExec(t *testing.T) {
 	const size = 8 << 20
 	s := newSession(t, false, "sleep", "1000")

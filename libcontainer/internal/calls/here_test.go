@@ -173,7 +173,7 @@ func TestReset(t *testing.T) {
 	l.Reset()
 	l.Do(unix.SYS_CHDIR, l.Text("a\x00b"))
 	if err := l.Run(); err == nil {
-		t.Error("a zero byte is no error")
+		t.Error("a zero byte is not an error")
 	}
 	l.Reset()
 	l.Add(write(l, "once"))

@@ -107,7 +107,8 @@ func (m *Manager) checkUsage(r *specs.LinuxMemory) error {
 }
 
 // setDevices puts device rules into force. A caller without the right to set them, in a user
-// namespace, has none to give away either: there, and for rootless callers, refusal is no error.
+// namespace, has none to give away either: there, and for rootless callers, a refusal isn't an
+// error.
 func (m *Manager) setDevices(p *devices.Policy) error {
 	var err error
 	if m.record.Mode == V2 {

@@ -34,8 +34,8 @@ type Options struct {
 	ID string
 	// Driver is one of the Driver constants; "" is DriverCgroupfs.
 	Driver string
-	// Rootless says that the caller may lack the permission for cgroups. Then that is no error as
-	// long as linux.cgroupsPath is absent and no limit is asked for.
+	// Rootless says that the caller may lack the permission for cgroups. Then that is not an error
+	// as long as linux.cgroupsPath is absent and no limit is asked for.
 	Rootless bool
 }
 

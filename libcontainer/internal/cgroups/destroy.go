@@ -16,7 +16,7 @@ func populated(events string) bool { return strings.Contains(events, "populated 
 
 // Destroy removes the container's cgroups and the ones that it made below. It waits for processes
 // that are just dying, as long as patience, and kills nothing: with processes in a cgroup, the
-// error wraps unix.EBUSY. What doesn't exist is no error.
+// error wraps unix.EBUSY. What doesn't exist is not an error.
 func (m *Manager) Destroy(patience time.Duration) error {
 	var err, stop error
 	if m.record.Driver == DriverSystemd && len(m.record.Hierarchies) > 0 {

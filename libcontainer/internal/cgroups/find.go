@@ -55,7 +55,7 @@ func (p *place) find(pid int, list []membership, found map[string]*Manager) erro
 		return err
 	}
 	pids, err := m.Pids()
-	if err == nil && slices.Contains(pids, pid) { // it is no zombie, which /proc still shows there
+	if err == nil && slices.Contains(pids, pid) { // it is not a zombie, which /proc still shows there
 		found[m.Dir()] = m
 	}
 	return err

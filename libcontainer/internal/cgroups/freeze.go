@@ -46,8 +46,8 @@ func (m *Manager) Freeze() error {
 	return err
 }
 
-// Thaw lets the processes of the container go on. Thawing what isn't frozen is no error, nor is it
-// if the container has no cgroup any more.
+// Thaw lets the processes of the container go on. Thawing what isn't frozen is not an error, nor
+// is it if the container no longer has a cgroup.
 func (m *Manager) Thaw() error {
 	h := m.freezer()
 	if h == nil {

@@ -31,7 +31,7 @@ func (m *Manager) Join(pid int) error {
 }
 
 // settle gives a process that was just cloned the time to execute its program and come to wait for
-// something, so that the memory for that is accounted where it is now. It is no error if that
+// something, so that the memory for that is accounted where it is now. It is not an error if that
 // doesn't show in a tenth of a second.
 func settle(pid int) {
 	proc := "/proc/" + strconv.Itoa(pid)

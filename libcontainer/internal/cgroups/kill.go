@@ -61,8 +61,8 @@ func (m *Manager) killEach(killed bool) error {
 	}
 }
 
-// letDie is LetDie for the container's processes. Who has gone meanwhile is no loss, who is left is
-// looked at again.
+// letDie is LetDie for the container's processes. One that has gone meanwhile does not matter; the
+// caller looks again at those that are left.
 func (m *Manager) letDie(pids []int) {
 	for _, pid := range pids {
 		_ = m.LetDie(pid)

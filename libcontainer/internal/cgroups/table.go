@@ -31,7 +31,7 @@ type entry struct {
 	// again names a file that the kernel checks against this one: a value that is refused as long
 	// as that file has its old one gets a second chance after it was written.
 	again string
-	// optional tells whether it is no error if the kernel has no such file.
+	// optional tells whether it is not an error if the kernel has no such file.
 	optional func(l *limits, w *write) bool
 	// written looks at what the kernel made of a value that it took without a word.
 	written func(path, value string) error
@@ -79,7 +79,7 @@ var table = [...]entry{
 		optional: always, // Linux 5.14
 		value:    func(l *limits) string { return counted(l.CPU.Burst) }},
 	{controller: "cpu", file: "cpu.cfs_quota_us", field: "cpu/quota", explain: explainBandwidth,
-		value: func(l *limits) string { return number(max(value(l.CPU.Quota), -1)) }}, // any below 0 is no limit
+		value: func(l *limits) string { return number(max(value(l.CPU.Quota), -1)) }}, // any below 0 means unlimited
 	{controller: "cpu", file: "cpu.idle", field: "cpu/idle", value: func(l *limits) string { return counted(l.CPU.Idle) }},
 	{controller: "cpu", file: "cpu.rt_period_us", field: "cpu/realtimePeriod", again: "cpu.rt_runtime_us", explain: explainRealtime,
 		value: func(l *limits) string { return number(value(l.CPU.RealtimePeriod)) }},

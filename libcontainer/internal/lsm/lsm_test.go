@@ -117,8 +117,8 @@ func TestLabels(t *testing.T) {
 	during := filepath.Join(t.TempDir(), "during")
 	err := run(func(l *calls.List) {
 		here := unix.AT_FDCWD
-		// The tree's files are no attributes: what is written stays, and is looked at under another
-		// name.
+		// The tree's files are not attributes: what is written stays, and is looked at under
+		// another name.
 		p.AddKeys(l, fd, func() { l.Do(unix.SYS_RENAMEAT, uintptr(here), l.Text(path), uintptr(here), l.Text(during)) })
 	})
 	if err == nil || !strings.Contains(err.Error(), "open `/proc/thread-self/attr/keycreate`: no such file") {

@@ -29,7 +29,7 @@ func home(root Root, uid uint32) string {
 }
 
 // scanPasswd returns the sixth field of the first line of a passwd(5) file whose third is uid, or
-// "". Lines that are longer than the buffer or have too few fields are no entries.
+// "". Lines that are longer than the buffer or have too few fields are not entries.
 func scanPasswd(read func([]byte) (int, error), uid uint32) string {
 	var buf [8192]byte
 	have, total, skip := 0, 0, false

@@ -238,7 +238,7 @@ func (g *Group) explain(err error) error {
 	return fmt.Errorf("%w (%s)", err, words)
 }
 
-// Remove removes a group that Makes or Leaves named. One that is gone already is no error;
+// Remove removes a group that Makes or Leaves named. One that is gone already is not an error;
 // processes in it fall back to the group above.
 func Remove(path string) error {
 	if path == "" {

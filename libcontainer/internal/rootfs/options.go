@@ -97,7 +97,7 @@ var options = [...]option{
 	{"unbindable", propagation, unix.MS_UNBINDABLE, false},
 }
 
-// MountOptionNames are the mount options that are no filesystem's own, sorted, for the features
+// MountOptionNames are the mount options that are not a filesystem's own, sorted, for the features
 // document.
 func MountOptionNames() []string {
 	names := make([]string, len(options))

@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestLabelParams: quotes keep the commas of an SELinux label, and are no part of it.
+// TestLabelParams: quotes keep the commas of an SELinux label, and are not part of it.
 func TestLabelParams(t *testing.T) {
 	const label = "system_u:object_r:container_file_t:s0:c1,c2"
 	for _, key := range labelParams {

@@ -45,7 +45,7 @@ type Plan struct {
 	ReadonlyPaths []string
 
 	// CopyLimit bounds what tmpcopyup takes while no limit of memory is in force yet, in bytes; 0
-	// is no bound.
+	// is not a bound.
 	CopyLimit int64
 	// Cgroups are the hierarchies that a mount of type cgroup shows. The caller fills them in once
 	// it knows them.

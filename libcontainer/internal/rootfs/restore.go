@@ -87,8 +87,8 @@ func (f *FS) mountPoints() (err error) {
 	return nil
 }
 
-// covered tells that a mount is in another which is no bind mount: that one brings the mount point
-// along when it is restored.
+// covered tells that a mount is in another which is not a bind mount: that one brings the mount
+// point along when it is restored.
 func (p *Plan) covered(i int) bool {
 	covering := -1
 	for j := range p.Mounts[:i] {

@@ -9,7 +9,7 @@ import (
 // Activation tells how many sockets the service manager hands to this process, from
 // descriptor 3 on, and the variables with which the container's first process finds them
 // (sd_listen_fds(3)). getenv is os.Getenv. Variables that are meant for another process
-// are no activation.
+// are not an activation.
 func Activation(getenv func(string) string) (n int, env []string, err error) {
 	if pid, err := strconv.Atoi(getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
 		return 0, nil, nil

@@ -193,7 +193,7 @@ func argumentsOf(s *specs.LinuxSeccomp) [][6]uint64 {
 	return lists
 }
 
-// TestOracleRandom says on how many random profiles libseccomp agrees. It is no proof of either:
+// TestOracleRandom says on how many random profiles libseccomp agrees. It is not a proof of either:
 // where rules of several actions overlap, libseccomp's answer depends on its internal order, or it
 // refuses the profile.
 func TestOracleRandom(t *testing.T) {

@@ -1,6 +1,6 @@
 // Package dbus holds the D-Bus messages of libcontainer/internal/cgroups/systemd/dbus against those
 // of godbus, a client that many use. It is in a module of its own, so that what is only an oracle
-// is no dependency of the runtime.
+// is not a dependency of the runtime.
 package dbus
 
 import (

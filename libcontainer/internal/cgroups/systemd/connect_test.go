@@ -251,7 +251,7 @@ func TestUnitExists(t *testing.T) {
 	})
 }
 
-// A process that ends as soon as it has a unit is no reason for an error of systemd's.
+// A process that ends as soon as it has a unit is not a reason for an error of systemd's.
 func TestUnitEndsAtOnce(t *testing.T) {
 	both(t, func(t *testing.T, m *manager) {
 		m.after = func(string, int) string {

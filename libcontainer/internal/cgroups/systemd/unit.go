@@ -191,7 +191,7 @@ func (c *Conn) stop(name string) error {
 	return c.resetFailed(name)
 }
 
-// resetFailed has systemd forget a failed unit. One that is not loaded is no error.
+// resetFailed has systemd forget a failed unit. One that is not loaded is not an error.
 func (c *Conn) resetFailed(name string) error {
 	_, err := c.manager("ResetFailedUnit", name)
 	if isError(err, "NoSuchUnit") {
