@@ -96,6 +96,8 @@ test-unit: build ## Go tests, with the race detector where a C compiler is
 	tests/unit $(TAGS) ./...
 	go test $(TAGS) -run '^Example' ./libcontainer # static, unlike one with the race detector: it is init as well
 	cd tests/oracle && ../unit $(TAGS) ./...
+	@if [[ -e /usr/include/seccomp.h ]]; then set -x; tests/unit $(TAGS),libseccomp_oracle -run='^TestOracle' ./libcontainer/internal/seccomp; \
+		else echo 'make: no /usr/include/seccomp.h (Debian: libseccomp-dev): seccomp is not held against libseccomp'; fi
 	tests/emulated
 
 .PHONY: test-integration
