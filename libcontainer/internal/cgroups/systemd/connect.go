@@ -85,7 +85,9 @@ func (c *Conn) dial() error {
 		was = was || interrupted(err) // there is one, or was
 		patience := time.Duration(0)
 		switch absent := errors.Is(err, unix.ENOENT); {
-		case interrupted(err) || absent && was:
+		case interrupted(err): // it is there, and takes its time: ten seconds have been seen
+			patience = c.timeout
+		case absent && was:
 			patience = redialTime
 		case absent:
 			patience = bindTime
