@@ -83,9 +83,9 @@ func TestSameWrites(t *testing.T) {
 var controllers1 = []string{"cpuset", "cpu", "cpuacct", "memory", "pids", "blkio", "hugetlb", "net_cls", "net_prio", "rdma", "devices", "freezer"}
 
 // writesOf makes the files anew and tells what set writes.
-func (rec *recorder) writesOf(t *testing.T, record cgroups.Record, r *specs.LinuxResources, hasBFQ bool, set func(cgroups.Record, *specs.LinuxResources) error) ([]string, error) {
+func (r *recorder) writesOf(t *testing.T, record cgroups.Record, resources *specs.LinuxResources, hasBFQ bool, set func(cgroups.Record, *specs.LinuxResources) error) ([]string, error) {
 	t.Helper()
-	for name, f := range rec.files {
+	for name, f := range r.files {
 		text := files1[name]
 		if record.Mode == cgroups.V2 {
 			text = files2[name]
@@ -94,14 +94,14 @@ func (rec *recorder) writesOf(t *testing.T, record cgroups.Record, r *specs.Linu
 			t.Fatal(err)
 		}
 	}
-	from, to := rec.dir+"/"+bfq2, rec.dir+"/absent"
+	from, to := r.dir+"/"+bfq2, r.dir+"/absent"
 	if hasBFQ {
 		from, to = to, from
 	}
 	_ = os.Rename(from, to)
-	rec.take(t)
-	err := set(record, r)
-	return rec.take(t), err
+	r.take(t)
+	err := set(record, resources)
+	return r.take(t), err
 }
 
 func second(_ int, err error) error { return err }

@@ -116,14 +116,12 @@ func perhaps(r *rand.Rand, text string) (string, *string) {
 	return text, &text
 }
 
-func pointer[T any](v T) *T { return &v }
-
 // options are random ones, and what theirs has to read of them in any request.
 func options(r *rand.Rand, dir string) (*criu.Options, *theirs.CriuOpts) {
 	o := &criu.Options{Images: dir, StatusFD: -1}
 	want := &theirs.CriuOpts{
-		LogLevel: pointer(int32(4)), Root: pointer("/r/oot"), ManageCgroups: pointer(true), NotifyScripts: pointer(true),
-		OrphanPtsMaster: pointer(true), EmptyNs: pointer(uint32(unix.CLONE_NEWNET)),
+		LogLevel: new(int32(4)), Root: new("/r/oot"), ManageCgroups: new(true), NotifyScripts: new(true),
+		OrphanPtsMaster: new(true), EmptyNs: new(uint32(unix.CLONE_NEWNET)),
 	}
 	o.ShellJob, want.ShellJob = flip(r)
 	o.TCPEstablished, want.TcpEstablished = flip(r)
@@ -132,7 +130,7 @@ func options(r *rand.Rand, dir string) (*criu.Options, *theirs.CriuOpts) {
 	o.AutoDedup, want.AutoDedup = flip(r)
 	o.LazyPages, want.LazyPages = flip(r)
 	mode := []string{"DEFAULT", "IGNORE", "SOFT", "FULL", "STRICT"}[r.IntN(5)]
-	want.ManageCgroupsMode = pointer(theirs.CriuCgMode(theirs.CriuCgMode_value[mode]))
+	want.ManageCgroupsMode = new(theirs.CriuCgMode(theirs.CriuCgMode_value[mode]))
 	if mode != "DEFAULT" {
 		o.ManageCgroups = strings.ToLower(mode)
 	}
@@ -169,21 +167,21 @@ func TestDump(t *testing.T) {
 			}
 			e := newExchange(t, r, kind, "pre-dump", "status-ready", "post-dump")
 			o, want := options(r, e.dir)
-			o.PreDump, want.LogFile = preDump, pointer("dump.log")
+			o.PreDump, want.LogFile = preDump, new("dump.log")
 			o.LeaveRunning, want.LeaveRunning = flip(r)
 			o.TCPSkipInFlight, want.TcpSkipInFlight = flip(r)
 			o.LinkRemap, want.LinkRemap = flip(r)
 			d := &criu.DumpRequest{PID: int(r.Int32()), Root: "/r/oot"}
-			want.Pid = pointer(int32(d.PID))
+			want.Pid = new(int32(d.PID))
 			d.Config, want.ConfigFile = perhaps(r, "/etc/criu/x.conf")
 			d.Freezer, want.FreezeCgroup = perhaps(r, "/sys/fs/cgroup/ä")
 			d.External, want.ExtMnt = mounts(r)
 			if o.Parent, want.ParentImg = perhaps(r, "../before"); o.Parent != "" {
-				want.TrackMem = pointer(true)
+				want.TrackMem = new(true)
 			}
 			if port := 1 + r.Int32N(65535); r.IntN(2) == 0 {
 				o.PageServer = fmt.Sprintf("[2001:db8::1]:%d", port)
-				want.Ps = &theirs.CriuPageServerInfo{Address: pointer("2001:db8::1"), Port: &port}
+				want.Ps = &theirs.CriuPageServerInfo{Address: new("2001:db8::1"), Port: &port}
 			}
 			for kind, name := range map[string]string{"net": "extRootNetNS", "pid": "extRootPidNS"} {
 				if r.IntN(2) == 0 && len(d.Namespaces) == 0 {
@@ -203,7 +201,7 @@ func TestRestore(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			e := newExchange(t, r, theirs.CriuReqType_RESTORE, "pre-restore", "setup-namespaces", "orphan-pts-master", "post-restore", "post-resume")
 			o, want := options(r, e.dir)
-			want.LogFile, want.RstSibling, want.EvasiveDevices = pointer("restore.log"), pointer(true), pointer(true)
+			want.LogFile, want.RstSibling, want.EvasiveDevices = new("restore.log"), new(true), new(true)
 			o.TCPClose, want.TcpClose = flip(r)
 			o.LSMProfile, want.LsmProfile = perhaps(r, "apparmor:x")
 			o.LSMMountContext, want.LsmMountContext = perhaps(r, "system_u:object_r:x")
@@ -237,7 +235,7 @@ func restoreRequest(null *os.File, heard *[]string, want *theirs.CriuOpts) *criu
 			raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 			for line := range strings.Lines(string(raw)) {
 				parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-				for _, controller := range strings.Split(parts[1], ",") {
+				for controller := range strings.SplitSeq(parts[1], ",") {
 					want.CgRoot = append(want.CgRoot, &theirs.CgroupRoot{Ctrl: &controller, Path: &parts[2]})
 				}
 			}
@@ -270,7 +268,7 @@ func namespaces(r *rand.Rand, req *criu.RestoreRequest, file *os.File, want *the
 			want.JoinNs = append(want.JoinNs, &theirs.JoinNamespace{Ns: &n.Kind, NsFile: &n.Path})
 			continue
 		}
-		want.InheritFd = append(want.InheritFd, &theirs.InheritFd{Key: &ns.handed, Fd: pointer(fd)})
+		want.InheritFd = append(want.InheritFd, &theirs.InheritFd{Key: &ns.handed, Fd: new(fd)})
 		fd++
 	}
 }

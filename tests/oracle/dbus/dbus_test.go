@@ -93,13 +93,13 @@ func plainAll(list []any) []any { return plain(list).([]any) }
 // ours encodes a message with a body of values with the runtime's client, theirs with godbus.
 func ours(t testing.TB, kind byte, serial uint32, values []any) []byte {
 	e := &dbus.Encoder{}
-	sig := ""
+	var sig strings.Builder
 	for _, v := range values {
-		sig += dbus.Signature(v)
+		sig.WriteString(dbus.Signature(v))
 		e.Value(v)
 	}
 	m := &dbus.Message{
-		Kind: kind, Serial: serial, Path: "/org/x", Interface: "i.f", Member: "M", Destination: "org.x.y", Signature: sig, Body: e.Bytes(),
+		Kind: kind, Serial: serial, Path: "/org/x", Interface: "i.f", Member: "M", Destination: "org.x.y", Signature: sig.String(), Body: e.Bytes(),
 	}
 	switch kind {
 	case dbus.MethodReturn:
