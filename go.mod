@@ -12,7 +12,6 @@ require (
 // What only tests use.
 require (
 	github.com/google/go-cmp v0.7.0
-	github.com/moby/sys/userns v0.1.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	pgregory.net/rapid v1.3.0
 )
