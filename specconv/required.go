@@ -18,13 +18,14 @@ var errMissing = errors.New("is missing")
 // required are the properties that the specification calls REQUIRED, by the type of their object.
 // Decoded, one that is absent could not be told from a zero: no names of system calls, device 0:0,
 // a rate of 0, the host's root. Not here is what an option may add (process.cwd of exec) and is
-// checked by its value. TestRequired holds the list against the specification's JSON schema.
+// checked by its value; nor are a user's uid and gid, which are REQUIRED by the text but not by the
+// schema, and 0 for runc, crun and those who write for them. TestRequired holds the list against
+// the specification's JSON schema.
 var required = [...]struct{ object, properties string }{
 	{"Spec", "ociVersion"},
 	{"Root", "path"},
 	{"Mount", "destination"},
 	{"Box", "height width"},
-	{"User", "uid gid"},
 	{"POSIXRlimit", "type soft hard"},
 	{"Scheduler", "policy"},
 	{"LinuxIOPriority", "class priority"},

@@ -108,9 +108,9 @@ process() { jq ".process | $1" config.json >process.json; }
 	run -255 oci-run exec --process process.json "$id"
 	output_has 'process.json:1:1: /cwd: is missing'
 	oci-run exec --process process.json --cwd / "$id"
-	process '.args = ["true"] | del(.user.gid)'
+	process '.args = ["true"] | .rlimits = [{"type": "RLIMIT_CORE", "soft": 0}]'
 	run -255 oci-run exec --process process.json "$id"
-	output_has "process.json:$(grep -n '"user"' process.json | cut -d: -f1):11: /user/gid: is missing"
+	output_has '/rlimits/0/hard: is missing'
 }
 
 @test "--process takes a pipe, but nothing without an end" {

@@ -13,8 +13,8 @@ import (
 )
 
 // TestInUserNamespace compares where it runs, and runs itself again in a user namespace in which
-// only root is mapped. Of one without a mapping theirs says that it is none: it takes the empty file
-// for an error.
+// only root is mapped. Of one without a mapping theirs says that it is none: it takes the empty
+// file for an error.
 func TestInUserNamespace(t *testing.T) {
 	if got, want := idmap.InUserNamespace(), userns.RunningInUserNS(); got != want {
 		text, err := os.ReadFile("/proc/self/uid_map")
