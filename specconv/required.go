@@ -60,8 +60,11 @@ func missingError(raw []byte, value any, list []oncejson.Missing) error {
 	slices.SortStableFunc(list, func(a, b oncejson.Missing) int { return a.Object - b.Object })
 	for _, m := range list {
 		if matters(m, value) {
-			pointer := pointerTo(raw, m.Object)
-			return Field(pointer+Pointer(m.Name), errMissing)
+			pointer, err := pointerTo(raw, m.Object), errMissing
+			if _, ok := m.Holder.(specs.LinuxMemoryPolicy); ok { // the words of other runtimes
+				err = fmt.Errorf("invalid memory policy %s: %w", m.Name, err)
+			}
+			return Field(pointer+Pointer(m.Name), err)
 		}
 	}
 	return nil
