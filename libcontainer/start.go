@@ -41,18 +41,35 @@ func (c *Container) Start() error {
 	if c.record.NoProcess {
 		return c.noProcess(dir)
 	}
+	starter, err := c.announce(dir)
+	if err != nil {
+		return err
+	}
+	defer starter.Close()
+	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {
+		starter.Close() // on which init ends that waits for us
+		return errors.Join(c.blameLimit(err), awaitFailed(c.record.Init))
+	}
+	if err := ranProgram(c.record.Init); err != nil {
+		return c.blameLimit(err)
+	}
+	return c.poststart(dir)
+}
+
+// announce tells init that it is being started, and takes the start channel's name away.
+func (c *Container) announce(dir *state.Dir) (*syncpipe.Starter, error) {
 	conn, err := dir.DialStart()
 	if errors.Is(err, fs.ErrNotExist) { // and who started it was killed
-		return toStart.require(c.record.ID, starting)
+		return nil, toStart.require(c.record.ID, starting)
 	}
 	if err != nil {
-		return fmt.Errorf("container %q: %w", c.record.ID, err)
+		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
 	starter := syncpipe.NewStarter(conn)
-	defer starter.Close()
 	crash.Point("connect")
 	if err := starter.Announce(); err != nil {
-		return err
+		starter.Close()
+		return nil, err
 	}
 	crash.Point("announce")
 	// From here on the container is started or dead, never again created, unless that can't be told
@@ -62,17 +79,11 @@ func (c *Container) Start() error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			err = errors.Join(err, starter.Withdraw())
 		}
-		return err
+		starter.Close()
+		return nil, err
 	}
 	crash.Point("unlink")
-	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {
-		starter.Close() // on which init ends that waits for us
-		return errors.Join(c.blameLimit(err), awaitFailed(c.record.Init))
-	}
-	if err := ranProgram(c.record.Init); err != nil {
-		return c.blameLimit(err)
-	}
-	return c.poststart(dir)
+	return starter, nil
 }
 
 // awaitFailed waits for the end of an init that has given up, so that whoever is told of the
