@@ -28,7 +28,7 @@ func ParseAddresses(list string) (sockets []string, errs []error) {
 func parseAddress(text string) (string, error) {
 	transport, rest, ok := strings.Cut(text, ":")
 	if !ok {
-		return "", errors.New("there is no colon after the transport")
+		return "", errors.New("a colon must follow the transport")
 	}
 	if transport != "unix" {
 		return "", fmt.Errorf("transport %q is not supported, only unix is", transport)
