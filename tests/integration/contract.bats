@@ -371,7 +371,7 @@ limits() { echo "$(of memory memory.limit_in_bytes) $(of memory memory.soft_limi
 
 @test "in an update, what is 0 or absent stays as it is" {
 	needs_root
-	[[ -d /sys/fs/cgroup/memory && -d /sys/fs/cgroup/pids && -d /sys/fs/cgroup/cpuset ]] || skip 'no cgroup v1 here'
+	[[ -e /sys/fs/cgroup/memory/tasks && -e /sys/fs/cgroup/pids/tasks && -e /sys/fs/cgroup/cpuset/tasks ]] || skip 'no cgroup v1 here'
 	config '.linux.resources = {"memory": {"limit": 67108864, "reservation": 33554432}, "cpu": {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0", "mems": "0"}, "pids": {"limit": 20}}'
 	program sleep 1000
 	detached "$id"

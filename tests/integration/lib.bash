@@ -157,7 +157,7 @@ value() { if v2; then cat "$(cgroup "$1")/$3"; else cat "$(cgroup "$1")/$2"; fi;
 # has_controller NAME: by its name on v1, other than that of freezer and devices a word of cgroup.controllers on v2.
 has_controller() {
 	if ! v2; then
-		[[ -d /sys/fs/cgroup/$1 ]]
+		[[ -e /sys/fs/cgroup/$1/cgroup.procs ]] # an empty directory is what cgroupfs-mount leaves
 	elif [[ $1 != @(freezer|devices) ]]; then
 		grep -qw -- "${1/blkio/io}" "$(highest)/cgroup.controllers"
 	fi

@@ -26,7 +26,7 @@ load lib
 
 @test "wait tells that memory ran out" {
 	needs_root
-	[[ -d /sys/fs/cgroup/memory || $(cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null) == *memory* ]] || skip 'no memory controller here'
+	[[ -e /sys/fs/cgroup/memory/tasks || $(cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null) == *memory* ]] || skip 'no memory controller here'
 	program sh -c 'sleep 0.2; x=$(yes | head -c 100000000)'
 	config '.linux.resources.memory = {limit: 20000000, swap: 20000000}'
 	detached "$id"
