@@ -87,6 +87,63 @@ mount_on() {
 	output_is hello
 }
 
+@test "copy-symlink makes a link again that it would otherwise follow" {
+	echo secret >target && ln -s "$bundle/target" link && ln -s /somewhere rootfs/etc/there && echo file >rootfs/etc/file
+	config '.root.readonly = false'
+	mount_on /etc/made/link "$bundle/link" bind bind ro copy-symlink
+	mount_on /etc/made/target "$bundle/target" bind bind copy-symlink # no link: mounted as ever
+	program sh -c 'readlink /etc/made/link; cat /etc/made/target'
+	run -0 oci-run run "$id"
+	output_is "$bundle/target"$'\nsecret'
+	run -0 oci-run run "$id" # it is there already
+	output_is "$bundle/target"$'\nsecret'
+
+	local at
+	for at in 'there is a symbolic link to \"/somewhere\"' 'file is a regular file'; do
+		config --arg at "/etc/${at%% *}" '.mounts[-2].destination = $at'
+		run -1 --separate-stderr oci-run run "$id"
+		[[ $stderr == *'/mounts/'*'file exists (\"/etc/'"${at/ /'\" in the container '}"')'* ]]
+	done
+}
+
+@test "copy-symlink makes its link in the rootfs, wherever a link of the image leads" {
+	mkdir outside && ln -s "$bundle/outside" rootfs/trap && ln -s nowhere link
+	config '.root.readonly = false'
+	mount_on /trap/link "$bundle/link" bind bind copy-symlink
+	program true
+	run -0 oci-run run "$id"
+	[[ -z $(ls -A outside) && $(readlink "rootfs$bundle/outside/link") == nowhere ]]
+}
+
+@test "src-nofollow and dest-nofollow mount a link, and on a link" {
+	echo outer >data && ln -s "$bundle/data" link
+	echo inner >rootfs/etc/inner && ln -s inner rootfs/etc/link
+	config '.root.readonly = false'
+	mount_on /etc/link "$bundle/data" bind bind
+	program sh -c 'readlink /etc/link; cat /etc/inner'
+	run -0 oci-run run "$id" # on what the link leads to
+	output_is $'inner\nouter'
+
+	config '.mounts[-1].options += ["dest-nofollow"]'
+	program sh -c 'readlink /etc/link; cat /etc/link /etc/inner; ls -l /etc/link | cut -c1'
+	run -0 oci-run run "$id" # on the link itself
+	output_is $'outer\ninner\n-'
+
+	config --arg link "$bundle/link" '.mounts[-1] += {source: $link, options: ["bind", "src-nofollow", "dest-nofollow"]}'
+	program sh -c 'readlink /etc/link; cat /etc/inner'
+	run -0 oci-run run "$id" # a link on a link
+	output_is "$bundle/data"$'\ninner'
+
+	config '.mounts[-1] += {destination: "/etc/new", options: ["bind", "src-nofollow"]}'
+	program readlink /etc/new
+	run -0 oci-run run "$id" # a link on a file that is made for it
+	output_is "$bundle/data"
+	config '.mounts[-1].options += ["copy-symlink"]'
+	run -1 oci-run run "$id"
+	output_has '/mounts/'
+	output_has "copy-symlink can't stand beside src-nofollow or dest-nofollow"
+}
+
 @test "the rootfs is read-only if root.readonly says so" {
 	program touch /file
 	run -1 oci-run run "$id"

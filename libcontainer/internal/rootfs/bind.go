@@ -26,7 +26,10 @@ func (f *FS) bind(i int, m *Mount) error {
 	if err := f.checkProcSource(source, from, m); err != nil {
 		return err
 	}
-	target, _, err := f.target(m.Destination, !from.isDir())
+	if m.Links&copySource != 0 && from.isLink() {
+		return f.copyLink(source, m)
+	}
+	target, err := f.bindTarget(m, !from.isDir())
 	if err != nil {
 		return err
 	}
@@ -88,7 +91,11 @@ func (f *FS) source(i int, m *Mount) (int, error) {
 }
 
 func cloneFlags(m *Mount) uint {
-	return unix.OPEN_TREE_CLONE | recursion(m.Recursive)
+	flags := unix.OPEN_TREE_CLONE | recursion(m.Recursive)
+	if m.Links&(copySource|keepSource) != 0 {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
+	}
+	return flags
 }
 
 // checkProcSource lets nothing but a procfs be bound on /proc.

@@ -57,8 +57,12 @@ func (p *Plan) Restorable() error {
 		return specconv.Fieldf("/linux/namespaces", "a container can't be restored without a mount namespace of its own")
 	}
 	for i := range p.Mounts {
-		if p.Mounts[i].IDMap != nil {
-			return specconv.Fieldf(p.Mounts[i].pointer(), "a mount with its ids mapped can't be restored")
+		m := &p.Mounts[i]
+		if m.IDMap != nil {
+			return specconv.Fieldf(m.pointer(), "a mount with its ids mapped can't be restored")
+		}
+		if m.Links != 0 {
+			return specconv.Fieldf(m.pointer(), "a mount with the option %s can't be restored", m.Links)
 		}
 	}
 	return nil

@@ -20,23 +20,26 @@ const (
 	propagation            // flag is MS_SHARED…, maybe with MS_REC
 	copyUp                 // the new tmpfs gets a copy of what it hides
 	idMapped               // flag is MS_REC if submounts are meant too
+	symlinks               // flag is a Links
 )
 
 // option is what a name in mounts[].options stands for.
 type option struct {
 	name  string
 	kind  optionKind
-	flag  uint32 // of mount(2), whatever system call applies it
+	flag  uint32 // of mount(2), whatever system call applies it, or Links
 	clear bool   // the flag is taken away
 }
 
-// options are the names of the runtime-spec's config.md ("Linux mount options") and of mount(8), in
-// byte order. A name that isn't here is a parameter of the filesystem.
+// options are the names of the runtime-spec's config.md ("Linux mount options"), of mount(8) and of
+// crun's manual, in byte order. A name that isn't here is a parameter of the filesystem.
 var options = [...]option{
 	{"async", superblock, unix.MS_SYNCHRONOUS, true},
 	{"atime", attribute, unix.MS_NOATIME, true},
 	{"bind", binding, unix.MS_BIND, false},
+	{"copy-symlink", symlinks, uint32(copySource), false},
 	{"defaults", nothing, 0, false},
+	{"dest-nofollow", symlinks, uint32(keepDestination), false},
 	{"dev", attribute, unix.MS_NODEV, true},
 	{"diratime", attribute, unix.MS_NODIRATIME, true},
 	{"dirsync", superblock, unix.MS_DIRSYNC, false},
@@ -89,6 +92,7 @@ var options = [...]option{
 	{"shared", propagation, unix.MS_SHARED, false},
 	{"silent", nothing, unix.MS_SILENT, false},
 	{"slave", propagation, unix.MS_SLAVE, false},
+	{"src-nofollow", symlinks, uint32(keepSource), false},
 	{"strictatime", attribute, unix.MS_STRICTATIME, false},
 	{"suid", attribute, unix.MS_NOSUID, true},
 	{"symfollow", attribute, unix.MS_NOSYMFOLLOW, true},
@@ -139,6 +143,7 @@ type parsed struct {
 	propagation          []uint32
 	copyUp               bool
 	idmap                *IDMap
+	links                Links
 	params               []Param
 }
 
@@ -175,6 +180,8 @@ func parseOptions(list []string, overlay bool) parsed {
 			p.copyUp = true
 		case idMapped:
 			p.idmap = &IDMap{Recursive: o.flag&unix.MS_REC != 0}
+		case symlinks:
+			p.links |= Links(o.flag)
 		}
 	}
 	return p

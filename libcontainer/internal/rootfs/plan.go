@@ -86,6 +86,7 @@ type Mount struct {
 	Remount     bool
 	CopyUp      bool
 	IDMap       *IDMap
+	Links       Links
 }
 
 // IDMap is what ids of an idmapped mount are mapped with.

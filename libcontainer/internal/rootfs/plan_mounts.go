@@ -63,7 +63,7 @@ func (p *Plan) planMount(s *specs.Mount, i int, o Options) (Mount, error) {
 		Index: i, Type: s.Type, Source: s.Source, Destination: p.destination(s.Destination),
 		Params: opts.params, Attr: opts.attr, Rec: opts.rec, Super: opts.super, Propagation: opts.propagation,
 		Given:   !opts.attr.empty() || !opts.super.empty(),
-		Remount: opts.remount, CopyUp: opts.copyUp, IDMap: opts.idmap,
+		Remount: opts.remount, CopyUp: opts.copyUp, IDMap: opts.idmap, Links: opts.links,
 	}
 	for _, k := range kinds {
 		if k.name == s.Type {
@@ -120,6 +120,9 @@ func (m *Mount) check(s *specs.Mount, p *Plan, o Options) error {
 		}
 	}
 	if err := m.checkProc(); err != nil {
+		return err
+	}
+	if err := m.checkLinks(s.Options); err != nil {
 		return err
 	}
 	return m.planIDMap(s, p, o)

@@ -97,6 +97,8 @@ func TestPlanRefuses(t *testing.T) {
 		"inside proc":         {addMount(bindMount("/a", "/proc/self/attr", "bind")), "/mounts/7/destination"},
 		"net/dev":             {addMount(bindMount("/a", "/proc/net/dev", "bind")), "/mounts/7/destination"},
 		"copyup of proc":      {addMount(specs.Mount{Destination: "/x", Type: "proc", Options: []string{"tmpcopyup"}}), "/mounts/7/options/0"},
+		"tmpfs, src-nofollow": {addMount(tmpfs("/x", "ro", "src-nofollow")), "/mounts/7/options/1"},
+		"copied and kept":     {addMount(bindMount("/a", "/x", "bind", "copy-symlink", "dest-nofollow")), "/mounts/7/options/1"},
 		"idmap alone":         {addMount(bindMount("/a", "/x", "bind", "idmap")), "/mounts/7"},
 		"uid map alone": {
 			addMount(specs.Mount{Destination: "/x", Source: "/a", Options: []string{"bind"}, UIDMappings: []specs.LinuxIDMapping{{Size: 1}}}), "/mounts/7/gidMappings",
@@ -146,7 +148,7 @@ func TestOptionsAreSorted(t *testing.T) {
 		"private", "ratime", "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime",
 		"rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared",
 		"rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid",
-		"symfollow", "sync", "tmpcopyup", "unbindable", "idmap", "ridmap",
+		"symfollow", "sync", "tmpcopyup", "unbindable", "idmap", "ridmap", "copy-symlink", "dest-nofollow", "src-nofollow",
 	} {
 		if !slices.Contains(names, must) {
 			t.Errorf("%q is not known", must)

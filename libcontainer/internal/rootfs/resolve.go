@@ -185,4 +185,5 @@ func placeOf(fd int) (place, error) {
 
 func (p place) format() uint32    { return p.mode & unix.S_IFMT }
 func (p place) isDir() bool       { return p.format() == unix.S_IFDIR }
+func (p place) isLink() bool      { return p.format() == unix.S_IFLNK }
 func (p place) same(o place) bool { return p.mount == o.mount && p.ino == o.ino && p.dev == o.dev }
