@@ -21,6 +21,7 @@ var createCommand = cli.Command{
 // createOptions are the options of create, and of run, which begins with a create.
 var createOptions = []cli.Option{
 	{Name: "bundle", Alias: "b", Usage: "`DIR` of the bundle, with config.json (default: the current directory)"},
+	{Name: "config", Alias: "f", Usage: "`FILE` in the place of the bundle's config.json; it may be a pipe"},
 	{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the container's terminal"},
 	{Name: "pidfd-socket", Usage: "unix socket at `PATH` that gets a pidfd of the container's process"},
 	{Name: "pid-file", Usage: "write the pid of the container's process to `FILE`"},
@@ -55,7 +56,7 @@ func newCreateJob(c *cli.Call) (*createJob, error) {
 	if j.factory, err = newFactory(c); err != nil {
 		return nil, err
 	}
-	if j.bundle, err = specconv.Load(c.String("bundle")); err != nil {
+	if j.bundle, err = specconv.LoadWith(c.String("config"), c.String("bundle")); err != nil {
 		return nil, err
 	}
 	j.options = libcontainer.CreateOptions{

@@ -48,7 +48,7 @@ func newRunJob(c *cli.Call) (*createJob, error) {
 		return nil, err
 	}
 	if !j.bundle.HasProcess() {
-		return nil, specconv.Locate(j.bundle.Raw, specconv.NoProcess())
+		return nil, j.bundle.Locate(specconv.NoProcess())
 	}
 	j.options.Starts = true
 	return j, nil

@@ -92,7 +92,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	}
 	p, err := f.newPlan(id, b, o)
 	if err != nil {
-		return nil, specconv.Locate(b.Raw, err)
+		return nil, b.Locate(err)
 	}
 	defer p.close()
 	c.plan = p
@@ -107,7 +107,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 		if undo := c.undo(); undo != nil {
 			slog.Warn(undo.Error())
 		}
-		return nil, specconv.Locate(b.Raw, err)
+		return nil, b.Locate(err)
 	}
 	return c.created(), nil
 }

@@ -52,11 +52,11 @@ func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Cr
 	}
 	p, err := f.newPlan(id, b, &o.Create)
 	if err != nil {
-		return nil, specconv.Locate(b.Raw, err)
+		return nil, b.Locate(err)
 	}
 	defer p.close()
 	if err := p.init.Root.Restorable(); err != nil {
-		return nil, specconv.Locate(b.Raw, err)
+		return nil, b.Locate(err)
 	}
 	r := &restoration{creation: creation{factory: f, bundle: b, options: &o.Create, plan: p}, restore: o}
 	if r.dir, err = state.Reserve(f.Root, id); err != nil {
@@ -67,7 +67,7 @@ func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Cr
 		if undo := r.undo(); undo != nil {
 			slog.Warn(undo.Error())
 		}
-		return nil, specconv.Locate(b.Raw, err)
+		return nil, b.Locate(err)
 	}
 	return &Created{Container: &Container{root: f.Root, record: r.record}, PID: r.pid, PidFD: r.pidfd}, nil
 }

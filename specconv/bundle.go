@@ -8,6 +8,8 @@
 package specconv
 
 import (
+	"cmp"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +25,9 @@ const ConfigName = "config.json"
 type Bundle struct {
 	// Dir is the bundle's absolute path.
 	Dir string
-	// Raw is config.json as it was read.
+	// Name is what errors call the configuration: config.json, or the file that stands for it.
+	Name string
+	// Raw is the configuration as it was read.
 	Raw []byte
 	// Spec is complete: Process (without Args if there is none), Root and Linux are set, paths that
 	// may be relative to the bundle are absolute, mount destinations are absolute.
@@ -34,30 +38,49 @@ type Bundle struct {
 
 // Load reads and checks the config.json of the bundle in dir. An error about the configuration
 // begins with its position: `config.json:41:17: /process/args: …`.
-func Load(dir string) (*Bundle, error) {
+func Load(dir string) (*Bundle, error) { return LoadWith("", dir) }
+
+// LoadWith is Load with another file in the place of the bundle's config.json: at a path that is
+// relative to the working directory. Like a document for [ReadDocument] it may be a pipe. "" is the
+// bundle's own.
+func LoadWith(config, dir string) (*Bundle, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := ReadConfig(filepath.Join(dir, ConfigName))
+	name, path, too := ConfigName, filepath.Join(dir, ConfigName), fs.FileMode(0)
+	if config != "" {
+		name, path, too = config, config, fs.ModeNamedPipe
+	}
+	raw, err := readFile(path, too)
 	if err != nil {
 		return nil, err
 	}
+	b := &Bundle{Dir: dir, Name: name, Raw: raw}
+	if err := b.check(); err != nil {
+		return nil, b.Locate(err)
+	}
+	return b, nil
+}
+
+// check decodes, checks and completes the configuration.
+func (b *Bundle) check() error {
 	spec := new(specs.Spec)
-	ignored, err := Decode(raw, spec)
+	ignored, err := Decode(b.Raw, spec)
 	if err != nil {
-		return nil, Locate(raw, err)
+		return err
 	}
 	warnings, err := Check(spec)
 	if err != nil {
-		return nil, Locate(raw, err)
+		return err
 	}
-	complete(spec, dir)
-	if err := checkRootExists(spec.Root.Path); err != nil {
-		return nil, Locate(raw, err)
-	}
-	return &Bundle{Dir: dir, Raw: raw, Spec: spec, Warnings: append(ignored, warnings...)}, nil
+	complete(spec, b.Dir)
+	b.Spec, b.Warnings = spec, append(ignored, warnings...)
+	return checkRootExists(spec.Root.Path)
 }
+
+// Locate is the function [Locate] for the bundle's configuration.
+func (b *Bundle) Locate(err error) error { return LocateIn(cmp.Or(b.Name, ConfigName), b.Raw, err) }
 
 // checkRootExists looks root.path up: "A directory MUST exist at the path declared by the field"
 // (config.md).

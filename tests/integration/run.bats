@@ -116,3 +116,39 @@ open_descriptors='
 	run -0 oci-run run "$id"
 	output_is $'cat/proc/1/cmdline'
 }
+
+@test "--config takes another file than the bundle's, a pipe too" {
+	program echo other
+	mv config.json "$session/other.json"
+	echo outer >data
+	config_of() { jq "$1" "$session/other.json"; }
+	run -1 oci-run run "$id"
+	output_has 'config.json: no such file'
+	cd "$session"
+	run -0 oci-run run --bundle "$bundle" --config other.json "$id" # it is relative to where we are
+	output_is other
+	run -0 oci-run run -b bundle -f <(config_of '.process.args = ["cat", "/etc/data"] | .root.readonly = false
+		| .mounts += [{destination: "/etc/data", source: "data", options: ["bind"]}]') "$id"
+	output_is outer # what is in it is relative to the bundle
+	config_of '.process.args = ["sleep", "100"]' >sleeps.json
+	(cd bundle && create --config ../sleeps.json "$id")
+	oci-run start "$id"
+	oci-run exec "$id" true # by the configuration that it was created with
+	[[ $(oci-run state "$id" | jq -r .bundle) == "$bundle" ]]
+	oci-run delete --force "$id"
+}
+
+@test "an error of --config names that file and the place in it" {
+	config '.process.args = []'
+	mv config.json other.json
+	run -1 oci-run run --config other.json "$id"
+	output_has 'other.json:'
+	output_has '/process/args'
+	run -1 oci-run create --config other.json "$id"
+	[[ $output =~ 'other.json:'[0-9]+:[0-9]+': /process/args: ' ]]
+	[[ $output != *config.json* && ! -e $state/$id ]]
+	run -1 oci-run create --config missing.json "$id"
+	output_has 'missing.json: no such file or directory'
+	run -1 oci-run create --config rootfs "$id"
+	output_has 'read \"rootfs\": not a regular file'
+}
