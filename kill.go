@@ -10,15 +10,18 @@ import (
 
 	"oci-run/internal/cli"
 	"oci-run/internal/spelling"
+	"oci-run/libcontainer"
 )
 
 var killCommand = cli.Command{
-	Name:        "kill",
-	Usage:       "send a signal to a container",
-	Arguments:   "ID [SIGNAL]",
-	Description: "Sends SIGNAL (a number or a name, with or without SIG; default SIGTERM) to the container's process.",
+	Name:      "kill",
+	Usage:     "send a signal to a container",
+	Arguments: "ID [SIGNAL]",
+	Description: "Sends SIGNAL (a number or a name, with or without SIG; default SIGTERM) to the container's process.\n" +
+		"With --regex, ID is an expression, and those that it matches get the signal, but for those that have stopped.",
 	Options: [][]cli.Option{{
 		{Name: "all", Alias: "a", Kind: cli.Boolean, Usage: "send the signal to every process of the container"},
+		regexOption,
 	}},
 	Action: kill,
 }
@@ -35,11 +38,21 @@ func kill(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
+	all := c.Bool("all")
+	if c.Bool("regex") {
+		return eachMatch(c, func(f *libcontainer.Factory, id string) error {
+			container, err := f.Load(id)
+			if err == nil {
+				err = container.Kill(signal, all)
+			}
+			return butNot(err, libcontainer.ErrNotRunning)
+		})
+	}
 	container, err := load(c)
 	if err != nil {
 		return err
 	}
-	return container.Kill(signal, c.Bool("all"))
+	return container.Kill(signal, all)
 }
 
 // The real-time signals, signal(7), as libc counts them: the kernel's 32 and 33 are used

@@ -70,11 +70,10 @@ func unreadable(id string, err error) error {
 // List finds all containers, sorted by ID. One that is deleted meanwhile is left out, one whose
 // record can't be read is among the errors in broken. A Root that does not exist is fs.ErrNotExist.
 func (f *Factory) List() (found []*Container, broken []error, err error) {
-	ids, err := state.List(f.Root)
+	ids, err := f.IDs()
 	if err != nil {
 		return nil, nil, err
 	}
-	slices.Sort(ids)
 	for _, id := range ids {
 		c, err := f.Load(id)
 		switch {
@@ -85,6 +84,14 @@ func (f *Factory) List() (found []*Container, broken []error, err error) {
 		}
 	}
 	return found, broken, nil
+}
+
+// IDs lists the names of all containers, sorted, those whose record can't be read too. A Root that
+// does not exist is fs.ErrNotExist.
+func (f *Factory) IDs() ([]string, error) {
+	ids, err := state.List(f.Root)
+	slices.Sort(ids)
+	return ids, err
 }
 
 // ID is the container's name.

@@ -99,3 +99,47 @@ shared() {
 	eventually is stopped "$id"
 	eventually gone "$orphan"
 }
+
+@test "kill --regex sends the signal to those that it matches, and delete --regex removes them" {
+	program sleep 1000
+	config 'del(.linux.cgroupsPath)' # each by its name
+	local name
+	for name in "$id"-web-{1,2,10} "$id"-db; do
+		create "$name"
+		oci-run start "$name"
+	done
+	oci-run kill "$id-web-1" KILL
+	eventually is stopped "$id-web-1"
+	oci-run kill --regex "^$id-web-[12]\$" KILL # one of them has stopped
+	eventually is stopped "$id-web-2"
+	is running "$id-web-10"
+	is running "$id-db"
+
+	run -1 oci-run delete --regex web # one of the three runs
+	output_has "cannot delete container \\\"$id-web-10\\\" that is not stopped: running"
+	run -0 oci-run list -q
+	output_is "$id-db"$'\n'"$id-web-10"
+	oci-run delete --force -r '^.*-(web|db)(-[[:digit:]]+)?$'
+	run -0 oci-run list -q
+	output_is ''
+}
+
+@test "an expression that matches nothing, or is none, is an error" {
+	run -1 oci-run kill --regex nobody KILL # not even a directory
+	output_has 'container does not exist: none below'
+	output_has "$state"
+	output_has 'matches the regular expression \"nobody\"'
+	program true
+	create "$id"
+	run -1 oci-run delete --regex '^x$'
+	output_has 'container does not exist'
+	run -0 oci-run delete --force --regex '^x$'
+	output_is ''
+	run -1 oci-run delete --regex '(x'
+	output_has 'regular expression \"(x\": \"(\" is not closed'
+	run -1 oci-run delete --force --regex ''
+	output_has 'needs an expression'
+	run -1 oci-run kill --regex "$id" NOSUCH
+	output_has 'unknown signal'
+	is created "$id"
+}
