@@ -1,7 +1,6 @@
 package calls
 
 import (
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -12,50 +11,74 @@ import (
 // here is what a list of this process has beside the calls. Nothing of it moves once its address is
 // known.
 type here struct {
-	pieces [][]byte // of data, but for the latest
-	calls  []byte   // laid out
-	first  *wired
+	pieces [][]byte  // of data, but for the latest
+	dirty  int       // bytes of the first piece that an earlier use of the list may have written
 	room   [2]uint32 // for a report
 }
 
-// piece is how much room for data is made at a time.
-const piece = 2 << 10
+// piece is how much room for data is made at a time. The working directory's check takes
+// PATH_MAX of it.
+const piece = 8 << 10
+
+// first is the memory of the first list that the process makes, which is the only one or the
+// largest. The heap would give each of its parts a span of its own size class, and a span costs
+// two page faults; here a page costs one, and only when it is used.
+var first struct {
+	taken atomic.Bool
+	list  List
+	here  here
+	order [firstCalls]*Call
+	block [firstCalls]Call
+}
+
+// firstData stands alone, so that the garbage collector need not look at it.
+var firstData [piece / 8]uint64
+
+// firstCalls is more than the calls of an init that drops each of 41 capabilities by itself.
+const firstCalls = 72
 
 // NewHere returns an empty list for this process: its child by a raw fork, which reports to the
 // descriptor report, or the calling thread.
 func NewHere(report int) *List {
-	data := make([]byte, headSize, piece)
-	return &List{report: report, data: data, base: uintptr(unsafe.Pointer(&data[0])), here: &here{}}
-}
-
-// keep has b in the latest piece, or in a new one.
-func (l *List) keep(b []byte) uintptr {
-	if len(l.data)+len(b) > cap(l.data) || len(l.data) == cap(l.data) {
-		l.here.pieces = append(l.here.pieces, l.data)
-		l.data = make([]byte, 0, max(piece, len(b)))
+	if !first.taken.CompareAndSwap(false, true) {
+		l := &List{report: report, data: make([]byte, headSize, piece/4), here: &here{}}
+		l.base = addressOf(l.data)
+		return l
 	}
-	at := len(l.data)
-	l.data = append(l.data, b...)
-	return uintptr(unsafe.Pointer(&l.data[:at+1][at]))
+	l := &first.list
+	l.report, l.here = report, &first.here
+	l.calls, l.block = first.order[:0], first.block[:]
+	l.spare = l.block
+	l.data = unsafe.Slice((*byte)(unsafe.Pointer(&firstData)), piece)[:headSize]
+	l.base = addressOf(l.data)
+	return l
 }
 
-func (h *here) callsBase() uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(h.calls))) }
+// addressOf is where b begins.
+func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
 
 // LayOut completes a list made by NewHere: nothing can be added to it any more.
 func (l *List) LayOut() error {
-	if len(l.calls) == 0 {
+	if l.errors != nil {
 		return l.errors
 	}
-	size := len(l.calls) * callSize
-	if cap(l.here.calls) < size {
-		l.here.calls = make([]byte, 0, max(size, piece))
+	var next *Call // of the last one: the end
+	for i := len(l.calls) - 1; i >= 0; i-- {
+		c := l.calls[i]
+		if err := c.check(i); err != nil {
+			return err
+		}
+		if c.Then == nil {
+			c.Then = next
+		}
+		if c.Zero == nil {
+			c.Zero = c.Then
+		}
+		if c.Else == nil {
+			c.Else = next
+		}
+		next = c
 	}
-	l.here.calls = l.here.calls[:size]
-	clear(l.here.calls)
-	if err := l.encodeCalls(l.here.calls); err != nil {
-		return err
-	}
-	l.here.first = (*wired)(unsafe.Pointer(&l.here.calls[0]))
 	return nil
 }
 
@@ -66,12 +89,11 @@ func (l *List) Run() error {
 	if err := l.LayOut(); err != nil {
 		return err
 	}
-	at, errno := walk(l.here.first)
-	runtime.KeepAlive(l)
+	at, errno := l.walk()
 	if at == nil {
 		return nil
 	}
-	return l.explain(int((uintptr(unsafe.Pointer(at))-l.callsBase())/callSize), errno)
+	return l.explain(at.index, errno)
 }
 
 // Reset empties a list made by NewHere, whose calls have been made. Its memory is used again:
@@ -80,10 +102,8 @@ func (l *List) Reset() {
 	if len(l.here.pieces) > 0 {
 		l.data, l.here.pieces = l.here.pieces[0], nil
 	}
-	clear(l.data)
+	l.here.dirty = max(l.here.dirty, len(l.data))
 	l.data, l.calls, l.errors = l.data[:headSize], l.calls[:0], nil
-	l.here.first = nil
-	clear(l.block)
 	l.spare = l.block
 }
 
@@ -101,11 +121,11 @@ func Here(add func(l *List)) error {
 //go:nosplit
 //go:norace
 func (l *List) RunInChild() {
-	at, errno := walk(l.here.first)
+	at, errno := l.walk()
 	status := uintptr(0)
 	if at != nil {
 		report := &l.here.room
-		report[0], report[1] = uint32(uintptr(unsafe.Pointer(at))), uint32(errno)
+		report[0], report[1] = uint32(at.index)+1, uint32(errno)
 		syscall.RawSyscall6(unix.SYS_WRITE, uintptr(l.report), uintptr(unsafe.Pointer(report)), ReportSize, 0, 0, 0)
 		status = 1
 	}
@@ -116,78 +136,63 @@ func (l *List) RunInChild() {
 	}
 }
 
-// wired is a call as it is laid out (callSize).
-type wired struct {
-	number                uint64
-	args                  [6]uint64
-	result                address
-	expect                [maxExpect]byte
-	then, zero, otherwise address
-}
-
-// address is one of this process's, eight bytes on every architecture. Those are little-endian or
-// have 64 bits, so that a pointer is its beginning.
-type address uint64
-
-//go:nosplit
-//go:norace
-func (a *address) call() *wired { return *(**wired)(unsafe.Pointer(a)) }
-
-//go:nosplit
-//go:norace
-func (a *address) word() *uint64 { return *(**uint64)(unsafe.Pointer(a)) }
-
-//go:nosplit
-//go:norace
-func (c *wired) arg(n int) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&c.args[n])) }
-
-// walk makes the calls from c on, as asm/run_*.s does. It returns the one that had an error which
-// it did not expect, or nil at the end of the list.
+// walk makes the calls as asm/run_*.s does. It returns the one that had an error which it did not
+// expect, or nil at the end of the list.
 //
 //go:nosplit
 //go:norace
-func walk(c *wired) (*wired, syscall.Errno) {
-	for c != nil {
+func (l *List) walk() (*Call, syscall.Errno) {
+	if len(l.calls) == 0 {
+		return nil, 0
+	}
+	for c := l.calls[0]; c != nil; {
 		result, errno := c.perform()
 		switch {
 		case errno != 0 && !c.expects(errno):
 			return c, errno
 		case errno != 0:
-			c = c.otherwise.call()
+			c = c.Else
 			continue
-		}
-		if to := c.result.word(); to != nil {
-			*to = uint64(result)
+		case c.Into != nil:
+			c.Into.Args[c.IntoArg%uint8(len(c.Args))] = result
+		case c.Result != 0:
+			*(*uint64)(pointer(&c.Result)) = uint64(result)
 		}
 		if result == 0 {
-			c = c.zero.call()
+			c = c.Zero
 		} else {
-			c = c.then.call()
+			c = c.Then
 		}
 	}
 	return nil, 0
 }
 
+// pointer is the address in at.
+//
 //go:nosplit
 //go:norace
-func (c *wired) perform() (uintptr, syscall.Errno) {
-	switch uintptr(c.number) {
+func pointer(at *uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(at)) }
+
+//go:nosplit
+//go:norace
+func (c *Call) perform() (uintptr, syscall.Errno) {
+	a := &c.Args
+	switch c.Number {
 	case Equal:
-		if uint64(*(*byte)(c.arg(0))) != c.args[1] {
-			return 0, syscall.Errno(c.args[2])
+		if uintptr(*(*byte)(pointer(&a[0]))) != a[1] {
+			return 0, syscall.Errno(a[2])
 		}
 	case Set:
-		*(*uint64)(c.arg(0)) = c.args[1]
+		*(*uint64)(pointer(&a[0])) = uint64(a[1])
 	case Copy:
-		*(*uint32)(c.arg(0)) = *(*uint32)(c.arg(1))
+		*(*uint32)(pointer(&a[0])) = *(*uint32)(pointer(&a[1]))
 	case Await:
-		for uint64(atomic.LoadUint32((*uint32)(c.arg(0)))) != c.args[1] { // waits without a system call
+		for uintptr(atomic.LoadUint32((*uint32)(pointer(&a[0])))) != a[1] { // waits without a system call
 		}
 	case Load:
-		return uintptr(*(*uint32)(c.arg(0))), 0
+		return uintptr(*(*uint32)(pointer(&a[0]))), 0
 	default:
-		a := &c.args
-		result, _, errno := syscall.RawSyscall6(uintptr(c.number), uintptr(a[0]), uintptr(a[1]), uintptr(a[2]), uintptr(a[3]), uintptr(a[4]), uintptr(a[5]))
+		result, _, errno := syscall.RawSyscall6(c.Number, a[0], a[1], a[2], a[3], a[4], a[5])
 		return result, errno
 	}
 	return 0, 0
@@ -195,12 +200,10 @@ func (c *wired) perform() (uintptr, syscall.Errno) {
 
 //go:nosplit
 //go:norace
-func (c *wired) expects(errno syscall.Errno) bool {
-	for i := range c.expect {
-		if e := syscall.Errno(c.expect[i]); e == Any || e == errno {
+func (c *Call) expects(errno syscall.Errno) bool {
+	for _, e := range c.Expect {
+		if e == Any || e == errno {
 			return true
-		} else if e == 0 {
-			return false
 		}
 	}
 	return false

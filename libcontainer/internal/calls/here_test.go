@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -81,7 +82,7 @@ func forkRaw(before, l *List) (uintptr, syscall.Errno) {
 		return pid, errno
 	}
 	afterForkInChild()
-	walk(before.here.first)
+	before.walk()
 	l.RunInChild()
 	return 0, 0
 }
@@ -183,6 +184,61 @@ func TestReset(t *testing.T) {
 	l.Reset()
 	if r, err := onThread(l); err != nil || r.err != nil || r.output != "" {
 		t.Errorf("an empty list: %+v, %v", r, err)
+	}
+}
+
+// The first list of a process lives in memory of its own: what an init does takes nothing from the
+// heap, where each size would cost page faults. The second has other memory.
+func TestFirstList(t *testing.T) {
+	first.taken.Store(false)
+	l, other := NewHere(-1), NewHere(-1)
+	if l != &first.list || other == l {
+		t.Fatalf("lists at %p and %p", l, other)
+	}
+	texts, set := []string{"program", "argument"}, []byte("a set")
+	allocated := testing.AllocsPerRun(20, func() {
+		l.Reset()
+		buf := l.Room(unix.PathMax)
+		l.Do(unix.SYS_GETCWD, buf, unix.PathMax)
+		l.Do(Equal, buf, '/', uintptr(unix.EXDEV))
+		for range firstCalls - 4 {
+			l.Do(Set, l.Room(8), 1)
+		}
+		l.Do(Equal, l.Text("text"), 't')
+		l.Do(Equal, l.Bytes(set), 'a')
+		l.Words(1, 2)
+		l.Halves(3, 4)
+		l.Vector(texts)
+		if err := l.Run(); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocated != 0 {
+		t.Errorf("%.1f allocations", allocated)
+	}
+	l.Reset()
+	l.Do(Equal, other.Text("x"), 'x')
+	l.Add(write(l, "of the first"))
+	if r, err := onThread(l); err != nil || r.err != nil || r.output != "of the first" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// Calls and data that the first list has no memory for come from the heap.
+func TestMoreThanTheFirstMemory(t *testing.T) {
+	first.taken.Store(false)
+	l := NewHere(-1)
+	for range 3 {
+		l.Reset()
+		var wrote strings.Builder
+		for i := range 3 * firstCalls {
+			text := fmt.Sprintf("%0200d ", i)
+			wrote.WriteString(text)
+			l.Do(unix.SYS_WRITE, 1, l.Text(text), uintptr(len(text)))
+		}
+		if r, err := onThread(l); err != nil || r.err != nil || r.output != wrote.String() {
+			t.Errorf("%d bytes, %+v, %v", len(r.output), r.err, err)
+		}
 	}
 }
 
@@ -319,25 +375,25 @@ func TestExecutorsAreEqual(t *testing.T) {
 	})
 }
 
-// The layout that the instructions and walk read is one.
+// The layout is the one that the instructions read.
 func TestLayout(t *testing.T) {
-	l := NewHere(-1)
-	word, value := l.Word()
+	l := New(3)
+	word := l.Room(8)
 	second := &Call{Number: unix.SYS_GETPID}
 	c := l.Add(&Call{Number: 77, Args: [6]uintptr{1, 2, 3, 4, 5, 6}, Result: word, Zero: second, Expect: []unix.Errno{unix.EIO, Any}, Else: second})
 	l.Add(second)
-	if err := l.LayOut(); err != nil {
+	b := make([]byte, 2*callSize)
+	if err := l.encodeCalls(b); err != nil {
 		t.Fatal(err)
 	}
-	w := l.here.first
-	if w.number != 77 || w.args != [6]uint64{1, 2, 3, 4, 5, 6} || uintptr(w.result) != word || w.expect != [8]byte{byte(unix.EIO), 0xff} {
-		t.Errorf("%+v", w)
+	next, expected := uint64(l.at(second)), binary.NativeEndian.Uint64([]byte{byte(unix.EIO), 0xff, 0, 0, 0, 0, 0, 0})
+	want := [2 * callSize / 8]uint64{77, 1, 2, 3, 4, 5, 6, uint64(word), expected, next, next, next, unix.SYS_GETPID}
+	for i, w := range want {
+		if got := binary.NativeEndian.Uint64(b[8*i:]); got != w {
+			t.Errorf("word %d is %#x, not %#x", i, got, w)
+		}
 	}
-	if next := w.then.call(); next != w.zero.call() || next != w.otherwise.call() || next.number != unix.SYS_GETPID || next.then.call() != nil {
-		t.Errorf("%+v", w)
-	}
-	*value = 5
-	if *w.result.word() != 5 || l.at(c) != l.callsBase() {
-		t.Errorf("%+v", w)
+	if l.at(c) != l.callsBase() || l.at(second) != l.at(c)+callSize {
+		t.Errorf("calls at %#x, %#x and %#x", l.callsBase(), l.at(c), l.at(second))
 	}
 }

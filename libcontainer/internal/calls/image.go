@@ -33,12 +33,7 @@ const (
 	callSize   = 96
 )
 
-func (l *List) callsBase() uintptr {
-	if l.here != nil {
-		return l.here.callsBase()
-	}
-	return l.base + uintptr((len(l.data)+7)&^7)
-}
+func (l *List) callsBase() uintptr { return l.base + uintptr(aligned(len(l.data))) }
 
 func (l *List) at(c *Call) uintptr { return l.callsBase() + uintptr(c.index*callSize) }
 
@@ -48,17 +43,15 @@ func (l *List) encodeCalls(out []byte) error {
 		return l.errors
 	}
 	for i, c := range l.calls {
-		if c.index != i {
-			return errors.New("a call stands in a list twice")
-		}
-		if err := l.encodeCall(out[i*callSize:], c); err != nil {
+		if err := c.check(i); err != nil {
 			return err
 		}
+		l.encodeCall(out[i*callSize:], c)
 	}
 	return nil
 }
 
-func (l *List) encodeCall(b []byte, c *Call) error {
+func (l *List) encodeCall(b []byte, c *Call) {
 	order := binary.NativeEndian
 	order.PutUint64(b, uint64(c.Number))
 	for i, arg := range c.Args {
@@ -66,18 +59,15 @@ func (l *List) encodeCall(b []byte, c *Call) error {
 	}
 	result := c.Result
 	if c.Into != nil {
-		result = l.at(c.Into) + uintptr(callArgs+8*c.IntoArg)
+		result = l.at(c.Into) + callArgs + 8*uintptr(c.IntoArg)
 	}
 	order.PutUint64(b[callResult:], uint64(result))
-	if len(c.Expect) > maxExpect {
-		return fmt.Errorf("a call expects %d errors", len(c.Expect))
-	}
 	for i, errno := range c.Expect {
 		b[callExpect+i] = byte(errno)
 	}
 	next := l.at(c) + callSize
 	if c.index == len(l.calls)-1 {
-		next = 0 // a fault in an executable, the end elsewhere
+		next = 0 // a fault
 	}
 	follow := func(to *Call, otherwise uintptr) uintptr {
 		if to == nil {
@@ -89,7 +79,6 @@ func (l *List) encodeCall(b []byte, c *Call) error {
 	order.PutUint64(b[callThen:], uint64(then))
 	order.PutUint64(b[callZero:], uint64(follow(c.Zero, then)))
 	order.PutUint64(b[callElse:], uint64(follow(c.Else, next)))
-	return nil
 }
 
 // The parts of an ELF executable, elf(5).

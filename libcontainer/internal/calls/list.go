@@ -20,6 +20,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -58,7 +59,7 @@ type Call struct {
 	Result uintptr
 	// Into is the call whose argument number IntoArg the result becomes, or nil.
 	Into    *Call
-	IntoArg int
+	IntoArg uint8
 
 	// Then is the call that follows, nil for the next of the list; Zero the one after a result of
 	// zero, nil for Then.
@@ -71,7 +72,20 @@ type Call struct {
 	// the list.
 	Explain func(syscall.Errno) error
 
-	index int
+	index int // in the list
+}
+
+// check tells whether the call can stand at a place of a list.
+func (c *Call) check(index int) error {
+	switch {
+	case c.index != index:
+		return errors.New("a call stands in a list twice")
+	case len(c.Expect) > maxExpect:
+		return fmt.Errorf("a call expects %d errors", len(c.Expect))
+	case int(c.IntoArg) >= len(c.Args):
+		return fmt.Errorf("a result goes into argument %d", c.IntoArg)
+	}
+	return nil
 }
 
 // List is a list of calls, in the order of their addition.
@@ -123,7 +137,7 @@ func (l *List) blank() *Call {
 		l.spare = l.block
 	}
 	c := &l.spare[0]
-	l.spare = l.spare[1:]
+	*c, l.spare = Call{}, l.spare[1:] // it may have been of an earlier use
 	return c
 }
 
@@ -140,17 +154,44 @@ func (c *Call) Or(format string, args ...any) *Call {
 	return c
 }
 
+// aligned is the first multiple of eight that is not below n.
+func aligned(n int) int { return (n + 7) &^ 7 }
+
+// reserve has n zero bytes in the process's memory, and here.
+func (l *List) reserve(n int) (at uintptr, b []byte) {
+	start := aligned(len(l.data))
+	if start+n > cap(l.data) {
+		start = l.extend(start, n)
+	}
+	l.data = l.data[:start+n]
+	b = l.data[start:]
+	if l.here == nil {
+		return l.base + uintptr(start), b
+	}
+	if len(l.here.pieces) == 0 && start < l.here.dirty {
+		clear(b[:min(n, l.here.dirty-start)])
+	}
+	return addressOf(l.data) + uintptr(start), b
+}
+
+// extend makes room for n more bytes, and returns where they begin.
+func (l *List) extend(start, n int) int {
+	if l.here != nil {
+		l.here.pieces = append(l.here.pieces, l.data)
+		l.data = make([]byte, 0, max(piece/4, n))
+		return 0
+	}
+	data := make([]byte, len(l.data), max(2*cap(l.data), start+n))
+	copy(data, l.data)
+	l.data = data
+	return start
+}
+
 // Bytes has b in the process's memory, which the process may change.
 func (l *List) Bytes(b []byte) uintptr {
-	for len(l.data)%8 != 0 {
-		l.data = append(l.data, 0)
-	}
-	if l.here != nil {
-		return l.keep(b)
-	}
-	at := len(l.data)
-	l.data = append(l.data, b...)
-	return l.base + uintptr(at)
+	at, room := l.reserve(len(b))
+	copy(room, b)
+	return at
 }
 
 // Struct has a copy of the structure that v points to in the process's memory.
@@ -161,52 +202,68 @@ func Struct[T any](l *List, v *T) uintptr {
 // Word has eight zero bytes in the process's memory. If that is this process, value is what stands
 // there.
 func (l *List) Word() (at uintptr, value *uint64) {
-	at = l.Room(8)
+	at, room := l.reserve(8)
 	if l.here != nil {
-		value = (*uint64)(unsafe.Pointer(&l.data[len(l.data)-8]))
+		value = (*uint64)(unsafe.Pointer(unsafe.SliceData(room)))
 	}
 	return at, value
 }
 
 // Room has n zero bytes in the process's memory.
-func (l *List) Room(n int) uintptr { return l.Bytes(make([]byte, n)) }
+func (l *List) Room(n int) uintptr {
+	at, _ := l.reserve(n)
+	return at
+}
 
 // Text has s in the process's memory, with a zero byte at its end. A zero byte within is an error
-// of Encode.
+// of LayOut and of Image.
 func (l *List) Text(s string) uintptr {
-	b, err := syscall.ByteSliceFromString(s)
-	if err != nil {
-		l.errors = errors.Join(l.errors, err)
+	at, room := l.reserve(len(s) + 1)
+	l.copyText(room, s)
+	return at
+}
+
+func (l *List) copyText(room []byte, s string) {
+	if strings.IndexByte(s, 0) >= 0 {
+		l.errors = errors.Join(l.errors, syscall.EINVAL)
 	}
-	return l.Bytes(b)
+	copy(room, s)
 }
 
 // Words has 64-bit numbers in the process's memory.
 func (l *List) Words(words ...uint64) uintptr {
-	b := make([]byte, 0, 8*len(words))
-	for _, w := range words {
-		b = binary.NativeEndian.AppendUint64(b, w)
+	at, room := l.reserve(8 * len(words))
+	for i, w := range words {
+		binary.NativeEndian.PutUint64(room[8*i:], w)
 	}
-	return l.Bytes(b)
+	return at
 }
 
 // Halves has 32-bit numbers in the process's memory.
 func (l *List) Halves(halves ...uint32) uintptr {
-	b := make([]byte, 0, 4*len(halves))
-	for _, h := range halves {
-		b = binary.NativeEndian.AppendUint32(b, h)
+	at, room := l.reserve(4 * len(halves))
+	for i, h := range halves {
+		binary.NativeEndian.PutUint32(room[4*i:], h)
 	}
-	return l.Bytes(b)
+	return at
 }
 
 // Vector has texts in the process's memory, as execve(2) takes them: pointers, and a null pointer
 // at their end.
 func (l *List) Vector(texts []string) uintptr {
-	pointers := make([]uint64, 0, len(texts)+1)
+	const pointerSize = int(unsafe.Sizeof(uintptr(0))) // an executable has 64 bits, as we have then
+	next := pointerSize * (len(texts) + 1)
+	size := next
 	for _, s := range texts {
-		pointers = append(pointers, uint64(l.Text(s)))
+		size += len(s) + 1
 	}
-	return l.Words(append(pointers, 0)...)
+	at, room := l.reserve(size)
+	for i, s := range texts {
+		*(*uintptr)(unsafe.Pointer(&room[i*pointerSize])) = at + uintptr(next)
+		l.copyText(room[next:], s)
+		next += len(s) + 1
+	}
+	return at
 }
 
 // ReportSize is the size of a report.
@@ -225,7 +282,10 @@ func (l *List) Failure(report [ReportSize]byte) (value uint32, err error) {
 	if at == 0 {
 		return value, nil
 	}
-	index := (at - uint32(l.callsBase())) / callSize
+	index := at - 1
+	if l.here == nil {
+		index = (at - uint32(l.callsBase())) / callSize
+	}
 	return 0, l.explain(int(index), syscall.Errno(value))
 }
 
