@@ -211,7 +211,7 @@ func (c *creation) makeCgroup() error {
 	if err := c.plan.cgroup.Create(); err != nil {
 		return err
 	}
-	c.plan.init.Root.Cgroups = visibleCgroups(c.plan.cgroup)
+	c.plan.init.Root.Cgroups = visibleCgroups(c.plan.cgroup.Manager)
 	if len(c.plan.cgroup.Hierarchies()) == planned {
 		return nil
 	}
@@ -490,5 +490,5 @@ func (c *creation) undo() error {
 	if errors.Is(c.dir.Linked(), state.ErrNotExist) {
 		return returned // a forced delete has undone the rest, and another container may have the name by now
 	}
-	return errors.Join(returned, (&Container{c.factory.Root, c.record, c.plan.cgroup}).destroy(c.dir, specs.StateStopped))
+	return errors.Join(returned, (&Container{c.factory.Root, c.record, c.plan.cgroup.Manager}).destroy(c.dir, specs.StateStopped))
 }

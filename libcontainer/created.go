@@ -34,7 +34,7 @@ type Created struct {
 // created hands on what a creation that has succeeded leaves.
 func (c *creation) created() *Created {
 	created := &Created{
-		Container: &Container{c.factory.Root, c.record, c.plan.cgroup}, PID: c.init.PID, PidFD: c.init.PidFD,
+		Container: &Container{c.factory.Root, c.record, c.plan.cgroup.Manager}, PID: c.init.PID, PidFD: c.init.PidFD,
 		filtered: c.plan.init.Seccomp != nil,
 	}
 	if c.options.Starts {

@@ -34,7 +34,7 @@ import (
 // side effect; what is wrong with a config shows here.
 type plan struct {
 	init      initproc.Plan
-	cgroup    *cgroups.Manager
+	cgroup    *cgroups.Creation
 	spawn     spawn.Request // without what only exists later
 	joined    []namespaces.Joined
 	devices   []netdev.Device

@@ -59,9 +59,14 @@ func TestPreserved(t *testing.T) {
 
 // A run commits ahead of init's being ready if nothing has to be done between that and the start.
 func TestUnattended(t *testing.T) {
+	spec := &specs.Spec{}
+	cgroup, err := cgroups.New(spec, cgroups.Options{Driver: cgroups.DriverDisabled})
+	if err != nil {
+		t.Fatal(err)
+	}
 	fresh := func() *creation {
 		return &creation{
-			options: &CreateOptions{Starts: true}, bundle: &specconv.Bundle{Spec: &specs.Spec{}}, plan: &plan{cgroup: &cgroups.Manager{}},
+			options: &CreateOptions{Starts: true}, bundle: &specconv.Bundle{Spec: spec}, plan: &plan{cgroup: cgroup},
 		}
 	}
 	if !fresh().unattended() {

@@ -20,15 +20,15 @@ const (
 )
 
 // advise adds the remedy to an error of a user who lacks permission for cgroups.
-func (m *Manager) advise(err error) error { return m.adviseOn(err, err) }
+func (r *Record) advise(err error) error { return r.adviseOn(err, err) }
 
 // adviseOn is advise for an error that says more than its cause.
-func (m *Manager) adviseOn(cause, err error) error {
-	if cause == nil || !m.record.Rootless || !denied(cause) && !errors.Is(cause, unix.ENOENT) && !errors.Is(cause, errNoCgroup) {
+func (r *Record) adviseOn(cause, err error) error {
+	if cause == nil || !r.Rootless || !denied(cause) && !errors.Is(cause, unix.ENOENT) && !errors.Is(cause, errNoCgroup) {
 		return err
 	}
 	advice := adviceV1
-	if m.record.Mode == V2 {
+	if r.Mode == V2 {
 		advice = adviceV2
 	}
 	return fmt.Errorf("%w (%s)", err, advice)

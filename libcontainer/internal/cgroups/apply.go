@@ -15,44 +15,44 @@ import (
 
 // Configure gives the new cgroups of the container the device rules and every limit that init has
 // room in, before it does any work: what it copies and starts is the container's already.
-func (m *Manager) Configure() error {
-	if m.plan == nil || m.record.Driver == DriverDisabled {
+func (c *Creation) Configure() error {
+	if c.record.Driver == DriverDisabled {
 		return nil
 	}
-	if err := m.setDevices(&m.plan.devices); err != nil {
+	if err := c.setDevices(&c.plan.devices, slices.Contains(c.made, c.Path(""))); err != nil {
 		return err
 	}
-	return m.write(m.plan.early)
+	return c.write(c.plan.early)
 }
 
 // Settled tells whether Limit has nothing to do.
-func (m *Manager) Settled() bool {
-	return m.plan == nil || m.record.Driver == DriverDisabled || m.record.Driver == DriverCgroupfs && m.plan.late.empty()
+func (c *Creation) Settled() bool {
+	return c.record.Driver == DriverDisabled || c.record.Driver == DriverCgroupfs && c.plan.late.empty()
 }
 
 // Limit gives the container the limits that init had no room in. It comes when init has done its
 // work and waits: its threads may be more than pids.limit, and with a quota of 1 % of a CPU it
 // would take a second.
-func (m *Manager) Limit() error {
-	if m.plan == nil || m.record.Driver == DriverDisabled {
+func (c *Creation) Limit() error {
+	if c.record.Driver == DriverDisabled {
 		return nil
 	}
-	m.settleIdle(m.plan.late)
-	if limit := value(m.plan.late.Memory.Limit); m.record.Mode == V2 && limit > 0 {
-		if err := m.makeRoom(limit); err != nil {
+	c.settleIdle(c.plan.late)
+	if limit := value(c.plan.late.Memory.Limit); c.record.Mode == V2 && limit > 0 {
+		if err := c.makeRoom(limit); err != nil {
 			return err
 		}
 	}
-	if m.record.Driver == DriverSystemd {
-		if err := m.setUnit(m.plan.late); err != nil {
+	if c.record.Driver == DriverSystemd {
+		if err := c.setUnit(c.plan.late, nil); err != nil {
 			return err
 		}
 	}
-	if err := m.write(m.plan.late); err != nil {
+	if err := c.write(c.plan.late); err != nil {
 		return err
 	}
-	if h := m.hierarchy("memory"); h != nil && m.record.Mode != V2 && m.joinsLate(h) && m.pid > 0 {
-		return joinDir(h.Dir(), strconv.Itoa(m.pid))
+	if h := c.hierarchy("memory"); h != nil && c.record.Mode != V2 && c.joinsLate(h) && c.pid > 0 {
+		return joinDir(h.Dir(), strconv.Itoa(c.pid))
 	}
 	return nil
 }
@@ -60,8 +60,8 @@ func (m *Manager) Limit() error {
 // makeRoom has a v2 cgroup give memory back, down to a limit that is about to be set. The limit
 // itself would have the kernel kill init if that is impossible; memory.high tries, and leaves it
 // alive for an error that says more.
-func (m *Manager) makeRoom(limit int64) error {
-	dir := m.Path("")
+func (c *Creation) makeRoom(limit int64) error {
+	dir := c.Path("")
 	used, err := readFile(dir + "/memory.current")
 	if err != nil || limitOf(used) <= limit {
 		return nil // what can't be read can't be written either, which says why
@@ -78,22 +78,25 @@ func (m *Manager) makeRoom(limit int64) error {
 	return writeFile(dir+"/memory.high", "max")
 }
 
+// applier puts limits and device rules into force.
+type applier struct{ *location }
+
 // write puts limits into force.
-func (m *Manager) write(l *limits) error {
-	if err := m.checkUsage(l.Memory); err != nil {
+func (a *applier) write(l *limits) error {
+	if err := a.checkUsage(l.Memory); err != nil {
 		return err
 	}
-	return m.put(l, m.writes(l))
+	return a.put(l, a.writes(l))
 }
 
 // checkUsage is memory.checkBeforeUpdate. v1's kernel does by itself what v2 needs to be asked for:
 // with a limit below what is in use, v2 kills. The words are runc's.
-func (m *Manager) checkUsage(r *specs.LinuxMemory) error {
+func (a *applier) checkUsage(r *specs.LinuxMemory) error {
 	limit, swap := value(r.Limit), value(r.Swap)
-	if m.record.Mode != V2 || !value(r.CheckBeforeUpdate) || limit <= 0 && swap <= 0 {
+	if a.record.Mode != V2 || !value(r.CheckBeforeUpdate) || limit <= 0 && swap <= 0 {
 		return nil
 	}
-	text, err := readFile(m.Path("") + "/memory.current")
+	text, err := readFile(a.Path("") + "/memory.current")
 	if err != nil {
 		return nil // without the controller, setting the limit fails and says so
 	}
@@ -108,19 +111,19 @@ func (m *Manager) checkUsage(r *specs.LinuxMemory) error {
 
 // setDevices puts device rules into force. A caller without the right to set them, in a user
 // namespace, has none to give away either: there, and for rootless callers, a refusal isn't an
-// error.
-func (m *Manager) setDevices(p *devices.Policy) error {
+// error. fresh says that the cgroup was made just now, and so has no rules yet.
+func (a *applier) setDevices(p *devices.Policy, fresh bool) error {
 	var err error
-	if m.record.Mode == V2 {
-		if dir := m.Path(""); dir != "" {
-			err = setDevices2(dir, p, slices.Contains(m.made, dir))
+	if a.record.Mode == V2 {
+		if dir := a.Path(""); dir != "" {
+			err = setDevices2(dir, p, fresh)
 		}
-	} else if h := m.hierarchy("devices"); h != nil {
+	} else if h := a.hierarchy("devices"); h != nil {
 		err = p.SetV1(h.Dir())
-	} else if !m.record.Rootless && !idmap.InUserNamespace() {
+	} else if !a.record.Rootless && !idmap.InUserNamespace() {
 		err = errors.New("the devices cgroup controller is not mounted: access to devices can't be restricted")
 	}
-	if err != nil && (denied(err) || errors.Is(err, devices.ErrTooMany)) && (m.record.Rootless || idmap.InUserNamespace()) {
+	if err != nil && (denied(err) || errors.Is(err, devices.ErrTooMany)) && (a.record.Rootless || idmap.InUserNamespace()) {
 		return nil
 	}
 	return err

@@ -33,22 +33,22 @@ func (b *Birth) Close() {
 
 // Birth opens what a process needs to be born into the container's cgroups, after Create. If it
 // returns any file, Join has nothing left to do. With a tight memory limit, v2 has none and v1 none
-// for memory, see [Manager.tight]. With the systemd driver, and where a file can't be opened, it
+// for memory, see [Creation.tight]. With the systemd driver, and where a file can't be opened, it
 // returns none, and Join does it, or says what is wrong. The caller closes it.
-func (m *Manager) Birth() *Birth {
+func (c *Creation) Birth() *Birth {
 	b := &Birth{}
-	if m.record.Driver != DriverCgroupfs || m.record.Mode == V2 && m.tight() {
+	if c.record.Driver != DriverCgroupfs || c.record.Mode == V2 && c.tight() {
 		return b
 	}
-	for i := range m.record.Hierarchies {
-		h := &m.record.Hierarchies[i]
-		if m.joinsLate(h) {
+	for i := range c.record.Hierarchies {
+		h := &c.record.Hierarchies[i]
+		if c.joinsLate(h) {
 			continue
 		}
 		name, flags := h.Dir(), unix.O_RDONLY|unix.O_DIRECTORY
 		if !h.unified() {
 			name, flags = name+"/tasks", unix.O_WRONLY
-		} else if !slices.Contains(m.made, name) {
+		} else if !slices.Contains(c.made, name) {
 			// Since 6.13, cgroup.kill counts how often a cgroup was killed, and Linux kills who is
 			// born into one that was killed more often than the caller's own (cgroup_post_fork):
 			// after another container has ended there.
@@ -66,6 +66,6 @@ func (m *Manager) Birth() *Birth {
 			b.Tasks = append(b.Tasks, f)
 		}
 	}
-	m.born = len(m.record.Hierarchies) > 0
+	c.born = len(c.record.Hierarchies) > 0
 	return b
 }

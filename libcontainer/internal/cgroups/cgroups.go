@@ -1,10 +1,20 @@
 // Package cgroups puts a container into control groups and gives them its limits:
 // spec.Linux.Resources ↔ the kernel's files, on cgroup v1, v2 and hybrid hosts.
 //
-// The lifecycle makes a [Manager] with [New] (checks and plan only), stores its [Record], then
-// calls [Manager.Create], [Manager.Configure] and [Manager.Join] while init starts, and
-// [Manager.Limit] when init is ready. Every later command gets its Manager from the record with
-// [Open].
+// A container that is being made has a [Creation], from [New], which checks and plans only; the
+// lifecycle stores its [Record] before it calls [Creation] to make directories, to let init in, and
+// to set limits. Every later command gets a [Manager] from the record with [Open]. Each of the
+// types that the two are made of has one subject and one span of life; the record, which lasts as
+// long as the container, is at the bottom of all of them:
+//
+//	location   the record: which directories these are          the container's life
+//	maker      directories, controllers, cpusets, ownership     until the container is made
+//	scope      the conversation with systemd                    one command
+//	applier    limits and device rules into files               one list of limits
+//	update     a change of limits, all of it or none            one change
+//	freezer, killer    freezing, thawing, signals
+//	meter, OOMWatch    counters, and the notice of a kill
+//	entrance   more processes, for an exec
 //
 // Directories, membership, freezing, killing, devices and statistics are done here with plain
 // system calls on paths that are known without a look at the mount table. Limits are lines of one
@@ -13,12 +23,7 @@ package cgroups
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
-
-	"github.com/opencontainers/runtime-spec/specs-go"
-
-	"oci-run/libcontainer/internal/cgroups/systemd"
 )
 
 // The drivers: who makes the directories.
@@ -51,73 +56,21 @@ type Record struct {
 	Hierarchies []Hierarchy `json:"hierarchies,omitempty"`
 }
 
-// Manager stands for the cgroups of one container. It is not safe for concurrent use.
+// Manager stands for the cgroups of one container that exists: for as long as a command runs, what
+// it may want of them, one part for each. It is not safe for concurrent use.
 type Manager struct {
-	record Record
-	// optional says that a cgroup without permission is left out instead of being an error.
-	optional  bool
-	made      []string           // directories made by Create, for undo
-	born      bool               // Birth has given the process all that it needs
-	pid       int                // the process that joined
-	owner     int                // who gets the cgroup, or -1
-	annotated []systemd.Property // properties of the unit that annotations ask for
-	mute      bool               // systemd did not answer in time
-	told      []systemd.Property // what systemd had been told before a change
-	plan      *plan              // nil if opened from a record
+	*location // where they are
+	*scope    // systemd's part in them
+	applier   // limits and device rules
+	killer    // signals, freezing
+	meter     // counters
+	entrance  // more processes
 }
 
-// New checks the resources of spec and plans the container's cgroups. It changes nothing. The error
-// is a
-// *specconv.FieldError if a field of spec is to blame.
-func New(spec *specs.Spec, o Options) (*Manager, error) {
-	if o.Driver == "" {
-		o.Driver = DriverCgroupfs
-	}
-	linux := spec.Linux
-	if linux == nil {
-		linux = &specs.Linux{}
-	}
-	mode := CurrentMode()
-	m := &Manager{
-		record:   Record{Driver: o.Driver, Mode: mode, Rootless: o.Rootless},
-		optional: o.Rootless && linux.CgroupsPath == "",
-		owner:    ownerOf(spec, mode),
-	}
-	if err := Check(linux.Resources, m.record.Mode); err != nil {
-		return nil, err
-	}
-	if err := checkSwap(linux.Resources, m.record.Mode); err != nil {
-		return nil, err
-	}
-	p, err := newPlan(spec)
-	if err != nil {
-		return nil, err
-	}
-	m.plan = p
-	switch o.Driver {
-	case DriverCgroupfs:
-		m.record.Hierarchies, err = planPaths(m.record.Mode, linux.CgroupsPath, o.ID)
-		if err != nil && m.optional {
-			slog.Debug("no cgroups: " + err.Error())
-			err = nil
-		}
-	case DriverDisabled:
-		if p.limits() {
-			slog.Warn("the cgroup manager is disabled: the container's limits are not applied")
-		}
-	case DriverSystemd:
-		err = m.planUnit(spec, o)
-	default:
-		err = fmt.Errorf("cgroup manager %q is unknown (known: %s, %s, %s)", o.Driver,
-			DriverCgroupfs, DriverSystemd, DriverDisabled)
-	}
-	if err == nil {
-		err = m.checkFree()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return m, nil
+func managerOf(r Record) *Manager {
+	at := &location{r}
+	unit := &scope{location: at}
+	return &Manager{at, unit, applier{at}, killer{freezer{at}}, meter{at}, entrance{at, unit}}
 }
 
 // Open gives the Manager of a container that has been created before.
@@ -127,17 +80,8 @@ func Open(r Record) (*Manager, error) {
 			return nil, fmt.Errorf("cgroup %q below %q: both must be absolute paths", h.Path, h.Mount)
 		}
 	}
-	return &Manager{record: r, owner: -1}, nil
+	return managerOf(r), nil
 }
-
-// Record gives the data from which [Open] makes a Manager again. It is complete before Create.
-func (m *Manager) Record() Record { return m.record }
-
-// Mode tells the layout of the hierarchies that the container is in.
-func (m *Manager) Mode() Mode { return m.record.Mode }
-
-// Hierarchies lists the container's cgroup in each hierarchy; empty if it has none.
-func (m *Manager) Hierarchies() []Hierarchy { return m.record.Hierarchies }
 
 // Shares tells whether two containers have a cgroup in common.
 func (m *Manager) Shares(o *Manager) bool {
@@ -149,32 +93,4 @@ func (m *Manager) Shares(o *Manager) bool {
 		}
 	}
 	return false
-}
-
-// Path gives the directory of the container's cgroup for a v1 controller; "" is the unified
-// hierarchy, which on a pure v2 host holds every controller. The result is "" if there is none.
-func (m *Manager) Path(controller string) string {
-	if h := m.hierarchy(controller); h != nil {
-		return h.Dir()
-	}
-	return ""
-}
-
-func (m *Manager) hierarchy(controller string) *Hierarchy {
-	for i := range m.record.Hierarchies {
-		if h := &m.record.Hierarchies[i]; h.has(controller) || m.record.Mode == V2 {
-			return h
-		}
-	}
-	return nil
-}
-
-// drop forgets a hierarchy whose cgroup the caller may not use.
-func (m *Manager) drop(h *Hierarchy) {
-	for i := range m.record.Hierarchies {
-		if &m.record.Hierarchies[i] == h {
-			m.record.Hierarchies = append(m.record.Hierarchies[:i:i], m.record.Hierarchies[i+1:]...)
-			return
-		}
-	}
 }

@@ -33,7 +33,7 @@ func ioWeight(weight uint16) uint64 {
 
 // swapOnly is v2's limit of swap alone for a memory limit and one of memory and swap together. ok
 // is false if there is nothing to set: no limit was given, or one of the sum alone, which
-// [Manager.complete] has given its other half.
+// [update.complete] has given its other half.
 func swapOnly(m *specs.LinuxMemory) (swap int64, ok bool) {
 	limit, sum := value(m.Limit), value(m.Swap)
 	switch {

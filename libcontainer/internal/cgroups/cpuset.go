@@ -10,11 +10,8 @@ import (
 // fillCpuset gives a v1 cpuset its CPUs and memory nodes. It refuses processes before it has both,
 // and a new one has none (unless its parent says cgroup.clone_children): what the container doesn't
 // ask for is its parent's.
-func (m *Manager) fillCpuset(h *Hierarchy) error {
-	cpus, mems := "", ""
-	if m.plan != nil {
-		cpus, mems = m.plan.cpus, m.plan.mems
-	}
+func (m *maker) fillCpuset(h *Hierarchy) error {
+	cpus, mems := m.plan.cpus, m.plan.mems
 	if err := fillCpusetFile(h.Dir(), h.Mount, "cpus", cpus); err != nil {
 		return m.cpusetRefused("cpus", cpus, err)
 	}
@@ -23,14 +20,14 @@ func (m *Manager) fillCpuset(h *Hierarchy) error {
 
 // cpusetRefused says what is wrong with a value of the configuration; without one, the error is
 // about the cgroups above.
-func (m *Manager) cpusetRefused(name, value string, err error) error {
+func (a *applier) cpusetRefused(name, value string, err error) error {
 	if err == nil || value == "" {
 		return err
 	}
 	for i := range table {
-		if e := &table[i]; e.field == "cpu/"+name && e.v2 == (m.record.Mode == V2) {
-			dir := m.directory("cpuset")
-			return m.refused(&write{e, dir, e.controller, e.file, value, "/linux/resources/" + e.field}, err)
+		if e := &table[i]; e.field == "cpu/"+name && e.v2 == (a.record.Mode == V2) {
+			dir := a.directory("cpuset")
+			return a.refused(&write{e, dir, e.controller, e.file, value, "/linux/resources/" + e.field}, err)
 		}
 	}
 	return err

@@ -16,11 +16,22 @@ var (
 	errFrozen   = errors.New("container's cgroup unexpectedly frozen")
 )
 
+// maker makes the directories of a new container's cgroups, and removes them again if it can't make
+// them all.
+type maker struct {
+	*Manager
+	plan *plan
+	// optional says that a cgroup without permission is left out instead of being an error.
+	optional bool
+	made     []string // directories, the first made first
+	owner    int      // the user id that gets the cgroup, or -1
+}
+
 // Create makes the container's cgroup in each hierarchy and brings it into a state in which a
 // process can join: the controllers enabled (v2), the CPUs and memory nodes set (cpuset). A cgroup
 // that exists already is taken if nobody is in it and it isn't frozen. After an error, nothing is
 // left of what was made.
-func (m *Manager) Create() error {
+func (m *maker) Create() error {
 	if m.record.Driver == DriverSystemd {
 		return nil // the unit starts with its first process, in Join
 	}
@@ -32,10 +43,10 @@ func (m *Manager) Create() error {
 	if m.optional && denied(err) {
 		err = fmt.Errorf("rootless needs no limits + no cgrouppath when no permission is granted for cgroups: %w", err)
 	}
-	return fmt.Errorf("unable to apply cgroup configuration: %w", m.advise(err))
+	return fmt.Errorf("unable to apply cgroup configuration: %w", m.record.advise(err))
 }
 
-func (m *Manager) create() error {
+func (m *maker) create() error {
 	for _, h := range slices.Clone(m.record.Hierarchies) {
 		h := m.hierarchyAt(h.Mount)
 		err := m.makeDir(h)
@@ -50,23 +61,14 @@ func (m *Manager) create() error {
 			return err
 		}
 	}
-	if m.optional && len(m.record.Hierarchies) == 0 && m.plan != nil && m.plan.sharedPID {
+	if m.optional && len(m.record.Hierarchies) == 0 && m.plan.sharedPID {
 		slog.Warn("the container gets no cgroup and has no private pid namespace: not all of its processes can be killed. Such configuration is strongly discouraged")
 	}
 	return nil
 }
 
-func (m *Manager) hierarchyAt(mount string) *Hierarchy {
-	for i := range m.record.Hierarchies {
-		if h := &m.record.Hierarchies[i]; h.Mount == mount {
-			return h
-		}
-	}
-	return nil
-}
-
 // prepare does what a cgroup needs before it can have processes.
-func (m *Manager) prepare(h *Hierarchy) error {
+func (m *maker) prepare(h *Hierarchy) error {
 	switch {
 	case h.has("cpuset"):
 		return m.fillCpuset(h)
@@ -77,7 +79,7 @@ func (m *Manager) prepare(h *Hierarchy) error {
 }
 
 // makeDir makes the cgroup's directory, and those above it that are missing.
-func (m *Manager) makeDir(h *Hierarchy) error {
+func (m *maker) makeDir(h *Hierarchy) error {
 	dir := h.Dir()
 	switch err := mkdir(dir); {
 	case err == nil:
@@ -99,7 +101,7 @@ func (m *Manager) makeDir(h *Hierarchy) error {
 	return nil
 }
 
-func (m *Manager) makeParent(h *Hierarchy) error {
+func (m *maker) makeParent(h *Hierarchy) error {
 	dir := h.Dir()
 	err := mkdir(dir)
 	if errors.Is(err, unix.ENOENT) && h.Path != "/" {
@@ -131,7 +133,7 @@ func mkdir(dir string) error {
 
 // checkFree looks for a cgroup that exists already and can't be taken over, before anybody writes
 // down that it is the container's. Two hierarchies stand for all on v1; Create looks at the others.
-func (m *Manager) checkFree() error {
+func (m *maker) checkFree() error {
 	for _, controller := range [...]string{"freezer", "devices"} {
 		h := m.hierarchy(controller)
 		if h == nil || unix.Access(h.Dir(), unix.F_OK) != nil {
@@ -146,7 +148,7 @@ func (m *Manager) checkFree() error {
 
 // takeOver checks that an existing cgroup may become the container's. One that is somebody else's,
 // root's for a container of the same name, is as good as none to who can do without.
-func (m *Manager) takeOver(h *Hierarchy) error {
+func (m *maker) takeOver(h *Hierarchy) error {
 	if procs := h.Dir() + "/cgroup.procs"; m.optional {
 		if err := unix.Access(procs, unix.W_OK); denied(err) {
 			return &FileError{Op: "open", Path: procs, Err: err}
@@ -172,7 +174,7 @@ func (m *Manager) takeOver(h *Hierarchy) error {
 }
 
 // undo removes what Create made.
-func (m *Manager) undo() {
+func (m *maker) undo() {
 	for _, dir := range slices.Backward(m.made) {
 		_ = unix.Rmdir(dir)
 	}

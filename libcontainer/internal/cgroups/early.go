@@ -86,12 +86,12 @@ func (p *plan) split(s shortage) {
 }
 
 // LateMemory is the memory limit that is not in force before Limit, 0 if there is none.
-func (m *Manager) LateMemory() int64 {
-	if m.plan == nil || m.record.Driver == DriverDisabled {
+func (c *Creation) LateMemory() int64 {
+	if c.record.Driver == DriverDisabled {
 		return 0
 	}
-	limit := max(value(m.plan.late.Memory.Limit), 0)
-	for _, s := range m.plan.late.unified {
+	limit := max(value(c.plan.late.Memory.Limit), 0)
+	for _, s := range c.plan.late.unified {
 		if n := bytesOf(strings.TrimSpace(s.value)); s.file == "memory.max" && n > 0 && (limit == 0 || n < limit) {
 			limit = n
 		}

@@ -41,7 +41,7 @@ func TestEarly(t *testing.T) {
 		if test.want == (shortage{}) && !p.late.empty() {
 			t.Errorf("%s: late is %+v", test.resources, p.late)
 		}
-		if got := (&Manager{plan: p}).LateMemory(); got != test.late {
+		if got := (&Creation{maker: maker{Manager: managerOf(Record{}), plan: p}}).LateMemory(); got != test.late {
 			t.Errorf("%s: late memory is %d, want %d", test.resources, got, test.late)
 		}
 	}

@@ -67,7 +67,7 @@ func empty(spec *specs.Spec, o Options) ([]*Manager, error) {
 	if spec.Linux != nil {
 		path = spec.Linux.CgroupsPath
 	}
-	m := &Manager{record: Record{Driver: DriverCgroupfs, Mode: CurrentMode(), Rootless: o.Rootless}, owner: -1}
+	m := managerOf(Record{Driver: DriverCgroupfs, Mode: CurrentMode(), Rootless: o.Rootless})
 	var err error
 	if m.record.Hierarchies, err = planPaths(m.record.Mode, path, o.ID); err != nil || !m.Exists() {
 		return nil, err
@@ -102,7 +102,7 @@ func placesOf(spec *specs.Spec, o Options) []place {
 // manager is that of the cgroup at this place which a process is in or below, nil if it is
 // elsewhere.
 func (p *place) manager(list []membership) (*Manager, error) {
-	m := &Manager{record: p.record, owner: -1}
+	m := managerOf(p.record)
 	for i := range list {
 		if skipHierarchy(p.record.Mode, &list[i]) {
 			continue

@@ -18,19 +18,22 @@ const freezeDeadline = 10 * time.Second
 
 var errNoFreezer = errors.New("the container has no freezer cgroup")
 
-// freezer is the hierarchy that freezes the container: v1's freezer controller, else the unified
-// one.
-func (m *Manager) freezer() *Hierarchy {
-	if h := m.hierarchy("freezer"); h != nil {
+// freezer stops a container's processes and lets them go on.
+type freezer struct{ *location }
+
+// control is the hierarchy in which the container is frozen: v1's freezer controller, else the
+// unified one.
+func (f *freezer) control() *Hierarchy {
+	if h := f.hierarchy("freezer"); h != nil {
 		return h
 	}
-	return m.hierarchy("")
+	return f.hierarchy("")
 }
 
 // Freeze stops every process of the container, and returns when all of them stand still. If that
 // can't be reached, the cgroup is thawed again.
-func (m *Manager) Freeze() error {
-	h := m.freezer()
+func (f *freezer) Freeze() error {
+	h := f.control()
 	if h == nil {
 		return errNoFreezer
 	}
@@ -41,15 +44,15 @@ func (m *Manager) Freeze() error {
 		err = freeze1(h.Dir())
 	}
 	if err != nil {
-		_ = m.Thaw()
+		_ = f.Thaw()
 	}
 	return err
 }
 
 // Thaw lets the processes of the container go on. Thawing what isn't frozen is not an error, nor
 // is it if the container no longer has a cgroup.
-func (m *Manager) Thaw() error {
-	h := m.freezer()
+func (f *freezer) Thaw() error {
+	h := f.control()
 	if h == nil {
 		return nil
 	}
@@ -57,12 +60,12 @@ func (m *Manager) Thaw() error {
 }
 
 // ThawKilled lets processes end that were sent SIGKILL.
-func (m *Manager) ThawKilled() error {
-	h := m.freezer()
+func (f *freezer) ThawKilled() error {
+	h := f.control()
 	if h == nil {
 		return nil
 	}
-	frozen, err := m.Frozen()
+	frozen, err := f.Frozen()
 	if err != nil {
 		return err
 	}
@@ -70,13 +73,13 @@ func (m *Manager) ThawKilled() error {
 	if below, err := children(h.Dir()); !frozen && (err != nil || len(below) == 0) {
 		return nil // the cgroup is gone
 	}
-	return m.thawBelow()
+	return f.thawBelow()
 }
 
 // thawBelow is Thaw for the cgroups below the container's as well: an engine in the container may
 // have paused a container of its own, and a v1 freezer holds even SIGKILL back. v2's does not.
-func (m *Manager) thawBelow() error {
-	h := m.freezer()
+func (f *freezer) thawBelow() error {
+	h := f.control()
 	if h == nil {
 		return nil
 	}
@@ -93,8 +96,8 @@ func (m *Manager) thawBelow() error {
 // LetDie lets a process end that was sent SIGKILL but is frozen, by whomever: v1 holds even that
 // signal back. A cgroup that isn't ours to thaw is left, for the top of the hierarchy, which can't
 // be frozen. The caller knows that the process can't go anywhere from there.
-func (m *Manager) LetDie(pid int) error {
-	h := m.freezer()
+func (f *freezer) LetDie(pid int) error {
+	h := f.control()
 	if h == nil || h.unified() {
 		return nil
 	}
@@ -102,8 +105,8 @@ func (m *Manager) LetDie(pid int) error {
 }
 
 // frozenAbove tells whether a v1 cgroup above the container's is frozen.
-func (m *Manager) frozenAbove() bool {
-	h := m.freezer()
+func (f *freezer) frozenAbove() bool {
+	h := f.control()
 	if h == nil || h.unified() {
 		return false
 	}
@@ -148,8 +151,8 @@ func thawDir(h *Hierarchy) error {
 // Frozen tells whether the container's cgroup was told to freeze, itself and not only through a
 // cgroup above. It is true already while the freezing goes on, so that a pause that was interrupted
 // shows, and can be undone.
-func (m *Manager) Frozen() (bool, error) {
-	h := m.freezer()
+func (f *freezer) Frozen() (bool, error) {
+	h := f.control()
 	if h == nil {
 		return false, nil
 	}
@@ -162,8 +165,8 @@ func (m *Manager) Frozen() (bool, error) {
 
 // StandsStill tells whether nothing in the container's cgroup moves, or shall, because that or one
 // above is frozen.
-func (m *Manager) StandsStill() (bool, error) {
-	h := m.freezer()
+func (f *freezer) StandsStill() (bool, error) {
+	h := f.control()
 	if h == nil {
 		return false, nil
 	}
@@ -172,7 +175,7 @@ func (m *Manager) StandsStill() (bool, error) {
 		if err == nil && strings.Contains(text, "frozen 1") {
 			return true, nil
 		}
-		return m.Frozen()
+		return f.Frozen()
 	}
 	value, err := readFile(h.Dir() + "/freezer.state")
 	if err != nil && gone(err) {
@@ -182,8 +185,8 @@ func (m *Manager) StandsStill() (bool, error) {
 }
 
 // Held lists the processes that stand still with the container's cgroup, or would.
-func (m *Manager) Held() ([]int, error) {
-	h := m.freezer()
+func (f *freezer) Held() ([]int, error) {
+	h := f.control()
 	if h == nil {
 		return nil, nil
 	}

@@ -8,12 +8,12 @@ import (
 
 // settleIdle makes sense of cpu.idle together with a weight, which the kernel refuses for an idle
 // cgroup: of both at once, idle counts; a weight alone ends being idle.
-func (m *Manager) settleIdle(l *limits) {
+func (a *applier) settleIdle(l *limits) {
 	switch idle := l.CPU.Idle; {
 	case value(l.CPU.Shares) == 0:
-	case idle == nil && m.idle():
+	case idle == nil && a.idle():
 		l.CPU.Idle = new(int64)
-	case value(idle) == 1 && (m.record.Mode == V2 || m.idle()):
+	case value(idle) == 1 && (a.record.Mode == V2 || a.idle()):
 		warnIdle()
 		l.CPU.Shares = nil
 	}
@@ -24,7 +24,7 @@ func (m *Manager) settleIdle(l *limits) {
 	case idle >= 0 && strings.TrimSpace(l.unified[idle].value) == "1":
 		warnIdle()
 		l.unified = slices.Delete(l.unified, weight, weight+1)
-	case idle < 0 && m.idle():
+	case idle < 0 && a.idle():
 		l.unified = slices.Insert(l.unified, weight, setting{"cpu.idle", "0"})
 	}
 }
@@ -32,8 +32,8 @@ func (m *Manager) settleIdle(l *limits) {
 func warnIdle() { slog.Warn("unable to apply both a CPU weight and cpu.idle: the weight is ignored") }
 
 // idle tells whether the container's cgroup is idle now.
-func (m *Manager) idle() bool {
-	dir := m.Path("cpu")
+func (a *applier) idle() bool {
+	dir := a.Path("cpu")
 	if dir == "" {
 		return false
 	}

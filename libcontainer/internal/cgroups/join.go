@@ -14,20 +14,20 @@ import (
 //
 // The first move of a series pays for the kernel's cgroup_threadgroup_rwsem; those that follow at
 // once are cheap (5 µs, measured on 6.18), so nothing is done in between.
-func (m *Manager) Join(pid int) error {
-	m.pid = pid
-	if m.born {
+func (c *Creation) Join(pid int) error {
+	c.pid = pid
+	if c.born {
 		return nil
 	}
-	if m.record.Driver == DriverSystemd {
-		if err := m.startUnit(pid); err != nil {
+	if c.record.Driver == DriverSystemd {
+		if err := c.startUnit(pid); err != nil {
 			return err
 		}
 	}
-	if m.record.Mode == V2 && m.tight() {
+	if c.record.Mode == V2 && c.tight() {
 		settle(pid)
 	}
-	return m.join("", pid)
+	return c.join("", pid)
 }
 
 // settle gives a process that was just cloned the time to execute its program and come to wait for
@@ -53,18 +53,18 @@ func settle(pid int) {
 	}
 }
 
-func (m *Manager) join(below string, pid int) error {
+func (c *Creation) join(below string, pid int) error {
 	value := strconv.Itoa(pid)
-	for i := 0; i < len(m.record.Hierarchies); i++ {
-		h := &m.record.Hierarchies[i]
-		if below == "" && m.joinsLate(h) {
+	for i := 0; i < len(c.record.Hierarchies); i++ {
+		h := &c.record.Hierarchies[i]
+		if below == "" && c.joinsLate(h) {
 			continue
 		}
 		err := joinDir(h.Dir()+below, value)
 		switch {
 		case err == nil:
-		case m.mayDrop(h, err):
-			m.drop(h)
+		case c.mayDrop(h, err):
+			c.drop(h)
 			i--
 		default:
 			return fmt.Errorf("unable to apply cgroup configuration: adding pid %d to cgroups: %w", pid, err)
@@ -96,15 +96,15 @@ func joinDir(dir, pid string) error {
 // used and leaves it there. So init then gets into the container's cgroup of memory as late as can
 // be: on v1 after the limit was set, on v2 (where there is but one cgroup, which has to be the root
 // of the cgroup namespace) when most of it has been used, before it is sent its plan.
-func (m *Manager) tight() bool {
+func (c *Creation) tight() bool {
 	const room = 16 << 20 // of which init takes less than [roomMemory] at its start
-	if m.plan == nil || m.record.Driver != DriverCgroupfs {
+	if c.record.Driver != DriverCgroupfs {
 		return false
 	}
-	if n := value(m.plan.late.Memory.Limit); n > 0 && n < room {
+	if n := value(c.plan.late.Memory.Limit); n > 0 && n < room {
 		return true
 	}
-	for _, s := range m.plan.late.unified {
+	for _, s := range c.plan.late.unified {
 		if s.file == "memory.max" || s.file == "memory.high" {
 			if n := bytesOf(strings.TrimSpace(s.value)); n > 0 && n < room {
 				return true
@@ -115,4 +115,4 @@ func (m *Manager) tight() bool {
 }
 
 // joinsLate tells whether the process is to join this hierarchy only when its limits are set.
-func (m *Manager) joinsLate(h *Hierarchy) bool { return h.has("memory") && m.tight() }
+func (c *Creation) joinsLate(h *Hierarchy) bool { return h.has("memory") && c.tight() }

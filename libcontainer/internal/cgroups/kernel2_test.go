@@ -42,7 +42,7 @@ func values2(t *testing.T, m *Manager, want map[string]string) map[string]string
 
 func TestLimitsV2(t *testing.T) {
 	needControllers(t)
-	made := newManager(t, parseResources(t, `{
+	made := newCreation(t, parseResources(t, `{
 		"memory": {"limit": 33554432, "swap": 50331648, "reservation": 16777216},
 		"cpu": {"shares": 1024, "quota": 50000, "burst": 1000, "cpus": "0"}, "pids": {"limit": 20}, "blockIO": {"weight": 500},
 		"unified": {"memory.high": "30000000", "cpu.max": "60000 100000", "cgroup.max.depth": "3"}}`))
@@ -57,7 +57,7 @@ func TestLimitsV2(t *testing.T) {
 		"cpu.weight": "100", "cpu.max": "60000 100000", "cpu.max.burst": "1000", "cpuset.cpus": "0", "pids.max": "20",
 		"io.weight": "default 4950", "cgroup.max.depth": "3", "cpu.idle": "0",
 	}
-	if d := cmp.Diff(want, values2(t, made, want)); d != "" {
+	if d := cmp.Diff(want, values2(t, made.Manager, want)); d != "" {
 		t.Error(d)
 	}
 	m, err := Open(made.Record())
@@ -94,7 +94,7 @@ func TestLimitsV2(t *testing.T) {
 
 func TestOOMV2(t *testing.T) {
 	needControllers(t)
-	m := newManager(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(8 << 20)), Swap: new(int64(8 << 20))}})
+	m := newCreation(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(8 << 20)), Swap: new(int64(8 << 20))}})
 	pid, eat := eater(t)
 	for _, err := range []error{m.Create(), m.Configure(), m.Join(pid), m.Limit()} {
 		if err != nil {
@@ -123,7 +123,7 @@ func TestOOMV2(t *testing.T) {
 // say so.
 func TestTightV2(t *testing.T) {
 	needControllers(t)
-	m := newManager(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(4096)), Swap: new(int64(4096))}})
+	m := newCreation(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(4096)), Swap: new(int64(4096))}})
 	if b := m.Birth(); b.Unified != nil {
 		t.Error("a process with a tight limit would be born into it")
 	}

@@ -29,9 +29,9 @@ func needRoot(t *testing.T) {
 	t.Skip(Root + " holds no cgroup file systems")
 }
 
-// newManager makes a Manager for a spec with a fresh absolute cgroupsPath, and destroys its cgroups
-// at the end.
-func newManager(t *testing.T, r *specs.LinuxResources) *Manager {
+// newCreation makes a Creation for a spec with a fresh absolute cgroupsPath, and destroys its
+// cgroups at the end.
+func newCreation(t *testing.T, r *specs.LinuxResources) *Creation {
 	t.Helper()
 	needRoot(t)
 	name := "oci-run-test-" + strings.ReplaceAll(t.Name(), "/", "-")
@@ -78,7 +78,7 @@ func TestLifecycle(t *testing.T) {
 	if CurrentMode() == V2 { // this host gives its controllers to v1
 		r = nil
 	}
-	m := newManager(t, r)
+	m := newCreation(t, r)
 	t.Logf("mode %s, %d hierarchies", m.Mode(), len(m.Hierarchies()))
 	pid, died := sleeper(t)
 	for _, step := range []struct {
@@ -134,7 +134,7 @@ func TestLifecycle(t *testing.T) {
 }
 
 func TestCreateRefuses(t *testing.T) {
-	m := newManager(t, nil)
+	m := newCreation(t, nil)
 	if err := m.Create(); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestCreateRefuses(t *testing.T) {
 }
 
 func TestDestroyBelow(t *testing.T) {
-	m := newManager(t, nil)
+	m := newCreation(t, nil)
 	if err := m.Create(); err != nil {
 		t.Fatal(err)
 	}

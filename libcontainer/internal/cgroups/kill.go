@@ -13,33 +13,36 @@ import (
 // killDeadline is how long Kill waits for the processes to be gone.
 const killDeadline = 10 * time.Second
 
+// killer sends signals to all processes of a container, for which it freezes them.
+type killer struct{ freezer }
+
 // Kill kills every process in the container's cgroup and below, also those of a frozen one, and
 // waits until they have left it. A process that waits to be reaped by its parent has left.
-func (m *Manager) Kill() error {
+func (k *killer) Kill() error {
 	killed := false
-	if h := m.hierarchy(""); h != nil {
+	if h := k.hierarchy(""); h != nil {
 		// Kernel 5.14: kills all at once, and what they fork meanwhile.
 		if err := writeFile(h.Dir()+"/cgroup.kill", "1"); err == nil {
-			if m.record.Mode == V2 {
+			if k.record.Mode == V2 {
 				return waitEmpty(h)
 			}
-			if err := m.thawBelow(); err != nil { // a v1 freezer holds back the signal
+			if err := k.thawBelow(); err != nil { // a v1 freezer holds back the signal
 				return err
 			}
 			killed = true
-		} else if m.record.Mode == V2 && !gone(err) && !errors.Is(err, unix.ENOTSUP) { // which it is for a threaded cgroup
+		} else if k.record.Mode == V2 && !gone(err) && !errors.Is(err, unix.ENOTSUP) { // which it is for a threaded cgroup
 			return err
 		}
 	}
-	return m.killEach(killed)
+	return k.killEach(killed)
 }
 
 // killEach signals what the kernel can't kill at once: v1 cgroups. Where it has killed them (on a
 // hybrid host), they get the time for eight looks before that.
-func (m *Manager) killEach(killed bool) error {
+func (k *killer) killEach(killed bool) error {
 	deadline := time.Now().Add(killDeadline)
 	for wait, look := 100*time.Microsecond, 0; ; wait, look = min(2*wait, 20*time.Millisecond), look+1 {
-		pids, err := m.Pids()
+		pids, err := k.Pids()
 		if err != nil {
 			return err
 		}
@@ -50,12 +53,12 @@ func (m *Manager) killEach(killed bool) error {
 			return fmt.Errorf("%d process(es) of the container survive SIGKILL: pid %v", len(pids), pids)
 		}
 		if !killed || look >= 8 {
-			if err := m.Signal(unix.SIGKILL); err != nil {
+			if err := k.Signal(unix.SIGKILL); err != nil {
 				return err
 			}
 		}
-		if look >= 4 && m.frozenAbove() {
-			m.letDie(pids)
+		if look >= 4 && k.frozenAbove() {
+			k.letDie(pids)
 		}
 		time.Sleep(wait)
 	}
@@ -63,9 +66,9 @@ func (m *Manager) killEach(killed bool) error {
 
 // letDie is LetDie for the container's processes. One that has gone meanwhile does not matter; the
 // caller looks again at those that are left.
-func (m *Manager) letDie(pids []int) {
+func (k *killer) letDie(pids []int) {
 	for _, pid := range pids {
-		_ = m.LetDie(pid)
+		_ = k.LetDie(pid)
 	}
 }
 
@@ -73,23 +76,23 @@ func (m *Manager) letDie(pids []int) {
 // meanwhile unless that is impossible, so that none escapes by forking; a cgroup that was frozen
 // before is so afterwards, except that SIGKILL thaws it and all below it, for else (v1) it would
 // not be delivered.
-func (m *Manager) Signal(sig unix.Signal) error {
-	was, err := m.Frozen()
+func (k *killer) Signal(sig unix.Signal) error {
+	was, err := k.Frozen()
 	if err != nil {
 		return err
 	}
 	if !was {
 		// Best effort, and on no account left frozen.
-		_ = m.tryFreeze()
+		_ = k.tryFreeze()
 		crash.Point("held")
 	}
-	err = m.signalAll(sig)
+	err = k.signalAll(sig)
 	var terr error
 	switch {
 	case sig == unix.SIGKILL:
-		terr = m.thawBelow()
+		terr = k.thawBelow()
 	case !was:
-		terr = m.Thaw()
+		terr = k.Thaw()
 	}
 	if err == nil {
 		err = terr
@@ -99,8 +102,8 @@ func (m *Manager) Signal(sig unix.Signal) error {
 
 // tryFreeze orders to freeze, without waiting until it has come true: a process that can't fork is
 // all that is wanted, and a later look at the cgroup's processes finds what could.
-func (m *Manager) tryFreeze() error {
-	h := m.freezer()
+func (k *killer) tryFreeze() error {
+	h := k.control()
 	if h == nil {
 		return errNoFreezer
 	}

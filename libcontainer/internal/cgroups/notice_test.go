@@ -85,7 +85,7 @@ func TestOOMWatchSleeps(t *testing.T) {
 	if err := joinDir(dir, strconv.Itoa(busy)); err != nil {
 		t.Fatal(err)
 	}
-	w := &OOMWatch{m: &Manager{record: Record{Mode: V2}}, event: -1}
+	w := &OOMWatch{m: &meter{&location{Record{Mode: V2}}}, event: -1}
 	defer w.Close()
 	for _, n := range []*notice{&w.memory, &w.events} {
 		var err error
@@ -112,7 +112,7 @@ func TestOOMWatchSleeps(t *testing.T) {
 // TestOOMWatchReadsWhatItPolls is the same for a container's own watch, with memory.events where
 // there is one.
 func TestOOMWatchReadsWhatItPolls(t *testing.T) {
-	m := newManager(t, nil)
+	m := newCreation(t, nil)
 	pid, _ := sleeper(t)
 	for _, err := range []error{m.Create(), m.Join(pid)} {
 		if err != nil {

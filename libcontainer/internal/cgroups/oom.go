@@ -17,7 +17,7 @@ var ErrGone = errors.New("the container's cgroup is gone")
 
 // OOMWatch waits for the kernel's out-of-memory killer.
 type OOMWatch struct {
-	m      *Manager
+	m      *meter
 	event  int    // v1: eventfd registered with cgroup.event_control, or -1
 	memory notice // v2: memory.events, if the controller is enabled there
 	events notice // cgroup.events, if there is a unified hierarchy
@@ -50,7 +50,7 @@ func (n *notice) pollFd() unix.PollFd { return unix.PollFd{Fd: int32(n.fd), Even
 
 // WatchOOM starts to look for out-of-memory kills in the container's cgroup. The caller closes the
 // watch.
-func (m *Manager) WatchOOM() (*OOMWatch, error) {
+func (m *meter) WatchOOM() (*OOMWatch, error) {
 	w := &OOMWatch{m: m, event: -1, memory: notice{fd: -1}, events: notice{fd: -1}}
 	err := w.open()
 	if err != nil {
@@ -192,7 +192,7 @@ func (w *OOMWatch) readKills() (uint64, error) {
 }
 
 // OOMKills tells how many processes of the container the out-of-memory killer has killed.
-func (m *Manager) OOMKills() (uint64, error) {
+func (m *meter) OOMKills() (uint64, error) {
 	dir := m.Path("memory")
 	if dir == "" {
 		return 0, nil
@@ -210,7 +210,7 @@ func (m *Manager) OOMKills() (uint64, error) {
 }
 
 // memoryEventsFile is the name of the file that counts how often the cgroup met one of its limits.
-func (m *Manager) memoryEventsFile() string {
+func (m *meter) memoryEventsFile() string {
 	if m.record.Mode == V2 {
 		return "memory.events"
 	}
@@ -220,7 +220,7 @@ func (m *Manager) memoryEventsFile() string {
 // ExplainOOM returns an error that says so if the memory limit killed a process of the container,
 // and what it would have needed, as far as the kernel knows. Else it returns nil. It is for an init
 // that died without a word.
-func (m *Manager) ExplainOOM() error {
+func (m *meter) ExplainOOM() error {
 	kills, err := m.OOMKills()
 	if err != nil || kills == 0 {
 		return nil

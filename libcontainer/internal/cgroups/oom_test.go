@@ -31,7 +31,7 @@ func TestOOM(t *testing.T) {
 	if CurrentMode() == V2 {
 		t.Skip("this host gives the memory controller to v1")
 	}
-	m := newManager(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(8 << 20)), Swap: new(int64(8 << 20))}})
+	m := newCreation(t, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: new(int64(8 << 20)), Swap: new(int64(8 << 20))}})
 	pid, eat := eater(t)
 	for _, err := range []error{m.Create(), m.Configure(), m.Join(pid), m.Limit()} {
 		if err != nil {
@@ -66,7 +66,7 @@ func TestOOM(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	m := newManager(t, nil)
+	m := newCreation(t, nil)
 	pid, _ := sleeper(t)
 	for _, err := range []error{m.Create(), m.Join(pid)} {
 		if err != nil {

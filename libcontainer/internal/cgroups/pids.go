@@ -9,49 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pids lists the processes in the container's cgroup and the cgroups below it, as pids of the
-// caller's pid namespace. A cgroup that doesn't exist has none.
-func (m *Manager) Pids() ([]int, error) {
-	h := m.keeper()
-	if h == nil {
-		return nil, nil
-	}
-	pids, err := pidsBelow(h.Dir())
-	if gone(err) {
-		return nil, nil
-	}
-	return pids, err
-}
-
-// Exists tells whether the container still has a cgroup.
-func (m *Manager) Exists() bool {
-	h := m.keeper()
-	return h != nil && unix.Access(h.Dir(), unix.F_OK) == nil
-}
-
-// Dir is the directory of the cgroup that is asked for the container's processes; "" if it has
-// none.
-func (m *Manager) Dir() string {
-	if h := m.keeper(); h != nil {
-		return h.Dir()
-	}
-	return ""
-}
-
-// keeper is the hierarchy that is asked for the container's processes: the one whose membership
-// they can change least.
-func (m *Manager) keeper() *Hierarchy {
-	for _, c := range [...]string{"devices", "freezer", "pids", ""} {
-		if h := m.hierarchy(c); h != nil {
-			return h
-		}
-	}
-	if len(m.record.Hierarchies) > 0 {
-		return &m.record.Hierarchies[0]
-	}
-	return nil
-}
-
 // pidsIn lists the processes of one cgroup.
 func pidsIn(dir string) ([]int, error) {
 	text, err := readFile(dir + "/cgroup.procs")

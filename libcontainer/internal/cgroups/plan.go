@@ -66,13 +66,13 @@ func (p *plan) needsDomain() bool {
 
 // needs tells whether the container can't do without a hierarchy of which the caller is kept out.
 // What is asked of a v1 hierarchy that was left out shows when its files are written.
-func (m *Manager) needs(h *Hierarchy) bool {
-	return m.record.Mode == V2 && h.unified() && m.plan != nil && m.plan.limits()
+func (m *maker) needs(h *Hierarchy) bool {
+	return m.record.Mode == V2 && h.unified() && m.plan.limits()
 }
 
 // mayDrop tells whether the container can do without a cgroup that its user has no permission for:
 // any if the configuration names none, and in any case the one in the unified hierarchy beside
 // those of v1, where it only makes killing easier.
-func (m *Manager) mayDrop(h *Hierarchy, err error) bool {
+func (m *maker) mayDrop(h *Hierarchy, err error) bool {
 	return denied(err) && !m.needs(h) && (m.optional || m.record.Rootless && h.unified() && m.record.Mode != V2)
 }

@@ -20,10 +20,10 @@ const infinity = math.MaxUint64
 // its own values into the files when it next looks at the unit. Limits without a property only go
 // into the files. r's quota is rounded up to what a property can say, a percentage of a CPU, so
 // that both agree.
-func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
+func (s *scope) properties(l *limits) ([]systemd.Property, error) {
 	var out []systemd.Property
 	add := func(name string, value any) { out = append(out, systemd.Property{Name: name, Value: value}) }
-	if m.record.Mode == V2 {
+	if s.record.Mode == V2 {
 		properties2(&l.LinuxResources, add)
 	} else {
 		properties1(&l.LinuxResources, add)
@@ -57,25 +57,25 @@ func (m *Manager) properties(l *limits) ([]systemd.Property, error) {
 			return nil, err
 		}
 	}
-	m.endIdle(l, out, add)
+	s.endIdle(l, out, add)
 	return out, nil
 }
 
 // endIdle tells systemd the weight that the kernel gives a cgroup that is no longer idle. systemd
 // would make it idle again otherwise.
-func (m *Manager) endIdle(l *limits, told []systemd.Property, add func(string, any)) {
+func (s *scope) endIdle(l *limits, told []systemd.Property, add func(string, any)) {
 	ends := l.CPU.Idle != nil && *l.CPU.Idle == 0
 	for _, s := range l.unified {
 		ends = ends || s.file == "cpu.idle" && strings.TrimSpace(s.value) == "0"
 	}
 	property, file := "CPUShares", "/cpu.shares"
-	if m.record.Mode == V2 {
+	if s.record.Mode == V2 {
 		property, file = "CPUWeight", "/cpu.weight"
 	}
 	if !ends || slices.ContainsFunc(told, func(p systemd.Property) bool { return p.Name == property }) {
 		return
 	}
-	if text, err := readFile(m.Path("cpu") + file); err == nil {
+	if text, err := readFile(s.Path("cpu") + file); err == nil {
 		if weight, err := strconv.ParseUint(text, 10, 64); err == nil && weight > 0 {
 			add(property, weight)
 		}

@@ -13,7 +13,7 @@ import (
 // What systemd can't say as it stands gets into the files as systemd says it, or a daemon-reload
 // would change it.
 func TestPropertiesChangeLimits(t *testing.T) {
-	m := &Manager{record: Record{Mode: V2}}
+	m := managerOf(Record{Mode: V2})
 	for _, c := range []struct {
 		value, file string
 		want        []systemd.Property

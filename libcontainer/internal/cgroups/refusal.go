@@ -38,7 +38,7 @@ func (r *refusal) read(file string) string {
 
 // refused says which field a limit is from, what is the matter with its value, and what the kernel
 // said of which file.
-func (m *Manager) refused(w *write, cause error) error {
+func (a *applier) refused(w *write, cause error) error {
 	r := &refusal{w, cause}
 	err, text := cause, ""
 	if explain := w.explain(); explain != nil && w.dir != "" {
@@ -46,7 +46,7 @@ func (m *Manager) refused(w *write, cause error) error {
 	}
 	switch {
 	case errors.Is(cause, errNoCgroup):
-		err = m.noCgroup(w)
+		err = a.noCgroup(w)
 	case w.e == &unifiedEntry:
 		err = r.unified(text)
 	case text != "" && r.is(unix.ENOENT): // whose words engines take for a program that is missing
@@ -56,7 +56,7 @@ func (m *Manager) refused(w *write, cause error) error {
 	case r.is(unix.ENOENT):
 		err = r.missing()
 	}
-	return specconv.Field(w.at, m.adviseOn(cause, err))
+	return specconv.Field(w.at, a.record.adviseOn(cause, err))
 }
 
 // explain gives what explains a refusal: for a file that unified names, what the table has for it.
@@ -74,8 +74,8 @@ func (w *write) explain() func(*refusal) string {
 
 // noCgroup says why the container has no cgroup for a limit: its user may not make one there, or
 // there is no such hierarchy.
-func (m *Manager) noCgroup(w *write) error {
-	if m.record.Mode == V2 {
+func (a *applier) noCgroup(w *write) error {
+	if a.record.Mode == V2 {
 		return errors.New("rootless needs no limits + no cgrouppath when no permission is granted for cgroups")
 	}
 	own, err := readMembership("/proc/self/cgroup")

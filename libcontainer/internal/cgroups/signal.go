@@ -19,8 +19,8 @@ const atOnce = 128
 // another process have it. So each is opened first and the cgroup read again. Who is open, still
 // listed, and there to be signalled has had the number all the time, and so it was that process
 // which was listed.
-func (m *Manager) signalAll(sig unix.Signal) error {
-	pids, err := m.Pids()
+func (k *killer) signalAll(sig unix.Signal) error {
+	pids, err := k.Pids()
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (m *Manager) signalAll(sig unix.Signal) error {
 			return err
 		}
 		pids = pids[batch.seen:]
-		err = m.signalHeld(batch, sig)
+		err = k.signalHeld(batch, sig)
 		batch.close()
 		if err != nil {
 			return err
@@ -39,8 +39,8 @@ func (m *Manager) signalAll(sig unix.Signal) error {
 	return nil
 }
 
-func (m *Manager) signalHeld(held *heldProcesses, sig unix.Signal) error {
-	pids, err := m.Pids()
+func (k *killer) signalHeld(held *heldProcesses, sig unix.Signal) error {
+	pids, err := k.Pids()
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // TestSignalLooksAgain: what is open when the signals are sent need not be what the cgroup has
 // listed before.
 func TestSignalLooksAgain(t *testing.T) {
-	m := newManager(t, nil)
+	m := newCreation(t, nil)
 	if err := m.Create(); err != nil {
 		t.Fatal(err)
 	}

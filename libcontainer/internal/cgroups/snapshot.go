@@ -68,9 +68,9 @@ func (f *saved) restore() error {
 
 // snapshot reads the files that writing l will change. One that can't be read isn't there, or can't
 // be restored: what can't be written later fails then.
-func (m *Manager) snapshot(l *limits) snapshot {
+func (a *applier) snapshot(l *limits) snapshot {
 	var out snapshot
-	for _, w := range m.writes(l) {
+	for _, w := range a.writes(l) {
 		keys, reset := w.lines()
 		if at := out.find(w.path()); at >= 0 {
 			out[at].keys = append(out[at].keys, keys...)

@@ -142,9 +142,12 @@ type MiscStats struct {
 	Events uint64 `json:"events"`
 }
 
+// meter reads what the kernel has counted of a container.
+type meter struct{ *location }
+
 // Stats reads the counters of the container's cgroups. tests/oracle holds the result against that
 // of opencontainers/cgroups, which takes twice the time.
-func (m *Manager) Stats() (*Stats, error) {
+func (m *meter) Stats() (*Stats, error) {
 	s := NoStats()
 	if m.record.Mode == V2 {
 		return s, m.stats2(s)

@@ -9,7 +9,7 @@ import (
 const tick = 1e9 / 100
 
 // stats1 reads the counters of v1 controllers (Documentation/admin-guide/cgroup-v1).
-func (m *Manager) stats1(s *Stats) error {
+func (m *meter) stats1(s *Stats) error {
 	buf := make([]byte, 8192)
 	for i := range m.record.Hierarchies {
 		if err := m.record.Hierarchies[i].read1(s, buf); err != nil {

@@ -10,7 +10,7 @@ import (
 
 // stats2 reads the counters of a v2 cgroup (Documentation/admin-guide/cgroup-v2.rst), as far as its
 // controllers are enabled.
-func (m *Manager) stats2(s *Stats) error {
+func (m *meter) stats2(s *Stats) error {
 	c, err := openCounters(m.Path(""), make([]byte, 8192))
 	if err != nil {
 		return err

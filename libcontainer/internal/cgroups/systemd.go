@@ -3,11 +3,8 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -22,7 +19,7 @@ const unitPrefix = "oci-run"
 
 // planUnit works out the scope unit and its place from linux.cgroupsPath, which is
 // slice:prefix:name here.
-func (m *Manager) planUnit(spec *specs.Spec, o Options) error {
+func (c *Creation) planUnit(spec *specs.Spec, o Options) error {
 	cgroupsPath := ""
 	if spec.Linux != nil {
 		cgroupsPath = spec.Linux.CgroupsPath
@@ -38,23 +35,23 @@ func (m *Manager) planUnit(spec *specs.Spec, o Options) error {
 	if err != nil {
 		return specconv.Field("/linux/cgroupsPath", err)
 	}
-	if m.annotated, err = annotatedProperties(spec.Annotations); err != nil {
+	if c.annotated, err = annotatedProperties(spec.Annotations); err != nil {
 		return err
 	}
 	if o.Rootless {
-		if m.record.Mode != V2 {
+		if c.record.Mode != V2 {
 			return errors.New("cannot use rootless systemd cgroups manager on cgroup v1")
 		}
-		base, err := m.managerCgroup()
+		base, err := c.managerCgroup()
 		if err != nil {
 			return err
 		}
 		parent = filepath.Join(base, parent)
 	}
-	m.record.Slice, m.record.Unit = slice, unit
+	c.record.Slice, c.record.Unit = slice, unit
 	// Seen from a cgroup namespace, systemd's paths begin elsewhere; there is no systemd to talk to
 	// in such a place.
-	m.record.Hierarchies, err = planPaths(m.record.Mode, filepath.Join(parent, unit), "")
+	c.record.Hierarchies, err = planPaths(c.record.Mode, filepath.Join(parent, unit), "")
 	return err
 }
 
@@ -105,71 +102,33 @@ func expandSlice(slice string) (string, error) {
 	return path, nil
 }
 
-// managerCgroup asks the user's manager which cgroup it manages.
-func (m *Manager) managerCgroup() (string, error) {
-	c, err := m.dial()
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	group, err := c.ManagerString("ControlGroup")
-	return group, m.heard(err)
-}
-
-// How long a command waits for systemd, and for one that didn't answer before, so that it is waited
-// for once. Starting a unit takes milliseconds, but seconds were seen on busy hosts, and during a
-// daemon-reload systemd answers nobody.
-const (
-	systemdTimeout = 20 * time.Second
-	muteTimeout    = 500 * time.Millisecond
-)
-
-// dial connects to the manager that has the unit.
-func (m *Manager) dial() (*systemd.Conn, error) {
-	timeout := systemdTimeout
-	if m.mute {
-		timeout = muteTimeout
-	}
-	c, err := systemd.Dial(m.record.Rootless, timeout)
-	return c, m.heard(err)
-}
-
-// heard remembers of an answer of systemd's if there was none: what undoes the rest won't wait for
-// it as long.
-func (m *Manager) heard(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		m.mute = true
-	}
-	return err
-}
-
 // startUnit has systemd make the scope with a process in it, and prepares what systemd doesn't.
-func (m *Manager) startUnit(pid int) error {
-	properties, err := m.startProperties()
+func (c *Creation) startUnit(pid int) error {
+	properties, err := c.startProperties()
 	if err != nil {
 		return err
 	}
-	c, err := m.dial()
+	conn, err := c.dial()
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	if m.record.Invocation, err = c.StartUnit(m.record.Unit, pid, properties); err != nil {
+	defer conn.Close()
+	if c.record.Invocation, err = conn.StartUnit(c.record.Unit, pid, properties); err != nil {
 		if systemd.Exists(err) {
-			m.record.Hierarchies = nil // they are another container's, for undoing this one to leave alone
+			c.record.Hierarchies = nil // they are another container's, for undoing this one to leave alone
 		}
-		return m.heard(blameAnnotation(err))
+		return c.heard(blameAnnotation(err))
 	}
-	for i := range m.record.Hierarchies {
-		h := &m.record.Hierarchies[i]
-		if h.unified() && m.record.Mode == V2 {
-			return m.enableControllers(h)
+	for i := range c.record.Hierarchies {
+		h := &c.record.Hierarchies[i]
+		if h.unified() && c.record.Mode == V2 {
+			return c.enableControllers(h)
 		}
 		// systemd makes directories for the controllers that it uses itself.
 		if err := mkdirAll(h); err != nil {
 			return err
 		}
-		if err := m.prepare(h); err != nil {
+		if err := c.prepare(h); err != nil {
 			return err
 		}
 	}
@@ -201,14 +160,14 @@ func mkdirAll(h *Hierarchy) error {
 
 // startProperties are the properties that the scope begins with. Delegate keeps systemd's hands off
 // what is below. A scope that fails stays for people to look at until the container is deleted.
-func (m *Manager) startProperties() ([]systemd.Property, error) {
+func (c *Creation) startProperties() ([]systemd.Property, error) {
 	io := "IOAccounting"
-	if m.record.Mode != V2 {
+	if c.record.Mode != V2 {
 		io = "BlockIOAccounting"
 	}
 	properties := []systemd.Property{
-		{Name: "Description", Value: "oci-run container " + strings.TrimSuffix(m.record.Unit, ".scope")},
-		{Name: "Slice", Value: m.record.Slice},
+		{Name: "Description", Value: "oci-run container " + strings.TrimSuffix(c.record.Unit, ".scope")},
+		{Name: "Slice", Value: c.record.Slice},
 		{Name: "Delegate", Value: true},
 		{Name: "MemoryAccounting", Value: true},
 		{Name: "CPUAccounting", Value: true},
@@ -216,28 +175,25 @@ func (m *Manager) startProperties() ([]systemd.Property, error) {
 		{Name: "TasksAccounting", Value: true},
 		{Name: "DefaultDependencies", Value: false},
 	}
-	if m.plan == nil {
-		return properties, nil
-	}
-	early := *m.plan.early
+	early := *c.plan.early
 	early.CPU = clone(early.CPU)
-	early.CPU.Cpus, early.CPU.Mems = m.plan.cpus, m.plan.mems
-	more, err := m.properties(&early)
+	early.CPU.Cpus, early.CPU.Mems = c.plan.cpus, c.plan.mems
+	more, err := c.properties(&early)
 	if err != nil {
 		return nil, err
 	}
 	properties = append(properties, more...)
-	for _, s := range m.plan.late.unified {
+	for _, s := range c.plan.late.unified {
 		if s.file == "memory.oom.group" { // can't be changed later, systemd 253
 			properties = append(properties, systemd.Property{
 				Name: "OOMPolicy", Value: map[bool]string{false: "continue", true: "kill"}[strings.TrimSpace(s.value) == "1"],
 			})
 		}
 	}
-	if !m.record.Rootless {
-		properties = append(properties, deviceProperties(&m.plan.devices)...)
+	if !c.record.Rootless {
+		properties = append(properties, deviceProperties(&c.plan.devices)...)
 	}
-	return append(properties, m.annotated...), nil
+	return append(properties, c.annotated...), nil
 }
 
 // deviceProperties are the device rules in systemd's terms. systemd writes them into force again at
@@ -252,138 +208,4 @@ func deviceProperties(p *devices.Policy) []systemd.Property {
 		{Name: "DeviceAllow", Value: [][2]string{}}, // clears the list
 		{Name: "DeviceAllow", Value: p.SystemdRules()},
 	}
-}
-
-// setUnit tells systemd about limits of the running scope. What it had been told before is kept for
-// restoreUnit.
-func (m *Manager) setUnit(l *limits, more ...systemd.Property) error {
-	properties, err := m.properties(l)
-	if err != nil {
-		return err
-	}
-	if properties = append(properties, more...); len(properties) == 0 {
-		return nil
-	}
-	c, err := m.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if m.plan == nil { // what is being made is not restored but removed
-		before, err := c.Properties(m.record.Unit, properties)
-		if err != nil {
-			return m.heard(err)
-		}
-		m.told = append(before, m.told...) // of two values the older comes last, and counts
-	}
-	return m.heard(c.SetProperties(m.record.Unit, properties))
-}
-
-// toldPeriod is the period that systemd was told of, or else the one in force. Without a quota
-// systemd writes its default into the file, but keeps what it was told.
-func (m *Manager) toldPeriod(inForce uint64) (uint64, error) {
-	c, err := m.dial()
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	told, err := c.Properties(m.record.Unit, []systemd.Property{{Name: "CPUQuotaPeriodUSec"}})
-	if err != nil || len(told) != 1 {
-		return inForce, m.heard(err)
-	}
-	if period, ok := told[0].Value.(uint64); ok && period != infinity {
-		return period, nil
-	}
-	return inForce, nil
-}
-
-// restoreUnit has systemd go back to what it had been told before a change.
-func (m *Manager) restoreUnit() error {
-	if len(m.told) == 0 {
-		return nil
-	}
-	c, err := m.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	var properties []systemd.Property
-	for _, p := range m.told {
-		if list, ok := p.Value.([][2]string); ok && len(list) > 0 {
-			properties = append(properties, systemd.Property{Name: p.Name, Value: [][2]string{}}) // a list is added to
-		}
-		properties = append(properties, p)
-	}
-	m.told = nil
-	return m.heard(c.SetProperties(m.record.Unit, properties))
-}
-
-// Attaches tells whether ExecAttach can do what the kernel refuses the caller.
-func (m *Manager) Attaches() bool { return m.record.Driver == DriverSystemd && m.record.Mode == V2 }
-
-// ExecAttach has systemd move process pid into the scope, or the cgroup below it that the user
-// asked for, see ExecBirth. A process may only be moved by who may write to the cgroup that the old
-// and the new one have above them. For a user who is not in his own manager's part of the tree, in
-// a login session or a cron job, that is the system's; his manager asks the system's to do it.
-//
-// If no cgroup was asked for and the scope's own can't hold processes, that of process init is
-// meant, see BirthBeside.
-func (m *Manager) ExecAttach(below map[string]string, pid, init int) error {
-	dirs, err := m.execDirs(below)
-	if err != nil || len(dirs) == 0 {
-		return err
-	}
-	c, err := m.dial()
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	h := &m.record.Hierarchies[0]
-	attach := func(dir string) error {
-		return c.Attach(m.record.Unit, "/"+strings.TrimPrefix(strings.TrimPrefix(dir, h.Dir()), "/"), []uint32{uint32(pid)})
-	}
-	if err = attach(dirs[0]); err == nil || len(below) > 0 {
-		return err
-	}
-	is, rerr := readMembership(fmt.Sprintf("/proc/%d/cgroup", init))
-	if rerr != nil || len(is) != 1 || !strings.HasPrefix(h.Mount+is[0].path, h.Dir()+"/") {
-		return err
-	}
-	return attach(h.Mount + is[0].path)
-}
-
-// Foreign tells whether the container's scope has ended, and another container has one of the same
-// name now. Only systemd knows.
-func (m *Manager) Foreign() (bool, error) {
-	if m.record.Invocation == "" || !m.Exists() {
-		return false, nil
-	}
-	c, err := m.dial()
-	if err != nil {
-		return false, err
-	}
-	defer c.Close()
-	foreign, err := c.Foreign(m.record.Unit, m.record.Invocation)
-	return foreign, m.heard(err)
-}
-
-// stopUnit has systemd end the scope, and forget it. One whose cgroup is gone has ended by itself:
-// there, that systemd can't be reached, as after a logout of the user whose manager it was, changes
-// nothing. The result is that of Foreign.
-func (m *Manager) stopUnit() (foreign bool, err error) {
-	exists := m.Exists()
-	c, err := m.dial()
-	if err == nil {
-		defer c.Close()
-		if exists {
-			foreign, err = c.StopUnit(m.record.Unit, m.record.Invocation)
-		} else {
-			foreign, err = c.ForgetUnit(m.record.Unit, m.record.Invocation)
-		}
-	}
-	if err = m.heard(err); err != nil && !exists {
-		slog.Debug("systemd can't forget a unit whose cgroup is gone: " + err.Error())
-		err = nil
-	}
-	return foreign, err
 }

@@ -54,7 +54,7 @@ func TestExpandSlice(t *testing.T) {
 }
 
 func TestProperties(t *testing.T) {
-	m := &Manager{record: Record{Mode: V2}}
+	m := managerOf(Record{Mode: V2})
 	l := newLimits(&specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: new(int64(100)), Swap: new(int64(100))},
 		CPU:    &specs.LinuxCPU{Shares: new(uint64(1024)), Quota: new(int64(12345)), Period: new(uint64(100000)), Cpus: "0-2,9"},

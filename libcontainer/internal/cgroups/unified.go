@@ -9,7 +9,7 @@ import (
 // enableControllers makes every controller of the hierarchy available in the container's cgroup, by
 // enabling it in the cgroups above. A parent that other containers use already has all of them, so
 // that is looked at first.
-func (m *Manager) enableControllers(h *Hierarchy) error {
+func (m *maker) enableControllers(h *Hierarchy) error {
 	all, err := readFile(h.Mount + "/cgroup.controllers")
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (m *Manager) enableControllers(h *Hierarchy) error {
 	return handOver(h.Dir(), m.owner)
 }
 
-func (m *Manager) enableFromTop(h *Hierarchy, controllers []string) error {
+func (m *maker) enableFromTop(h *Hierarchy, controllers []string) error {
 	dir := h.Mount
 	enable(dir, controllers)
 	for name := range strings.SplitSeq(strings.Trim(h.Path, "/"), "/") {
@@ -62,12 +62,12 @@ func enable(dir string, controllers []string) {
 // checkDomain deals with threaded cgroups on the way (cgroups(7), "Thread mode"): below a cgroup
 // that has processes of its own, a new one is "domain invalid" and can only be used in threaded
 // mode, which not every controller supports.
-func (m *Manager) checkDomain(dir string) error {
+func (m *maker) checkDomain(dir string) error {
 	kind, err := readFile(dir + "/cgroup.type")
 	if err != nil || kind == "domain" {
 		return nil
 	}
-	if m.plan != nil && m.plan.needsDomain() {
+	if m.plan.needsDomain() {
 		return fmt.Errorf("cgroup %q is in mode %q: it can't limit memory, I/O, huge pages or CPU", dir, kind)
 	}
 	if kind == "domain invalid" && slices.Contains(m.made, dir) {
@@ -79,10 +79,7 @@ func (m *Manager) checkDomain(dir string) error {
 
 // setCpuset2 sets the container's CPUs and memory nodes before a process can join, so that none
 // ever runs elsewhere.
-func (m *Manager) setCpuset2(h *Hierarchy) error {
-	if m.plan == nil {
-		return nil
-	}
+func (m *maker) setCpuset2(h *Hierarchy) error {
 	for _, set := range [...]struct{ name, value string }{{"cpus", m.plan.cpus}, {"mems", m.plan.mems}} {
 		if set.value == "" {
 			continue

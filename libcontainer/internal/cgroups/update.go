@@ -10,25 +10,23 @@ import (
 
 	"oci-run/internal/crash"
 	"oci-run/libcontainer/internal/cgroups/devices"
+	"oci-run/libcontainer/internal/cgroups/systemd"
 	"oci-run/libcontainer/internal/idmap"
 	"oci-run/specconv"
 )
 
+// update is a change of the limits of a container that exists. It lives as long as the change.
+type update struct {
+	applier
+	scope *scope
+	told  []systemd.Property // what systemd had been told before
+}
+
 // Set changes the limits of a container that exists: all that r mentions or, after an error, none.
 // What r doesn't mention, or gives as 0, stays as it is, and so do the device rules unless r has
-// some. For a container that is being made, Set is Configure and Limit in one, which init only
-// survives if pids.limit has room for its threads.
+// some.
 func (m *Manager) Set(r *specs.LinuxResources) error {
-	if m.record.Driver == DriverDisabled {
-		return nil
-	}
-	if m.plan != nil {
-		if err := m.Configure(); err != nil {
-			return err
-		}
-		return m.Limit()
-	}
-	if r == nil {
+	if m.record.Driver == DriverDisabled || r == nil {
 		return nil
 	}
 	if err := Check(r, m.record.Mode); err != nil {
@@ -42,16 +40,17 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 		}
 		policy = &p
 	}
+	u := &update{applier: m.applier, scope: m.scope}
 	l := newLimits(r)
-	if err := m.complete(l); err != nil {
+	if err := u.complete(l); err != nil {
 		return err
 	}
-	m.settleIdle(l)
-	before := m.snapshot(l)
-	err := m.change(l, policy)
+	u.settleIdle(l)
+	before := u.snapshot(l)
+	err := u.change(l, policy)
 	if err != nil {
 		crash.Point("refused")
-		if undo := errors.Join(m.restoreUnit(), before.restore()); undo != nil {
+		if undo := errors.Join(u.restoreUnit(), before.restore()); undo != nil {
 			return fmt.Errorf("%w; and taking back what was changed before that failed: %w", err, undo)
 		}
 	}
@@ -60,33 +59,33 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 
 // change puts new limits and rules into force. systemd hears of limits that the kernel has
 // accepted, and writes what it makes of them into the same files, so those are written again.
-func (m *Manager) change(l *limits, policy *devices.Policy) error {
-	if err := m.write(l); err != nil {
+func (u *update) change(l *limits, policy *devices.Policy) error {
+	if err := u.write(l); err != nil {
 		return err
 	}
 	crash.Point("written")
-	if m.record.Driver == DriverSystemd {
-		if err := m.setUnit(l); err != nil {
+	if u.record.Driver == DriverSystemd {
+		if err := u.scope.setUnit(l, &u.told); err != nil {
 			return err
 		}
-		if err := m.write(l); err != nil {
+		if err := u.write(l); err != nil {
 			return err
 		}
 	}
 	if policy == nil {
 		return nil
 	}
-	return m.updateDevices(policy)
+	return u.updateDevices(policy)
 }
 
 // complete adds to a change what has to be told with it, from what is in force. Quota and period
 // are one thing for v2 and for systemd, and v2's swap is a number of its own instead of the sum of
 // memory and swap.
-func (m *Manager) complete(l *limits) error {
-	if m.record.Mode == V2 && m.Path("") == "" {
+func (u *update) complete(l *limits) error {
+	if u.record.Mode == V2 && u.Path("") == "" {
 		return nil // writing will say so
 	}
-	for _, complete := range [...]func(*limits) error{m.completeQuota, m.completeUnifiedQuota, m.completeSwap} {
+	for _, complete := range [...]func(*limits) error{u.completeQuota, u.completeUnifiedQuota, u.completeSwap} {
 		if err := complete(l); err != nil {
 			return err
 		}
@@ -94,12 +93,12 @@ func (m *Manager) complete(l *limits) error {
 	return nil
 }
 
-func (m *Manager) completeQuota(l *limits) error {
+func (u *update) completeQuota(l *limits) error {
 	c := l.CPU
-	if (value(c.Quota) == 0) == (value(c.Period) == 0) || m.record.Mode != V2 && m.record.Driver != DriverSystemd {
+	if (value(c.Quota) == 0) == (value(c.Period) == 0) || u.record.Mode != V2 && u.record.Driver != DriverSystemd {
 		return nil // v1 has a file for each
 	}
-	quota, period, err := m.bandwidth()
+	quota, period, err := u.bandwidth()
 	if err != nil {
 		return err
 	}
@@ -114,10 +113,10 @@ func (m *Manager) completeQuota(l *limits) error {
 
 // bandwidth reads the quota, -1 for none, and the period in force; both are 0 where the cgroup has
 // neither.
-func (m *Manager) bandwidth() (quota int64, period uint64, err error) {
-	dir := m.Path("cpu")
+func (u *update) bandwidth() (quota int64, period uint64, err error) {
+	dir := u.Path("cpu")
 	var q, p string
-	if m.record.Mode == V2 {
+	if u.record.Mode == V2 {
 		if q, err = readFile(dir + "/cpu.max"); err == nil {
 			q, p, _ = strings.Cut(q, " ")
 		}
@@ -131,20 +130,20 @@ func (m *Manager) bandwidth() (quota int64, period uint64, err error) {
 		return 0, 0, err
 	}
 	period, err = strconv.ParseUint(p, 10, 64)
-	if quota = limitOf(q); quota < 0 && err == nil && m.record.Driver == DriverSystemd {
-		period, err = m.toldPeriod(period)
+	if quota = limitOf(q); quota < 0 && err == nil && u.record.Driver == DriverSystemd {
+		period, err = u.scope.toldPeriod(period)
 	}
 	return quota, period, err
 }
 
 // completeUnifiedQuota does the same for unified's "cpu.max": "20000". The kernel leaves the period
 // as it is then, but systemd doesn't.
-func (m *Manager) completeUnifiedQuota(l *limits) error {
+func (u *update) completeUnifiedQuota(l *limits) error {
 	s := l.find("cpu.max")
 	if s == nil || len(strings.Fields(s.value)) != 1 {
 		return nil
 	}
-	_, period, err := m.bandwidth()
+	_, period, err := u.bandwidth()
 	if err == nil && period != 0 {
 		s.value = strings.TrimSpace(s.value) + " " + strconv.FormatUint(period, 10)
 	}
@@ -153,12 +152,12 @@ func (m *Manager) completeUnifiedQuota(l *limits) error {
 
 // completeSwap keeps v2's sum of memory and swap where only the limit of memory changes, and gives
 // the sum its other part where only the sum does.
-func (m *Manager) completeSwap(l *limits) error {
+func (u *update) completeSwap(l *limits) error {
 	limit, sum := value(l.Memory.Limit), value(l.Memory.Swap)
-	if m.record.Mode != V2 || (limit == 0 || limit == -1 || sum != 0) && (limit != 0 || sum <= 0) {
+	if u.record.Mode != V2 || (limit == 0 || limit == -1 || sum != 0) && (limit != 0 || sum <= 0) {
 		return nil
 	}
-	dir := m.Path("")
+	dir := u.Path("")
 	text, err := readFile(dir + "/memory.max")
 	if err != nil {
 		if gone(err) {
@@ -187,26 +186,26 @@ func (m *Manager) completeSwap(l *limits) error {
 }
 
 // updateDevices changes the device rules of a container in use.
-func (m *Manager) updateDevices(p *devices.Policy) error {
-	told := m.record.Driver == DriverSystemd && !m.record.Rootless
-	if h := m.hierarchy("devices"); h != nil && m.record.Mode != V2 {
-		err := m.updateDevices1(h.Dir(), p, told)
-		if err != nil && denied(err) && (m.record.Rootless || idmap.InUserNamespace()) {
+func (u *update) updateDevices(p *devices.Policy) error {
+	told := u.record.Driver == DriverSystemd && !u.record.Rootless
+	if h := u.hierarchy("devices"); h != nil && u.record.Mode != V2 {
+		err := u.updateDevices1(h.Dir(), p, told)
+		if err != nil && denied(err) && (u.record.Rootless || idmap.InUserNamespace()) {
 			return nil
 		}
 		return err
 	}
 	if told {
-		if err := m.setUnit(newLimits(nil), deviceProperties(p)...); err != nil {
+		if err := u.scope.setUnit(newLimits(nil), &u.told, deviceProperties(p)...); err != nil {
 			return err
 		}
 	}
-	return m.setDevices(p)
+	return u.setDevices(p, false)
 }
 
 // updateDevices1 is for v1. systemd hears of rules that the kernel has accepted, and writes what it
 // makes of them into the same files.
-func (m *Manager) updateDevices1(dir string, p *devices.Policy, told bool) error {
+func (u *update) updateDevices1(dir string, p *devices.Policy, told bool) error {
 	before, err := devices.ReadV1(dir)
 	if err == nil {
 		err = p.UpdateV1(dir)
@@ -214,11 +213,32 @@ func (m *Manager) updateDevices1(dir string, p *devices.Policy, told bool) error
 	if err != nil || !told {
 		return err
 	}
-	if err = m.setUnit(newLimits(nil), deviceProperties(p)...); err == nil {
+	if err = u.scope.setUnit(newLimits(nil), &u.told, deviceProperties(p)...); err == nil {
 		err = p.UpdateV1(dir)
 	}
 	if err != nil {
 		err = errors.Join(err, before.UpdateV1(dir))
 	}
 	return err
+}
+
+// restoreUnit has systemd go back to what it had been told before a change.
+func (u *update) restoreUnit() error {
+	if len(u.told) == 0 {
+		return nil
+	}
+	c, err := u.scope.dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var properties []systemd.Property
+	for _, p := range u.told {
+		if list, ok := p.Value.([][2]string); ok && len(list) > 0 {
+			properties = append(properties, systemd.Property{Name: p.Name, Value: [][2]string{}}) // a list is added to
+		}
+		properties = append(properties, p)
+	}
+	u.told = nil
+	return u.scope.heard(c.SetProperties(u.record.Unit, properties))
 }

@@ -33,7 +33,7 @@ func TestSet(t *testing.T) {
 	if CurrentMode() == V2 {
 		t.Skip("this test knows v1 files")
 	}
-	made := newManager(t, &specs.LinuxResources{
+	made := newCreation(t, &specs.LinuxResources{
 		Memory: &specs.LinuxMemory{Limit: new(int64(32 << 20)), Reservation: new(int64(16 << 20))},
 		CPU:    &specs.LinuxCPU{Shares: new(uint64(100)), Quota: new(int64(500000)), Period: new(uint64(1000000))},
 		Pids:   &specs.LinuxPids{Limit: new(int64(20))},

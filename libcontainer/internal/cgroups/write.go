@@ -37,9 +37,9 @@ func (e *entry) lines(l *limits) []line {
 }
 
 // writes lists what l means for the container's cgroups, in order.
-func (m *Manager) writes(l *limits) []write {
+func (a *applier) writes(l *limits) []write {
 	var out []write
-	v2 := m.record.Mode == V2
+	v2 := a.record.Mode == V2
 	for i := range table {
 		e := &table[i]
 		if e.v2 != v2 {
@@ -49,7 +49,7 @@ func (m *Manager) writes(l *limits) []write {
 		if len(lines) == 0 {
 			continue
 		}
-		dir := m.directory(e.controller)
+		dir := a.directory(e.controller)
 		if !e.appliesTo(dir) {
 			continue
 		}
@@ -67,17 +67,9 @@ func (m *Manager) writes(l *limits) []write {
 	for _, s := range l.unified {
 		controller, _, _ := strings.Cut(s.file, ".")
 		at := specconv.Pointer("linux", "resources", "unified", s.file)
-		out = append(out, write{&unifiedEntry, m.directory(controller), controller, s.file, s.value, at})
+		out = append(out, write{&unifiedEntry, a.directory(controller), controller, s.file, s.value, at})
 	}
 	return out
-}
-
-// directory gives the container's cgroup that has a controller.
-func (m *Manager) directory(controller string) string {
-	if m.record.Mode == V2 {
-		controller = ""
-	}
-	return m.Path(controller)
 }
 
 // appliesTo tells whether a cgroup has the files that the line is for.
@@ -117,7 +109,7 @@ func memoryOrder(list []write) {
 }
 
 // put writes a list. A value that depends on another one is tried again when that has been written.
-func (m *Manager) put(l *limits, list []write) error {
+func (a *applier) put(l *limits, list []write) error {
 	var waiting []*write
 	for i := range list {
 		w := &list[i]
@@ -127,14 +119,14 @@ func (m *Manager) put(l *limits, list []write) error {
 			continue
 		}
 		if err != nil {
-			return m.refused(w, err)
+			return a.refused(w, err)
 		}
 		for _, again := range waiting {
 			if again.e.again != w.file {
 				continue
 			}
 			if err := again.put(l); err != nil {
-				return m.refused(again, err)
+				return a.refused(again, err)
 			}
 		}
 	}

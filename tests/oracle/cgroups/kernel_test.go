@@ -31,7 +31,7 @@ func newPair(t *testing.T) (p pair, remove func()) {
 		if err := m.Create(); err != nil {
 			t.Skipf("make cgroups: %v", err)
 		}
-		return m.Record(), m
+		return m.Record(), m.Manager
 	}
 	var theirs, ours *cgroups.Manager
 	p.theirs, theirs = made("theirs")

@@ -42,7 +42,7 @@ func container(t *testing.T, r *specs.LinuxResources) *cgroups.Manager {
 			t.Fatal(err)
 		}
 	}
-	return m
+	return m.Manager
 }
 
 // The library's statistics of a real cgroup, in another way, are the same.
