@@ -68,6 +68,9 @@ func (l *List) encodeCall(b []byte, c *Call) {
 	next := l.at(c) + callSize
 	if c.index == len(l.calls)-1 {
 		next = 0 // a fault
+		if l.later != nil {
+			next = laterBase
+		}
 	}
 	follow := func(to *Call, otherwise uintptr) uintptr {
 		if to == nil {
@@ -103,11 +106,18 @@ func (l *List) Image() ([]byte, error) {
 	codeEnd := codeAt + len(code)
 	calls := int(l.callsBase() - l.base)
 	size := calls + len(l.calls)*callSize
+	memory := size
+	if l.later != nil {
+		if size > laterAt {
+			return nil, fmt.Errorf("%w: it is %d bytes long", ErrUnavailable, size)
+		}
+		memory = laterAt + l.later.room
+	}
 	image := make([]byte, 0, pageSize+size)
 	image = appendHeader(image, codeBase+codeAt)
-	image = appendProgram(image, ptLoad, pfR|pfX, 0, codeBase, codeEnd)
-	image = appendProgram(image, ptLoad, pfR|pfW, pageSize, imageBase, size)
-	image = appendProgram(image, ptGNUStack, pfR|pfW, 0, 0, 0)
+	image = appendProgram(image, ptLoad, pfR|pfX, 0, codeBase, codeEnd, codeEnd)
+	image = appendProgram(image, ptLoad, pfR|pfW, pageSize, imageBase, size, memory)
+	image = appendProgram(image, ptGNUStack, pfR|pfW, 0, 0, 0, 0)
 	image = append(image, code...)
 	image = image[:pageSize+size]
 	data := image[pageSize:]
@@ -133,21 +143,24 @@ func appendHeader(b []byte, entry uintptr) []byte {
 	return b
 }
 
-func appendProgram(b []byte, kind, flags uint32, offset int, at uintptr, size int) []byte {
+// appendProgram adds a segment. What its memory has more than the file is zero.
+func appendProgram(b []byte, kind, flags uint32, offset int, at uintptr, size, memory int) []byte {
 	order := binary.NativeEndian
 	b = order.AppendUint32(b, kind)
 	b = order.AppendUint32(b, flags)
-	for _, v := range []uint64{uint64(offset), uint64(at), uint64(at), uint64(size), uint64(size), pageSize} {
+	for _, v := range []uint64{uint64(offset), uint64(at), uint64(at), uint64(size), uint64(memory), pageSize} {
 		b = order.AppendUint64(b, v)
 	}
 	return b
 }
 
-// Open returns the executable, as a sealed file without a name.
-func (l *List) Open() (*os.File, error) {
-	image, err := l.Image()
-	if err != nil {
-		return nil, err
+// File is a file without a name for an executable, which [List.OpenIn] fills.
+type File struct{ fd int }
+
+// NewFile makes one. The error is [ErrUnavailable] where it could not be executed.
+func NewFile() (*File, error) {
+	if code == "" {
+		return nil, ErrUnavailable
 	}
 	fd, err := linux.Memfd("oci-run:batch", true)
 	if errors.Is(err, unix.EACCES) { // sysctl vm.memfd_noexec
@@ -156,8 +169,34 @@ func (l *List) Open() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
-	return fill(fd, image)
+	return &File{fd}, nil
+}
+
+// Close gives the file up.
+func (f *File) Close() {
+	if f.fd >= 0 {
+		unix.Close(f.fd)
+		f.fd = -1
+	}
+}
+
+// Open returns the executable, as a sealed file without a name.
+func (l *List) Open() (*os.File, error) {
+	f, err := NewFile()
+	if err != nil {
+		return nil, err
+	}
+	return l.OpenIn(f)
+}
+
+// OpenIn is Open for a file that was made before. It is closed in any case.
+func (l *List) OpenIn(f *File) (*os.File, error) {
+	defer f.Close()
+	image, err := l.Image()
+	if err != nil {
+		return nil, err
+	}
+	return fill(f.fd, image)
 }
 
 // fill writes the executable and opens it again: who executes a file that somebody has open

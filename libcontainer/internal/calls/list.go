@@ -96,6 +96,8 @@ type List struct {
 	data   []byte  // of an executable; of a list of this process, the latest piece
 	base   uintptr // where the head of the data lies in the process that makes the calls
 	here   *here   // nil for an executable
+	later  *later  // what an executable reads into its memory, nil for nothing
+	room   int     // of a list that is read
 	report int
 	errors error
 }
@@ -281,6 +283,9 @@ func (l *List) Failure(report [ReportSize]byte) (value uint32, err error) {
 	at, value := binary.NativeEndian.Uint32(report[:4]), binary.NativeEndian.Uint32(report[4:])
 	if at == 0 {
 		return value, nil
+	}
+	if l.later != nil && uintptr(at) >= laterBase {
+		l = l.later.list
 	}
 	index := at - 1
 	if l.here == nil {

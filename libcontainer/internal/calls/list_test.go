@@ -283,3 +283,43 @@ func TestCallWithoutWords(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The second half of a list comes when the process has begun the first, refers to its memory, and
+// what fails in it is told by the first.
+func TestLaterHalf(t *testing.T) {
+	if code == "" {
+		t.Skipf("there are no instructions for %s", runtime.GOARCH)
+	}
+	if emulator != "" {
+		t.Skip("the test has no second process for an emulator")
+	}
+	fd, err := unix.MemfdCreate("later", unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), "later")
+	defer file.Close()
+	l := New(3)
+	word := l.Room(8)
+	l.Add(write(l, "one "))
+	l.Do(Set, word, 'x')
+	other := l.Later(uintptr(fd), 1<<16)
+	other.Do(Equal, word, 'x', uintptr(unix.EIO)).Or("the word of the first half")
+	other.Add(write(other, strings.Repeat("two ", 4000)))
+	other.Do(unix.SYS_CLOSE, 99).Or("close 99")
+	if err := other.Send(file); err != nil {
+		t.Fatal(err)
+	}
+	r := execute(t, l)
+	if r.output != "one "+strings.Repeat("two ", 4000) || r.err == nil || r.err.Error() != "close 99: bad file descriptor" {
+		t.Errorf("%d bytes, %v, %v", len(r.output), r.err, r.status)
+	}
+	if err := New(3).Later(0, 1).Send(file); err == nil {
+		t.Error("a sealed file took another list")
+	}
+	small := New(3).Later(0, 1)
+	small.Bytes(make([]byte, 1<<16))
+	if err := small.Send(file); err == nil || !strings.Contains(err.Error(), "have no room") {
+		t.Errorf("a list that is too long: %v", err)
+	}
+}
