@@ -132,6 +132,14 @@ func (l *List) Do(number uintptr, args ...uintptr) *Call {
 	return l.Add(c)
 }
 
+// On appends a call whose first argument, a descriptor mostly, is the four bytes at an address when
+// it is its turn.
+func (l *List) On(at, number uintptr, args ...uintptr) *Call {
+	load := l.Do(Load, at)
+	load.Into = l.Do(number, append([]uintptr{0}, args...)...)
+	return load.Into
+}
+
 // blank returns a call that stands nowhere yet. Room for calls is made for some at a time.
 func (l *List) blank() *Call {
 	if len(l.spare) == 0 {

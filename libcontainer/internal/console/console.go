@@ -230,26 +230,3 @@ func ExplainHangup(err error) error {
 	}
 	return err
 }
-
-// Attach makes the pty stdin, stdout, stderr and the controlling terminal of the calling
-// process, which must lead a session that has none (setsid(2)), and closes the peer.
-func (c *Console) Attach() error {
-	if err := unix.IoctlSetInt(int(c.Peer.Fd()), unix.TIOCSCTTY, 0); err != nil {
-		c.Peer.Close()
-		return fmt.Errorf("make %q the controlling terminal: %w", c.Peer.Name(), ExplainHangup(err))
-	}
-	return c.Stdio()
-}
-
-// Stdio makes the pty stdin, stdout and stderr of the calling process, and closes the
-// peer.
-func (c *Console) Stdio() error {
-	defer c.Peer.Close()
-	fd := int(c.Peer.Fd())
-	for to := range 3 {
-		if err := unix.Dup3(fd, to, 0); err != nil {
-			return fmt.Errorf("make %q descriptor %d: %w", c.Peer.Name(), to, err)
-		}
-	}
-	return nil
-}

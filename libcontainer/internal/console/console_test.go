@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/fdsocket"
 	"oci-run/specconv"
 	"oci-run/tests/fdleak"
@@ -252,7 +253,13 @@ func attached() {
 	if err := c.Send(os.NewFile(3, "socket")); err != nil {
 		fatal(err)
 	}
-	if err := c.Attach(); err != nil {
+	stdio := OnTerminal(c.Peer)
+	err = calls.Here(func(l *calls.List) {
+		stdio.AddControl(stdio.Here(l))
+		stdio.Add(stdio.Here(l))
+	})
+	stdio.Close()
+	if err != nil {
 		fatal(err)
 	}
 	// /dev/tty is the controlling terminal, if there is one.

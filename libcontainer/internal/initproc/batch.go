@@ -60,9 +60,8 @@ func (b *Batch) root() process.Root { return process.Root{Dir: b.Root} }
 // join enters the container, but for its pid namespace: so none of its processes sees this one.
 func (b *Batch) join() {
 	l, p := b.list, b.plan
-	l.Do(unix.SYS_SETSID).Or("setsid")
-	process.AddUndumpable(l)
-	process.AddKeyring(l, p.ID, false, false)
+	addSession(l)
+	p.addKeyring(l, lsm.Plan{}, -1)
 	if p.Labelled() {
 		p.Labels.Add(l, int(b.Proc.Fd()))
 	}
@@ -70,9 +69,8 @@ func (b *Batch) join() {
 		l.Do(unix.SYS_SETNS, b.Init.Fd(), unix.CLONE_NEWNS).Or("join the container's mount namespace")
 	}
 	if b.Peer != nil {
-		for fd := range uintptr(3) {
-			l.Do(unix.SYS_DUP3, b.Peer.Fd(), fd, 0).Or("make %q descriptor %d", b.Peer.Name(), fd)
-		}
+		terminal := console.OnTerminal(b.Peer)
+		terminal.Add(terminal.Here(l))
 	}
 }
 

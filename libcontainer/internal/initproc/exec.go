@@ -65,12 +65,12 @@ func (c *container) execConsole() error {
 	if err != nil {
 		return err
 	}
-	defer t.Close()
+	c.stdio = console.OnTerminal(t.Peer)
 	if err := t.Send(c.socket); err != nil {
 		return err
 	}
 	c.socket.Close()
-	return t.Stdio()
+	return c.takeStdio()
 }
 
 // enterPIDNamespace has this thread's children be born into the container's pid namespace.

@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/lsm"
 	"oci-run/libcontainer/internal/rootfs"
@@ -12,7 +13,10 @@ import (
 // mounts opens the root and mounts what the plan lists.
 func (c *container) mounts() error {
 	var err error
-	if c.root, err = rootfs.Open(&c.plan.Root, c.sync.MountFD, c.prepared...); err != nil {
+	if c.root == nil {
+		c.root, err = rootfs.Open(&c.plan.Root, c.parent.MountFD, c.prepared...)
+	}
+	if err != nil {
 		return err
 	}
 	return c.root.Mounts()
@@ -26,13 +30,17 @@ func (c *container) devices() error { return c.root.Devices() }
 func (c *container) changeRoot() error {
 	var err error
 	sysctls := len(c.plan.Sysctl) > 0
-	if sysctls || c.plan.UserNamespace || c.plan.Labels != (lsm.Plan{}) {
+	if sysctls || !c.elsewhere && (c.plan.UserNamespace || c.plan.Labels != (lsm.Plan{})) {
 		if c.proc, err = c.root.OpenProc(sysctls); err != nil {
 			return err
 		}
 	}
 	if c.plan.Terminal == nil {
-		if err := c.root.StdioNull(); err != nil {
+		null := &c.stdio
+		if null.File, null.FDs, err = c.root.StdioNull(); err == nil && !c.elsewhere {
+			err = c.takeStdio()
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -55,18 +63,20 @@ func (c *container) console() error {
 	if err != nil {
 		return err
 	}
-	defer t.Close()
-	if err := c.root.Console(t.Peer); err != nil {
-		return err
+	c.stdio = console.OnTerminal(t.Peer)
+	if err = c.root.Console(t.Peer); err != nil {
+		t.Master.Close()
+	} else {
+		err = t.Send(c.socket)
 	}
-	if err := t.Send(c.socket); err != nil {
+	if err != nil || c.elsewhere {
 		return err
 	}
 	c.socket.Close()
 	// From here on whoever has the terminal can hang up on init. By default Go's runtime ends then,
 	// and doesn't say why.
 	defaultSignal(uintptr(unix.SIGHUP))
-	return t.Attach()
+	return c.takeStdio()
 }
 
 // masks hides and protects paths. It comes after the sysctls, whose files it would make
@@ -81,4 +91,19 @@ func (c *container) masks() error {
 	// The last step that needs the root: a container that waits for start shows none of its fds.
 	c.root.Close()
 	return nil
+}
+
+// takeStdio gives init what is to be its stdio.
+func (c *container) takeStdio() error {
+	if c.stdio.File == nil {
+		return nil
+	}
+	defer c.stdio.Close()
+	return c.make(func(l *calls.List) {
+		do := c.stdio.Here(l)
+		if c.plan.Exec == nil {
+			c.stdio.AddControl(do)
+		}
+		c.stdio.Add(do)
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -70,6 +71,8 @@ type container struct {
 	starting *os.File   // locked until the program is executed, or nil without startContainer hooks
 	socket   *os.File   // the console socket, or nil
 	prepared []*os.File // mounts that the parent has made
+	parent   parent
+	stdio    console.Stdio
 	root     *rootfs.FS
 	rootDir  *os.File       // "/" once the root has changed
 	proc     *rootfs.Procfs // one of our own, if a later step needs it
@@ -78,9 +81,19 @@ type container struct {
 	path     string      // of the program
 	image    *program.Image
 
+	// elsewhere tells that this is a thread of the command's, which makes the root of a process that
+	// it isn't, see [Builder].
+	elsewhere bool
+
 	confined bool       // the seccomp filter is loaded, and these say what execve will find:
 	expected unix.Errno // why it will fail, or 0
 	hint     string     // how to explain that
+}
+
+// parent is what steps ask of the command.
+type parent interface {
+	MountFD(index int) (*os.File, error)
+	Hooks() error
 }
 
 // A step is one thing that init does. Its name is part of error reports and traces.
@@ -102,13 +115,15 @@ func run() {
 		c.fail("plan", err)
 	}
 	slog.SetDefault(slog.New(forward{c.sync}))
-	steps := createSteps[:]
+	parts := createSteps[:]
 	if c.plan.Exec != nil {
-		steps = execSteps[:]
+		parts = [][]step{execSteps[:]}
 	}
-	for i := range steps {
-		if err := c.step(&steps[i]); err != nil {
-			c.fail(steps[i].name, err)
+	for _, steps := range parts {
+		for i := range steps {
+			if err := c.step(&steps[i]); err != nil {
+				c.fail(steps[i].name, err)
+			}
 		}
 	}
 	end()
@@ -154,6 +169,7 @@ func receive() (*container, error) {
 		inherited = append(inherited, fd)
 	}
 	c := &container{sync: syncpipe.NewInit(uintptr(inherited[0]))}
+	c.parent = c.sync
 	if len(inherited) == 2 {
 		c.lock = os.NewFile(uintptr(inherited[1]), "lock")
 	}

@@ -2,7 +2,6 @@ package initproc
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -26,10 +25,18 @@ import (
 // privileges comes before they are dropped. After the seccomp filter is loaded there is
 // one system call, execve: the filter may allow no other. Only startContainer hooks need
 // more; with them, it is loaded before they run.
-var createSteps = [...]step{
+//
+// Where the process is a list of calls (see [List]), it is the first and the last part, from the
+// same functions, and a thread of the command's makes the steps of the second ([Builder]).
+var createSteps = [...][]step{beginSteps[:], buildSteps[:], becomeSteps[:]}
+
+var beginSteps = [...]step{
 	{"session", (*container).session},
 	{"keyring", (*container).keyring},
 	{"cgroup namespace", (*container).cgroupNamespace},
+}
+
+var buildSteps = [...]step{
 	{"network", (*container).network},
 	{"mounts", (*container).mounts},
 	{"devices", (*container).devices},
@@ -41,6 +48,9 @@ var createSteps = [...]step{
 	{"hostname", (*container).hostname},
 	{"sysctl", (*container).sysctl},
 	{"masks", (*container).masks},
+}
+
+var becomeSteps = [...]step{
 	{"labels", (*container).labels},
 	{"process", (*container).process},
 	{"user", (*container).user},
@@ -57,14 +67,18 @@ func (c *container) session() error {
 	l := c.list()
 	l.Do(unix.SYS_UMASK, 0) // modes are exact
 	c.plan.Process.AddNofile(l)
-	l.Do(unix.SYS_SETSID).Or("setsid")
 	if c.plan.UserNamespace && os.Geteuid() != 0 {
 		if err := capabilities.AddDropInheritable(l); err != nil {
 			return err
 		}
 	}
-	process.AddUndumpable(l)
+	addSession(l)
 	return l.Run()
+}
+
+func addSession(l *calls.List) {
+	l.Do(unix.SYS_SETSID).Or("setsid")
+	process.AddUndumpable(l)
 }
 
 // keyring is made by a create and joined by an exec.
@@ -72,9 +86,9 @@ func (c *container) keyring() error {
 	if !c.plan.Keyring {
 		return nil
 	}
-	create, proc := c.plan.Exec == nil, -1
+	proc := -1
 	var labels lsm.Plan
-	if create && c.plan.Labels.SELinux != "" {
+	if c.plan.Exec == nil && c.plan.Labels.SELinux != "" {
 		host, err := files.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0) // still the host's
 		if err != nil {
 			return err
@@ -82,21 +96,24 @@ func (c *container) keyring() error {
 		defer host.Close()
 		labels, proc = c.plan.Labels, int(host.Fd())
 	}
-	return c.make(func(l *calls.List) {
-		labels.AddKeys(l, proc, func() { process.AddKeyring(l, c.plan.ID, create, c.plan.UserNamespace) })
-	})
+	return c.make(func(l *calls.List) { c.plan.addKeyring(l, labels, proc) })
+}
+
+// addKeyring adds the joining of the container's session keyring, which a create makes.
+func (p *Plan) addKeyring(l *calls.List, labels lsm.Plan, proc int) {
+	labels.AddKeys(l, proc, func() { process.AddKeyring(l, p.ID, p.Exec == nil, p.UserNamespace) })
 }
 
 // cgroupNamespace is made here and not at the clone, because its root is the cgroup that
 // its creator is in at that moment: init has to be in its own first.
 func (c *container) cgroupNamespace() error {
-	if !c.plan.CgroupNamespace {
-		return nil
+	return c.make(c.plan.addCgroupNamespace)
+}
+
+func (p *Plan) addCgroupNamespace(l *calls.List) {
+	if p.CgroupNamespace {
+		l.Do(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP).Or("unshare the cgroup namespace")
 	}
-	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
-		return fmt.Errorf("unshare the cgroup namespace: %w", err)
-	}
-	return nil
 }
 
 func (c *container) network() error {
@@ -110,7 +127,7 @@ func (c *container) runtimeHooks() error {
 	if !c.plan.RuntimeHooks {
 		return nil
 	}
-	return c.sync.Hooks()
+	return c.parent.Hooks()
 }
 
 func (c *container) createContainerHooks() error {

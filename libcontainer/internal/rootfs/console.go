@@ -60,33 +60,26 @@ func checkPty(fd int) error {
 	return nil
 }
 
-// StdioNull replaces those of the fds 0, 1 and 2 that are the host's /dev/null by the container's.
-// Before [FS.Pivot], for the device is opened with the host's procfs.
-func (f *FS) StdioNull() error {
+// StdioNull opens the container's /dev/null, and tells which of the fds 0, 1 and 2 are the host's,
+// whose place it is to take. It is nil if none is. Before [FS.Pivot], for the device is opened with
+// the host's procfs.
+func (f *FS) StdioNull() (null *os.File, fds []int, err error) {
 	if !f.plan.SetupDev {
-		return nil
+		return nil, nil, nil
 	}
-	null := -1
-	defer func() {
-		if null >= 0 {
-			unix.Close(null)
-		}
-	}()
 	for fd := range 3 {
-		if !isNull(fd) {
-			continue
-		}
-		if null < 0 {
-			var err error
-			if null, err = f.openNull(); err != nil {
-				return fmt.Errorf("open %q: %w", "/dev/null", err)
-			}
-		}
-		if err := unix.Dup3(null, fd, 0); err != nil {
-			return fmt.Errorf("dup3: %w", err)
+		if isNull(fd) {
+			fds = append(fds, fd)
 		}
 	}
-	return nil
+	if len(fds) == 0 {
+		return nil, nil, nil
+	}
+	fd, err := f.openNull()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open %q: %w", "/dev/null", err)
+	}
+	return os.NewFile(uintptr(fd), "/dev/null"), fds, nil
 }
 
 // openNull opens the container's /dev/null, and nothing that somebody has put in its place.

@@ -136,7 +136,11 @@ func (f *FS) keep(i, fd int, m *Mount) {
 // fresh makes the mount of a superblock that may have been prepared.
 func (f *FS) fresh(i int, m *Mount, extra Param) (int, error) {
 	ctx, found := f.ready(i)
-	if !found {
+	switch {
+	case found:
+	case m.Kind == Proc && f.foreign:
+		return -1, errors.New("the container's process has not made its superblock")
+	default:
 		return f.detached(m, extra)
 	}
 	defer unix.Close(ctx)
@@ -171,7 +175,7 @@ func (f *FS) superblock(m *Mount, extra Param) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err = f.configure(ctx, m, extra); err == nil {
+	if err = configure(ctx, f.settings(m, extra)); err == nil {
 		err = linux.FsconfigCreate(ctx)
 	}
 	if err != nil {
@@ -195,33 +199,62 @@ func (m *Mount) fsmount(ctx int) (int, error) {
 	return fd, nil
 }
 
-// configure sets the parameters of a superblock: first what is implied, which the given ones may
+// setting is one parameter of a superblock, as fsconfig(2) takes it.
+type setting struct {
+	command    uintptr // FSCONFIG_SET_STRING, or FSCONFIG_SET_FLAG without a value
+	key, value string
+	kind       string // what it is called in errors, and what comes behind that
+	shown      string
+}
+
+func stringSetting(kind, key, value string) setting {
+	return setting{unix.FSCONFIG_SET_STRING, key, value, kind, value}
+}
+
+func flagSetting(key string) setting {
+	return setting{unix.FSCONFIG_SET_FLAG, key, "", "option", key}
+}
+
+func (s *setting) failure(err error) error { return fmt.Errorf("%s %q: %w", s.kind, s.shown, err) }
+
+// settings lists the parameters of a new superblock: first what is implied, which the given ones may
 // override.
-func (f *FS) configure(ctx int, m *Mount, extra Param) error {
-	if err := linux.FsconfigString(ctx, "source", m.name()); err != nil {
-		return fmt.Errorf("source %q: %w", m.name(), err)
-	}
+func (f *FS) settings(m *Mount, extra Param) []setting {
+	list := []setting{stringSetting("source", "source", m.name())}
 	if _, sub, found := strings.Cut(m.Type, "."); found { // fuse.sshfs
-		if err := linux.FsconfigString(ctx, "subtype", sub); err != nil {
-			return fmt.Errorf("subtype %q: %w", sub, err)
-		}
+		list = append(list, stringSetting("subtype", "subtype", sub))
 	}
 	if f.labelled(m) {
-		if err := linux.FsconfigString(ctx, "context", f.plan.Label); err != nil {
-			return fmt.Errorf("label %q: %w", f.plan.Label, err)
-		}
+		list = append(list, stringSetting("label", "context", f.plan.Label))
 	}
 	if extra.Key != "" {
-		if err := setParam(ctx, extra); err != nil {
-			return err
-		}
+		list = append(list, extra.setting())
 	}
-	if err := setSuperFlags(ctx, m, m.readonlySuper()); err != nil {
-		return err
-	}
+	list = append(list, superSettings(m, m.readonlySuper())...)
 	for _, param := range m.Params {
-		if err := setParam(ctx, param); err != nil {
-			return err
+		list = append(list, param.setting())
+	}
+	return list
+}
+
+func (p Param) setting() setting {
+	if !p.HasValue {
+		return flagSetting(p.Key)
+	}
+	return setting{unix.FSCONFIG_SET_STRING, p.Key, p.Value, "option", p.Key + "=" + p.Value}
+}
+
+// configure sets the parameters of a superblock.
+func configure(ctx int, settings []setting) error {
+	for i := range settings {
+		s, err := &settings[i], error(nil)
+		if s.command == unix.FSCONFIG_SET_FLAG {
+			err = linux.FsconfigFlag(ctx, s.key)
+		} else {
+			err = linux.FsconfigString(ctx, s.key, s.value)
+		}
+		if err != nil {
+			return s.failure(err)
 		}
 	}
 	return nil
@@ -240,7 +273,7 @@ func (m *Mount) readonlySuper() bool {
 	return m.Kind == Filesystem && m.Attr.Set&unix.MS_RDONLY != 0 && !m.readonlyLate()
 }
 
-func setSuperFlags(ctx int, m *Mount, readonly bool) error {
+func superSettings(m *Mount, readonly bool) (list []setting) {
 	flags := m.Super
 	if readonly {
 		flags.Set |= unix.MS_RDONLY
@@ -253,27 +286,11 @@ func setSuperFlags(ctx int, m *Mount, readonly bool) error {
 		case flags.Clear&s.ms != 0 && m.Remount:
 			name = s.clear
 		}
-		if name == "" {
-			continue
-		}
-		if err := linux.FsconfigFlag(ctx, name); err != nil {
-			return fmt.Errorf("option %q: %w", name, err)
+		if name != "" {
+			list = append(list, flagSetting(name))
 		}
 	}
-	return nil
-}
-
-func setParam(ctx int, p Param) error {
-	if !p.HasValue {
-		if err := linux.FsconfigFlag(ctx, p.Key); err != nil {
-			return fmt.Errorf("option %q: %w", p.Key, err)
-		}
-		return nil
-	}
-	if err := linux.FsconfigString(ctx, p.Key, p.Value); err != nil {
-		return fmt.Errorf("option %q: %w", p.Key+"="+p.Value, err)
-	}
-	return nil
+	return list
 }
 
 // explain adds what the kernel has to say about an error: its messages wait in the context, each a

@@ -493,9 +493,24 @@ func (a *act) build(ask Ask) error {
 	}
 	defer f.Close()
 	for _, step := range []func() error{
-		f.Mounts, f.Devices, f.StdioNull, f.Pivot, f.Readonly, f.ProtectPaths,
+		f.Mounts, f.Devices, func() error { return stdioNull(f) }, f.Pivot, f.Readonly, f.ProtectPaths,
 	} {
 		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stdioNull does with what FS.StdioNull gives what init does.
+func stdioNull(f *FS) error {
+	null, fds, err := f.StdioNull()
+	if err != nil || null == nil {
+		return err
+	}
+	defer null.Close()
+	for _, fd := range fds {
+		if err := unix.Dup3(int(null.Fd()), fd, 0); err != nil {
 			return err
 		}
 	}

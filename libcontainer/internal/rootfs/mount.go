@@ -15,11 +15,16 @@ func (f *FS) Mounts() error {
 	for i := range f.plan.Mounts {
 		m := &f.plan.Mounts[i]
 		if err := f.mount(i, m); err != nil {
-			err = fmt.Errorf("mount %q on %q: %w%s", m.name(), m.Destination, err, f.hint(m, err))
-			return specconv.Field(m.pointer(), err)
+			return f.failure(m, err)
 		}
 	}
 	return nil
+}
+
+// failure is the error for a mount.
+func (f *FS) failure(m *Mount, err error) error {
+	err = fmt.Errorf("mount %q on %q: %w%s", m.name(), m.Destination, err, f.hint(m, err))
+	return specconv.Field(m.pointer(), err)
 }
 
 // name is what a mount is called in errors.

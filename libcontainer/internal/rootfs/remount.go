@@ -36,13 +36,12 @@ func reconfigure(fd int, m *Mount) error {
 		return err
 	}
 	defer unix.Close(ctx)
-	if err := setSuperFlags(ctx, m, false); err != nil {
-		return explain(ctx, err)
-	}
+	settings := superSettings(m, false)
 	for _, param := range m.Params {
-		if err := setParam(ctx, param); err != nil {
-			return explain(ctx, err)
-		}
+		settings = append(settings, param.setting())
+	}
+	if err := configure(ctx, settings); err != nil {
+		return explain(ctx, err)
 	}
 	if err := linux.FsconfigReconfigure(ctx); err != nil {
 		return explain(ctx, err)
