@@ -217,8 +217,8 @@ func flagSetting(key string) setting {
 
 func (s *setting) failure(err error) error { return fmt.Errorf("%s %q: %w", s.kind, s.shown, err) }
 
-// settings lists the parameters of a new superblock: first what is implied, which the given ones may
-// override.
+// settings lists the parameters of a new superblock: first what is implied, which the given ones
+// may override.
 func (f *FS) settings(m *Mount, extra Param) []setting {
 	list := []setting{stringSetting("source", "source", m.name())}
 	if _, sub, found := strings.Cut(m.Type, "."); found { // fuse.sshfs
