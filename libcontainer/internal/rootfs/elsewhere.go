@@ -12,13 +12,13 @@ import (
 )
 
 // Where the container's process is a list of calls, its root is made by a thread of the command's
-// that is in all of the container's namespaces but its pid namespace. A procfs shows the pids of the
-// namespace that the caller of fsopen(2) is in (proc_init_fs_context of the kernel): so the process
-// makes the superblock of each, and hands over its context, from which the thread makes the mount
-// when it is that one's turn.
+// that is in all of the container's namespaces but its pid namespace. A procfs shows the pids of
+// the namespace that the caller of fsopen(2) is in (proc_init_fs_context of the kernel): so the
+// process makes the superblock of each, and hands over its context, from which the thread makes the
+// mount when it is that one's turn.
 
-// NeedsInit says why the root can't be made by a thread that is not in the container's pid namespace
-// and not in its cgroup, or "".
+// NeedsInit says why the root can't be made by a thread that is not in the container's pid
+// namespace and not in its cgroup, or "".
 func (p *Plan) NeedsInit() string {
 	switch {
 	case !p.MountNS:
