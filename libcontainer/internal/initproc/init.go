@@ -81,8 +81,8 @@ type container struct {
 	path     string      // of the program
 	image    *program.Image
 
-	// elsewhere tells that this is a thread of the command's, which makes the root of a process that
-	// it isn't, see [Builder].
+	// elsewhere tells that this is a thread of the command's, which makes the root of a process
+	// that it isn't, see [Builder].
 	elsewhere bool
 
 	confined bool       // the seccomp filter is loaded, and these say what execve will find:
