@@ -60,7 +60,7 @@ func List(h *specs.Hooks, name string) []specs.Hook {
 
 // Run runs the hooks of one list in order, until one fails. They run in the namespaces of the
 // calling thread: a caller that has changed these has to be locked to its thread. A failure is a
-// *HookError.
+// *hookError.
 //
 // createContainer and startContainer hooks run in init's namespaces and get its working directory:
 // the container's root, which hooks written for runc expect, and "/" of the container, where the
@@ -75,7 +75,7 @@ func Run(name string, list []specs.Hook, state *specs.State) error {
 	}
 	for i := range list {
 		if err := run(&list[i], input, attributes{workDir(name, state), environment(name, &list[i])}); err != nil {
-			return &HookError{Name: name, Index: i, Path: list[i].Path, Err: err}
+			return &hookError{Name: name, Index: i, Path: list[i].Path, Err: err}
 		}
 	}
 	return nil
@@ -88,7 +88,7 @@ func Run(name string, list []specs.Hook, state *specs.State) error {
 func RunAll(name string, list []specs.Hook, state *specs.State) {
 	for i := range list {
 		if err := Run(name, list[i:i+1], state); err != nil {
-			if he := (*HookError)(nil); errors.As(err, &he) {
+			if he := (*hookError)(nil); errors.As(err, &he) {
 				he.Index = i
 			}
 			slog.Warn(err.Error())
@@ -119,24 +119,24 @@ func WithEnv(list []specs.Hook, env []string) []specs.Hook {
 	return out
 }
 
-// HookError is the failure of one hook.
-type HookError struct {
+// hookError is the failure of one hook.
+type hookError struct {
 	// Name is the list's name, Index the hook's place in it, from 0.
 	Name  string
 	Index int
 	// Path is the hook's program.
 	Path string
-	// Err holds a *TimeoutError, an *ExitError, or what kept the hook from starting.
+	// Err holds a *timeoutError, an *exitError, or what kept the hook from starting.
 	Err error
 }
 
 // Error gives `error running createRuntime hook #1: "/bin/false": exit status 1`.
-func (e *HookError) Error() string {
+func (e *hookError) Error() string {
 	return fmt.Sprintf("error running %s hook #%d: %s", e.Name, e.Index, e.Err)
 }
 
 // Unwrap gives the reason.
-func (e *HookError) Unwrap() error { return e.Err }
+func (e *hookError) Unwrap() error { return e.Err }
 
 // timeout converts hooks[].timeout, seconds; none is 0.
 func timeout(h *specs.Hook) time.Duration {

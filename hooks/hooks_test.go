@@ -153,7 +153,7 @@ func TestErrors(t *testing.T) {
 		{sh("echo over > /dev/stderr; echo again > /dev/stderr; false"), "\"/bin/sh\": exit status 1, stderr: over\nagain"},
 	} {
 		err := Run(CreateRuntime, []specs.Hook{{Path: "/bin/true"}, c.hook}, state(t))
-		var he *HookError
+		var he *hookError
 		if !errors.As(err, &he) || he.Index != 1 || he.Name != CreateRuntime || he.Path != c.hook.Path {
 			t.Errorf("%v: %#v", c.hook, err)
 			continue
@@ -167,7 +167,7 @@ func TestErrors(t *testing.T) {
 
 func TestTailIsBounded(t *testing.T) {
 	err := Run(Prestart, []specs.Hook{sh("i=0; while [ $i -lt 30000 ]; do echo line $i; i=$((i+1)); done >&2; false")}, state(t))
-	var ee *ExitError
+	var ee *exitError
 	if !errors.As(err, &ee) {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestTimeoutKillsGroup(t *testing.T) {
 	h.Timeout = &one
 	begin := time.Now()
 	err := Run(Poststart, []specs.Hook{h}, s)
-	var te *TimeoutError
+	var te *timeoutError
 	if !errors.As(err, &te) || err.Error() != `error running poststart hook #0: "/bin/sh": timed out after 1s, stderr: waiting` {
 		t.Fatalf("got %v", err)
 	}

@@ -15,8 +15,8 @@ import (
 // does not let go.
 const killGrace = 10 * time.Second
 
-// ExitError says that a hook ended otherwise than with status 0.
-type ExitError struct {
+// exitError says that a hook ended otherwise than with status 0.
+type exitError struct {
 	// Status is wait(2)'s.
 	Status syscall.WaitStatus
 	// Output is the end of what the hook wrote, as it is appended to the message.
@@ -24,7 +24,7 @@ type ExitError struct {
 }
 
 // Error gives `exit status 3, stderr: no such device`, or `signal: bad system call`.
-func (e *ExitError) Error() string {
+func (e *exitError) Error() string {
 	switch s := e.Status; {
 	case s.Signaled() && s.CoreDump():
 		return "signal: " + s.Signal().String() + " (core dumped)" + e.Output
@@ -35,15 +35,15 @@ func (e *ExitError) Error() string {
 	}
 }
 
-// TimeoutError says that a hook was killed, with all its process group, because it ran longer than
+// timeoutError says that a hook was killed, with all its process group, because it ran longer than
 // it may.
-type TimeoutError struct {
+type timeoutError struct {
 	Timeout time.Duration
 	Output  string
 }
 
 // Error gives `timed out after 2s, stderr: waiting for eth0`.
-func (e *TimeoutError) Error() string {
+func (e *timeoutError) Error() string {
 	return fmt.Sprintf("timed out after %s%s", e.Timeout, e.Output)
 }
 
@@ -72,10 +72,10 @@ func (p *process) supervise(limit time.Duration) error {
 		return err
 	}
 	if !ended {
-		return &TimeoutError{limit, p.output()}
+		return &timeoutError{limit, p.output()}
 	}
 	if status != 0 {
-		return &ExitError{status, p.output()}
+		return &exitError{status, p.output()}
 	}
 	return nil
 }

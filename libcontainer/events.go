@@ -35,7 +35,7 @@ func (c *Container) WatchOOM() (*cgroups.OOMWatch, error) {
 // liveCgroup gives the cgroups of a container that has not stopped. It takes no lock: looking
 // changes nothing.
 func (c *Container) liveCgroup() (*cgroups.Manager, error) {
-	status, err := c.Status()
+	status, err := c.currentStatus()
 	if err != nil {
 		return nil, err
 	}

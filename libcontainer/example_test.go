@@ -15,7 +15,8 @@ import (
 	"oci-run/specconv"
 )
 
-// A container's life, as an engine leads it: create, start, another process in it, delete.
+// A container's life, as an engine leads it: create, start, pause, resume, another process in it,
+// delete.
 func Example() {
 	dir, err := os.MkdirTemp("", "life-")
 	if err != nil {
@@ -29,6 +30,7 @@ func Example() {
 	// Output:
 	// created
 	// running
+	// paused
 	// the process exited with 7
 	// deleted
 }
@@ -49,6 +51,9 @@ func life(dir string) error {
 	defer reap(created.PID, created.PidFD)
 	defer created.Delete(true)
 
+	if _, err := factory.Create("life", bundle, &libcontainer.CreateOptions{}); !errors.Is(err, libcontainer.ErrExist) {
+		return fmt.Errorf("its ID was free: %w", err)
+	}
 	if err := printStatus(created.Container); err != nil {
 		return err
 	}
@@ -57,6 +62,9 @@ func life(dir string) error {
 		return err
 	}
 	if err := printStatus(created.Container); err != nil {
+		return err
+	}
+	if err := pause(created.Container); err != nil {
 		return err
 	}
 	code, err := execute(created.Container, "sh", "-c", "exit 7")
@@ -81,6 +89,27 @@ func printStatus(c *libcontainer.Container) error {
 		fmt.Println(state.Status)
 	}
 	return err
+}
+
+// pause stops the container's processes, and lets them go on.
+func pause(c *libcontainer.Container) error {
+	if err := c.Pause(); err != nil {
+		return err
+	}
+	state, err := c.State()
+	if err != nil {
+		return err
+	}
+	if state.Status == libcontainer.Paused {
+		fmt.Println("paused")
+	}
+	if err := c.Resume(); err != nil {
+		return err
+	}
+	if err := c.Resume(); !errors.Is(err, libcontainer.ErrNotPaused) {
+		return fmt.Errorf("it was still paused: %w", err)
+	}
+	return nil
 }
 
 // execute runs a command of busybox in the container and returns its exit status.

@@ -113,7 +113,7 @@ func (c *Container) Exec(p *specs.Process, config *Config, o *ExecOptions) (*Exe
 
 // check refuses what can't work in the container's state.
 func (e *execution) check() error {
-	status, err := e.container.Status()
+	status, err := e.container.currentStatus()
 	if err != nil {
 		return err
 	}

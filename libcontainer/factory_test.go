@@ -88,7 +88,7 @@ func TestRefusedVerbsChangeNothing(t *testing.T) {
 		if err := verb(); err == nil {
 			t.Errorf("%s was done", what)
 		}
-		if status, err := c.Status(); err != nil || status != specs.StateRunning {
+		if status, err := c.currentStatus(); err != nil || status != specs.StateRunning {
 			t.Errorf("after %s: %q, %v; want %q", what, status, err, specs.StateRunning)
 		}
 	}

@@ -20,7 +20,7 @@ const killTimeout = 10 * time.Second
 // container without a pid namespace of its own (where the end of init ends nothing else),
 // to every process of the container. With all, a container that has stopped is not an error.
 func (c *Container) Kill(signal syscall.Signal, all bool) error {
-	status, err := c.Status()
+	status, err := c.currentStatus()
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ func (c *Container) Pids() ([]int, error) {
 	if cgroup != nil && len(cgroup.Hierarchies()) > 0 {
 		return cgroup.Pids()
 	}
-	status, err := c.Status()
+	status, err := c.currentStatus()
 	if err != nil || status == specs.StateStopped {
 		return []int{}, err
 	}

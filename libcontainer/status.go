@@ -27,9 +27,9 @@ type State struct {
 	Owner       string               `json:"owner"`
 }
 
-// Status computes the container's status: from its process, the start channel and the
+// currentStatus computes the container's status: from its process, the start channel and the
 // freezer.
-func (c *Container) Status() (specs.ContainerState, error) {
+func (c *Container) currentStatus() (specs.ContainerState, error) {
 	dir, err := c.dir()
 	if err != nil {
 		return "", err

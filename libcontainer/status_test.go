@@ -53,7 +53,7 @@ func TestStatusWhileCreateEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, err := early.Status(); err != nil || status != specs.StateStopped {
+	if status, err := early.currentStatus(); err != nil || status != specs.StateStopped {
 		t.Errorf("a create that was killed: %q, %v; want %q", status, err, specs.StateStopped)
 	}
 	stands := *intent
@@ -96,7 +96,7 @@ func TestStatusOfAnotherWithTheName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if status, err := loaded.Status(); err != nil || status != specs.StateRunning {
+	if status, err := loaded.currentStatus(); err != nil || status != specs.StateRunning {
 		t.Errorf("%q, %v; want %q", status, err, specs.StateRunning)
 	}
 }
@@ -127,7 +127,7 @@ func TestStatusBeforeReady(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, err := c.Status(); err != nil || status != want {
+		if status, err := c.currentStatus(); err != nil || status != want {
 			t.Errorf("%s: %q, %v; want %q", when, status, err, want)
 		}
 	}

@@ -24,7 +24,7 @@ const reaped = 100 * time.Millisecond
 // is known if Wait was there, and either sees it before its parent reaps it or runs on
 // Linux 6.15 or newer.
 func (c *Container) Wait() (*Ending, error) {
-	status, err := c.Status()
+	status, err := c.currentStatus()
 	if err != nil {
 		return nil, err
 	}

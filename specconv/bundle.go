@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ConfigName is the name of the configuration in a bundle (bundle.md).
-const ConfigName = "config.json"
+// configName is the name of the configuration in a bundle (bundle.md).
+const configName = "config.json"
 
 // Bundle is a bundle directory with its checked configuration.
 type Bundle struct {
@@ -48,7 +48,7 @@ func LoadWith(config, dir string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, path, too := ConfigName, filepath.Join(dir, ConfigName), fs.FileMode(0)
+	name, path, too := configName, filepath.Join(dir, configName), fs.FileMode(0)
 	if config != "" {
 		name, path, too = config, config, fs.ModeNamedPipe
 	}
@@ -70,7 +70,7 @@ func (b *Bundle) check() error {
 	if err != nil {
 		return err
 	}
-	warnings, err := Check(spec)
+	warnings, err := checkSpec(spec)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (b *Bundle) check() error {
 }
 
 // Locate is the function [Locate] for the bundle's configuration.
-func (b *Bundle) Locate(err error) error { return LocateIn(cmp.Or(b.Name, ConfigName), b.Raw, err) }
+func (b *Bundle) Locate(err error) error { return locateIn(cmp.Or(b.Name, configName), b.Raw, err) }
 
 // checkRootExists looks root.path up: "A directory MUST exist at the path declared by the field"
 // (config.md).

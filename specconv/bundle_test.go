@@ -27,7 +27,7 @@ func bundle(t *testing.T, config any) string {
 	if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, ConfigName), raw, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, configName), raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -14,10 +14,10 @@ type checker struct {
 	warnings []string
 }
 
-// Check tells whether a configuration is consistent, with the first field that is not (a
+// checkSpec tells whether a configuration is consistent, with the first field that is not (a
 // *FieldError), and what the user should be warned of. It looks at nothing but spec and does not
 // change it.
-func Check(spec *specs.Spec) (warnings []string, err error) {
+func checkSpec(spec *specs.Spec) (warnings []string, err error) {
 	c := &checker{spec: spec, linux: spec.Linux}
 	if c.linux == nil {
 		c.linux = &specs.Linux{}

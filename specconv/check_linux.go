@@ -62,10 +62,11 @@ func validTemplate(name string) bool {
 	return !found || strings.HasPrefix(rest, "d") && !strings.Contains(rest, "%")
 }
 
-// PersonalityDomains are the domains of linux.personality and their personality(2) values.
+// PersonalityDomains are the domains of linux.personality and their values for personality(2)
+// (include/uapi/linux/personality.h).
 var PersonalityDomains = [...]struct {
 	Name  specs.LinuxPersonalityDomain
-	Value uintptr
+	Value uint32
 }{
 	{specs.PerLinux, 0x0000},
 	{specs.PerLinux32, 0x0008},

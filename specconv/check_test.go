@@ -45,7 +45,7 @@ func testWrong(t *testing.T, cases []wrong) {
 		t.Run(c.name, func(t *testing.T) {
 			s := Default()
 			c.edit(s)
-			_, err := Check(s)
+			_, err := checkSpec(s)
 			var fe *FieldError
 			if !errors.As(err, &fe) {
 				t.Fatalf("Check: %v, want an error at %s", err, c.pointer)
@@ -264,7 +264,7 @@ func TestCheckAccepts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := Default()
 			c.edit(s)
-			warnings, err := Check(s)
+			warnings, err := checkSpec(s)
 			if err != nil {
 				t.Fatalf("Check: %v", err)
 			}

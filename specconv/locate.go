@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// PositionError is an error with the place in a document that caused it.
-type PositionError struct {
+// positionError is an error with the place in a document that caused it.
+type positionError struct {
 	// File is the document's name. Line and Column count from 1, the column in characters; they are
 	// 0 if the document is a single line, as engines write it, in which nobody counts columns.
 	File         string
@@ -24,7 +24,7 @@ type PositionError struct {
 
 // Error gives `config.json:41:17: /process/args: reason`, or `config.json: /process/args: reason`
 // without a place.
-func (e *PositionError) Error() string {
+func (e *positionError) Error() string {
 	if e.Line == 0 {
 		return e.File + ": " + e.Err.Error() + e.hint
 	}
@@ -32,16 +32,16 @@ func (e *PositionError) Error() string {
 }
 
 // Unwrap gives the error without its place.
-func (e *PositionError) Unwrap() error { return e.Err }
+func (e *positionError) Unwrap() error { return e.Err }
 
 // Locate puts the place in front of an error about a field of config.json, whose content is raw:
 // the place of the field's value, or of what should hold the field if that is missing. Any other
 // error, and one that has a place already, is returned as it is.
-func Locate(raw []byte, err error) error { return LocateIn(ConfigName, raw, err) }
+func Locate(raw []byte, err error) error { return locateIn(configName, raw, err) }
 
-// LocateIn is Locate for a document with another name, such as the process.json of exec.
-func LocateIn(file string, raw []byte, err error) error {
-	if pe := (*PositionError)(nil); errors.As(err, &pe) {
+// locateIn is Locate for a document with another name, such as the process.json of exec.
+func locateIn(file string, raw []byte, err error) error {
+	if pe := (*positionError)(nil); errors.As(err, &pe) {
 		return err
 	}
 	fe := (*FieldError)(nil)
@@ -55,7 +55,7 @@ func LocateIn(file string, raw []byte, err error) error {
 	case line == 0:
 		line, column = lineColumn(raw, offsetOf(raw, fe.Pointer))
 	}
-	located := &PositionError{File: file, Line: line, Column: column, Err: err}
+	located := &positionError{File: file, Line: line, Column: column, Err: err}
 	if errors.Is(err, errMissing) {
 		located.hint = meant(raw, fe.Pointer)
 	}

@@ -58,7 +58,7 @@ func TestParseNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Check(s); err == nil || err.Error() != "/ociVersion: is missing" {
+	if _, err := checkSpec(s); err == nil || err.Error() != "/ociVersion: is missing" {
 		t.Errorf("Check: %v", err)
 	}
 }
@@ -66,7 +66,7 @@ func TestParseNull(t *testing.T) {
 func TestDecodeProcess(t *testing.T) {
 	raw := []byte(`{"args": "sh"}`)
 	_, err := Decode(raw, new(specs.Process))
-	err = LocateIn("process.json", raw, err)
+	err = locateIn("process.json", raw, err)
 	if want := "process.json: /args: is a string, must be an array of strings"; err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -82,7 +82,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		s, err := Parse(raw)
 		if err == nil {
-			_, err = Check(s)
+			_, err = checkSpec(s)
 			if err == nil {
 				complete(s, "/bundle")
 			}
@@ -94,7 +94,7 @@ func FuzzParse(f *testing.F) {
 		if !errors.As(err, &fe) {
 			t.Fatalf("not a FieldError: %v", err)
 		}
-		var pe *PositionError
+		var pe *positionError
 		if !errors.As(Locate(raw, err), &pe) || (pe.Line < 1 || pe.Column < 1) && !isOneLine(raw) {
 			t.Fatalf("no position: %v", err)
 		}
@@ -117,7 +117,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.Run("Check", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := Check(s); err != nil && s == nil {
+			if _, err := checkSpec(s); err != nil && s == nil {
 				b.Fatal(err)
 			}
 		}

@@ -82,7 +82,7 @@ func ReadDocument(path, at string, stdin *os.File, value any) (d *Document, warn
 	for i := range warnings {
 		warnings[i] = d.name + ": " + warnings[i]
 	}
-	return d, warnings, LocateIn(d.name, d.raw, err)
+	return d, warnings, locateIn(d.name, d.raw, err)
 }
 
 // Locate is the function Locate for what comes of a document. Without one it returns the error as
@@ -96,5 +96,5 @@ func (d *Document) Locate(err error) error {
 		own.Pointer = strings.TrimPrefix(fe.Pointer, d.at)
 		err = &own
 	}
-	return LocateIn(d.name, d.raw, err)
+	return locateIn(d.name, d.raw, err)
 }

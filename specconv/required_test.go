@@ -244,7 +244,7 @@ func TestMeant(t *testing.T) {
 	} {
 		s, err := Parse([]byte(raw))
 		if err == nil {
-			_, err = Check(s)
+			_, err = checkSpec(s)
 		}
 		if err = Locate([]byte(raw), err); err == nil || err.Error() != "config.json: "+want {
 			t.Errorf("%s: %v, want %s", raw, err, want)

@@ -37,10 +37,10 @@ var calls = [...]struct {
 	{"statx", 4, 11, true},
 }
 
-// CallError is an error of a system call that may not have been made at all, because the kernel
+// callError is an error of a system call that may not have been made at all, because the kernel
 // lacks it or a seccomp filter around the runtime refuses it. An errno alone says nothing about
 // that.
-type CallError struct {
+type callError struct {
 	Call string
 	Err  unix.Errno
 }
@@ -49,14 +49,14 @@ type CallError struct {
 // call's name. It leaves others as they are: callers compare them.
 func NameCall(call string, err error) error {
 	if errno, ok := err.(unix.Errno); ok && (errno == unix.ENOSYS || errno == unix.EPERM) { //nolint:errorlint // a bare errno
-		return &CallError{call, errno}
+		return &callError{call, errno}
 	}
 	return err
 }
 
 // Error says which call it was and, as far as the kernel's version and the process' own filter
 // tell, why it was not made.
-func (e *CallError) Error() string {
+func (e *callError) Error() string {
 	text := e.Call + ": " + e.Err.Error()
 	for _, c := range calls {
 		switch {
@@ -85,7 +85,7 @@ func WhyMissing(call string) string {
 	return call + ": a seccomp filter or a sandbox around the runtime refuses it"
 }
 
-func (e *CallError) Unwrap() error { return e.Err }
+func (e *callError) Unwrap() error { return e.Err }
 
 // whyMissing explains ENOSYS of a call that Linux has since a version.
 func whyMissing(call string, major, minor int) string {

@@ -97,8 +97,8 @@ const (
 	pfR        = 4
 )
 
-// Image returns a list made by New as an ELF executable.
-func (l *List) Image() ([]byte, error) {
+// image returns a list made by New as an ELF executable.
+func (l *List) image() ([]byte, error) {
 	if code == "" {
 		return nil, ErrUnavailable
 	}
@@ -192,7 +192,7 @@ func (l *List) Open() (*os.File, error) {
 // OpenIn is Open for a file that was made before. It is closed in any case.
 func (l *List) OpenIn(f *File) (*os.File, error) {
 	defer f.Close()
-	image, err := l.Image()
+	image, err := l.image()
 	if err != nil {
 		return nil, err
 	}

@@ -226,7 +226,7 @@ func (l *List) Room(n int) uintptr {
 }
 
 // Text has s in the process's memory, with a zero byte at its end. A zero byte within is an error
-// of LayOut and of Image.
+// of LayOut and of image.
 func (l *List) Text(s string) uintptr {
 	at, room := l.reserve(len(s) + 1)
 	l.copyText(room, s)

@@ -69,7 +69,7 @@ func execute(t *testing.T, l *List) ran {
 	path := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
 	cmd := exec.Command(path)
 	if emulator != "" {
-		image, err := l.Image()
+		image, err := l.image()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,8 +247,8 @@ func TestNoEnd(t *testing.T) {
 func TestZeroByteInText(t *testing.T) {
 	l := New(3)
 	l.Add(&Call{Number: unix.SYS_CHDIR, Args: [6]uintptr{l.Text("a\x00b")}})
-	if _, err := l.Image(); !errors.Is(err, unix.EINVAL) && !errors.Is(err, ErrUnavailable) {
-		t.Errorf("Image: %v", err)
+	if _, err := l.image(); !errors.Is(err, unix.EINVAL) && !errors.Is(err, ErrUnavailable) {
+		t.Errorf("image: %v", err)
 	}
 }
 

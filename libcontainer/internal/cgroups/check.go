@@ -14,9 +14,9 @@ import (
 // errV1Unified has runc's words.
 var errV1Unified = errors.New("invalid configuration: cannot use unified on cgroup v1")
 
-// Check tells whether the values of r make sense for hosts of a mode. r may be nil. Limits whose
-// range only the kernel knows are left to it. The error is a *specconv.FieldError.
-func Check(r *specs.LinuxResources, mode Mode) error {
+// checkResources tells whether the values of r make sense for hosts of a mode. r may be nil. Limits
+// whose range only the kernel knows are left to it. The error is a *specconv.FieldError.
+func checkResources(r *specs.LinuxResources, mode Mode) error {
 	if r == nil {
 		return nil
 	}

@@ -65,7 +65,7 @@ func TestCheck(t *testing.T) {
 		{`{"unified":{"nodot":"1"}}`, V2, "/unified/nodot"},
 		{`{"unified":{"a..b":"1"}}`, V2, "/unified/a..b"},
 	} {
-		err := Check(parseResources(t, c.resources), c.mode)
+		err := checkResources(parseResources(t, c.resources), c.mode)
 		var fe *specconv.FieldError
 		switch {
 		case c.pointer == "" && err != nil:
@@ -80,7 +80,7 @@ func TestCheck(t *testing.T) {
 	if checkSwap(swap, V2) == nil || checkSwap(swap, V1) != nil {
 		t.Error("swap without a limit of memory")
 	}
-	if err := Check(parseResources(t, `{"unified":{"a.b":""}}`), V1); !strings.Contains(err.Error(), "invalid configuration") {
+	if err := checkResources(parseResources(t, `{"unified":{"a.b":""}}`), V1); !strings.Contains(err.Error(), "invalid configuration") {
 		t.Errorf("unified on v1: %v", err)
 	}
 }

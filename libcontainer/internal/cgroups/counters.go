@@ -44,7 +44,7 @@ func (c *counters) text(name string) (text string, ok bool) {
 	fd, err := openFile(c.fd, name, unix.O_RDONLY)
 	if err != nil {
 		if !errors.Is(err, unix.ENOENT) {
-			c.fail(&FileError{Op: "open", Path: c.dir + "/" + name, Err: errors.Unwrap(err)})
+			c.fail(&fileError{Op: "open", Path: c.dir + "/" + name, Err: errors.Unwrap(err)})
 		}
 		return "", false
 	}
@@ -57,7 +57,7 @@ func (c *counters) text(name string) (text string, ok bool) {
 		case err == unix.EOPNOTSUPP: // pressure, on a kernel that wants psi=1
 			return "", false
 		case err != nil:
-			c.fail(&FileError{Op: "read", Path: c.dir + "/" + name, Err: err})
+			c.fail(&fileError{Op: "read", Path: c.dir + "/" + name, Err: err})
 			return "", false
 		}
 		if n += k; n < len(c.buf) {

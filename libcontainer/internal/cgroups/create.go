@@ -126,7 +126,7 @@ func mkdir(dir string) error {
 			return nil
 		}
 		if err != unix.EINTR {
-			return &FileError{Op: "mkdir", Path: dir, Err: err}
+			return &fileError{Op: "mkdir", Path: dir, Err: err}
 		}
 	}
 }
@@ -151,7 +151,7 @@ func (m *maker) checkFree() error {
 func (m *maker) takeOver(h *Hierarchy) error {
 	if procs := h.Dir() + "/cgroup.procs"; m.optional {
 		if err := unix.Access(procs, unix.W_OK); denied(err) {
-			return &FileError{Op: "open", Path: procs, Err: err}
+			return &fileError{Op: "open", Path: procs, Err: err}
 		}
 	}
 	if h.has("freezer") || h.unified() {

@@ -33,7 +33,7 @@ func New(spec *specs.Spec, o Options) (*Creation, error) {
 		linux = &specs.Linux{}
 	}
 	mode := CurrentMode()
-	if err := Check(linux.Resources, mode); err != nil {
+	if err := checkResources(linux.Resources, mode); err != nil {
 		return nil, err
 	}
 	if err := checkSwap(linux.Resources, mode); err != nil {

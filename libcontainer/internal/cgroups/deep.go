@@ -18,7 +18,7 @@ func shorten(dir string) (short string, done func(), err error) {
 	}
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", nil, &FileError{Op: "open", Path: dir, Err: err}
+		return "", nil, &fileError{Op: "open", Path: dir, Err: err}
 	}
 	return "/proc/self/fd/" + strconv.Itoa(fd), func() { unix.Close(fd) }, nil
 }

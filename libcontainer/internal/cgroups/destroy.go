@@ -37,7 +37,7 @@ func (m *Manager) Destroy(patience time.Duration) error {
 		}
 		crash.Point("removed")
 	}
-	if stop != nil && err == nil && !m.Exists() {
+	if stop != nil && err == nil && !m.exists() {
 		slog.Warn("the cgroup was removed without systemd: " + stop.Error()) // which sees that it is empty
 		return nil
 	}
@@ -58,7 +58,7 @@ func remove(dir string, deadline time.Time) error {
 			if unix.Access(dir, unix.F_OK) == unix.ENOENT { // e.g. EROFS comes before ENOENT
 				return nil
 			}
-			return &FileError{Op: "rmdir", Path: dir, Err: err}
+			return &fileError{Op: "rmdir", Path: dir, Err: err}
 		}
 		removed, lerr := removeBelow(dir, deadline)
 		if lerr != nil && !gone(lerr) {
@@ -68,7 +68,7 @@ func remove(dir string, deadline time.Time) error {
 			continue
 		}
 		if time.Now().After(deadline) {
-			return &FileError{Op: "rmdir", Path: dir, Err: err}
+			return &fileError{Op: "rmdir", Path: dir, Err: err}
 		}
 		time.Sleep(wait)
 	}

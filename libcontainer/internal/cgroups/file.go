@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FileError is the kernel's refusal of a cgroup file: which file, what was written to it, why.
-type FileError struct {
+// fileError is the kernel's refusal of a cgroup file: which file, what was written to it, why.
+type fileError struct {
 	Op    string // open, read, write, mkdir, rmdir …
 	Path  string
 	Value string // what was written; empty for other operations
 	Err   error  // the errno
 }
 
-func (e *FileError) Error() string {
+func (e *fileError) Error() string {
 	if e.Op == "write" {
 		return fmt.Sprintf("write %q to %q: %v", e.Value, e.Path, e.Err)
 	}
@@ -25,7 +25,7 @@ func (e *FileError) Error() string {
 }
 
 // Unwrap gives the errno.
-func (e *FileError) Unwrap() error { return e.Err }
+func (e *fileError) Unwrap() error { return e.Err }
 
 // openFile opens a file of a cgroup with openat(2); dir may be a directory's fd or AT_FDCWD.
 func openFile(dir int, path string, flags int) (int, error) {
@@ -35,7 +35,7 @@ func openFile(dir int, path string, flags int) (int, error) {
 			return fd, nil
 		}
 		if err != unix.EINTR {
-			return -1, &FileError{Op: "open", Path: path, Err: err}
+			return -1, &fileError{Op: "open", Path: path, Err: err}
 		}
 	}
 }
@@ -44,7 +44,7 @@ func openFile(dir int, path string, flags int) (int, error) {
 func writeFile(path, value string) error {
 	fd, err := openFile(unix.AT_FDCWD, path, unix.O_WRONLY)
 	if err != nil {
-		err.(*FileError).Op, err.(*FileError).Value = "write", value //nolint:errorlint // made in openFile
+		err.(*fileError).Op, err.(*fileError).Value = "write", value //nolint:errorlint // made in openFile
 		return err
 	}
 	defer unix.Close(fd)
@@ -58,7 +58,7 @@ func writeFD(fd int, path, value string) error {
 			return nil
 		}
 		if err != unix.EINTR {
-			return &FileError{Op: "write", Path: path, Value: value, Err: err}
+			return &fileError{Op: "write", Path: path, Value: value, Err: err}
 		}
 	}
 }
@@ -81,7 +81,7 @@ func readFD(fd int, path string) (string, error) {
 		case err == unix.EINTR:
 			continue
 		case err != nil:
-			return "", &FileError{Op: "read", Path: path, Err: err}
+			return "", &fileError{Op: "read", Path: path, Err: err}
 		case k == 0:
 			return strings.TrimRight(string(buf[:n]), " \n\t"), nil
 		}

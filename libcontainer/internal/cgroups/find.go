@@ -69,7 +69,7 @@ func empty(spec *specs.Spec, o Options) ([]*Manager, error) {
 	}
 	m := managerOf(Record{Driver: DriverCgroupfs, Mode: CurrentMode(), Rootless: o.Rootless})
 	var err error
-	if m.record.Hierarchies, err = planPaths(m.record.Mode, path, o.ID); err != nil || !m.Exists() {
+	if m.record.Hierarchies, err = planPaths(m.record.Mode, path, o.ID); err != nil || !m.exists() {
 		return nil, err
 	}
 	return []*Manager{m}, nil

@@ -261,7 +261,7 @@ func freeze2(dir string) error {
 		// before the poll.
 		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, int(min(left, 100*time.Millisecond).Milliseconds())+1)
 		if err != nil && err != unix.EINTR { //nolint:errorlint // a bare errno
-			return &FileError{Op: "poll", Path: events, Err: err}
+			return &fileError{Op: "poll", Path: events, Err: err}
 		}
 	}
 }
@@ -269,7 +269,7 @@ func freeze2(dir string) error {
 // readFrom reads an open cgroup file from its beginning.
 func readFrom(fd int, path string) (string, error) {
 	if _, err := unix.Seek(fd, 0, 0); err != nil {
-		return "", &FileError{Op: "seek", Path: path, Err: err}
+		return "", &fileError{Op: "seek", Path: path, Err: err}
 	}
 	return readFD(fd, path)
 }

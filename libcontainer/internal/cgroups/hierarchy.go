@@ -103,7 +103,7 @@ func skipHierarchy(mode Mode, o *membership) bool {
 func locate(mode Mode, o *membership, relative bool) (h Hierarchy, parent string, ok bool, err error) {
 	h.Controllers = o.controllers
 	for _, name := range o.mountNames(mode) {
-		h.Mount = Root + name
+		h.Mount = mountRoot + name
 		if !isType(h.Mount, h.magic()) {
 			continue
 		}

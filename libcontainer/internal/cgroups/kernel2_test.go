@@ -16,7 +16,7 @@ import (
 func needControllers(t *testing.T) {
 	t.Helper()
 	needRoot(t)
-	have, _ := readFile(Root + "/cgroup.controllers")
+	have, _ := readFile(mountRoot + "/cgroup.controllers")
 	for _, c := range []string{"memory", "pids", "cpu", "cpuset", "io"} {
 		if CurrentMode() != V2 || !strings.Contains(" "+have+" ", " "+c+" ") {
 			t.Skipf("cgroup v2 has no controller %s here", c)

@@ -23,10 +23,10 @@ func needRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("the effective user id is not 0")
 	}
-	if isType(Root, unix.TMPFS_MAGIC) || CurrentMode() == V2 {
+	if isType(mountRoot, unix.TMPFS_MAGIC) || CurrentMode() == V2 {
 		return
 	}
-	t.Skip(Root + " holds no cgroup file systems")
+	t.Skip(mountRoot + " holds no cgroup file systems")
 }
 
 // newCreation makes a Creation for a spec with a fresh absolute cgroupsPath, and destroys its

@@ -137,7 +137,7 @@ func waitEmpty(h *Hierarchy) error {
 		}
 		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, 100)
 		if err != nil && err != unix.EINTR { //nolint:errorlint // a bare errno
-			return &FileError{Op: "poll", Path: file, Err: err}
+			return &fileError{Op: "poll", Path: file, Err: err}
 		}
 	}
 }

@@ -97,8 +97,8 @@ func (l *location) keeper() *Hierarchy {
 	return nil
 }
 
-// Exists tells whether the container still has a cgroup.
-func (l *location) Exists() bool {
+// exists tells whether the container still has a cgroup.
+func (l *location) exists() bool {
 	h := l.keeper()
 	return h != nil && unix.Access(h.Dir(), unix.F_OK) == nil
 }

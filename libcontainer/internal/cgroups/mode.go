@@ -2,9 +2,9 @@ package cgroups
 
 import "golang.org/x/sys/unix"
 
-// Root is where cgroup hierarchies are mounted on every host that is supported without a look at
-// the mount table.
-const Root = "/sys/fs/cgroup"
+// mountRoot is where cgroup hierarchies are mounted on every host that is supported without a look
+// at the mount table.
+const mountRoot = "/sys/fs/cgroup"
 
 // Mode is the layout of the host's cgroup hierarchies.
 type Mode string
@@ -20,9 +20,9 @@ const (
 // without any has V1, with nothing in it.
 func CurrentMode() Mode {
 	switch {
-	case isType(Root, unix.CGROUP2_SUPER_MAGIC):
+	case isType(mountRoot, unix.CGROUP2_SUPER_MAGIC):
 		return V2
-	case isType(Root+"/unified", unix.CGROUP2_SUPER_MAGIC):
+	case isType(mountRoot+"/unified", unix.CGROUP2_SUPER_MAGIC):
 		return Hybrid
 	}
 	return V1

@@ -174,7 +174,7 @@ func (w *OOMWatch) lookMemory() (oom bool, err error) {
 		return false, nil // EAGAIN
 	}
 	// A cgroup that is removed signals its eventfds, too.
-	return binary.NativeEndian.Uint64(buf[:]) > 0 && w.m.Exists(), nil
+	return binary.NativeEndian.Uint64(buf[:]) > 0 && w.m.exists(), nil
 }
 
 // readKills is OOMKills by way of the descriptor that is polled.

@@ -35,7 +35,7 @@ func newNamespace(list []specs.LinuxNamespace, kind specs.LinuxNamespaceType) bo
 }
 
 func isWritableCgroup(m specs.Mount) bool {
-	if m.Type != "cgroup" && m.Type != "cgroup2" || path.Clean(m.Destination) != Root {
+	if m.Type != "cgroup" && m.Type != "cgroup2" || path.Clean(m.Destination) != mountRoot {
 		return false
 	}
 	writable := true
@@ -74,7 +74,7 @@ func handOver(dir string, uid int) error {
 
 func chown(path string, uid int) error {
 	if err := unix.Lchown(path, uid, -1); err != nil {
-		return &FileError{Op: "chown", Path: path, Err: err}
+		return &fileError{Op: "chown", Path: path, Err: err}
 	}
 	return nil
 }

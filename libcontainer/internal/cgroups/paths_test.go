@@ -105,7 +105,7 @@ func TestPlanPaths(t *testing.T) {
 			want = "/id"
 		}
 		for _, name := range o.mountNames(mode) {
-			if got, ok := absent[(&Hierarchy{Mount: Root + name}).Name()]; ok && got != want {
+			if got, ok := absent[(&Hierarchy{Mount: mountRoot + name}).Name()]; ok && got != want {
 				t.Errorf("relative: %s has path %q, want %q", name, got, want)
 			}
 		}

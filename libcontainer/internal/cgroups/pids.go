@@ -61,7 +61,7 @@ func pidsBelow(dir string) ([]int, error) {
 func children(dir string) ([]string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {
-		return nil, &FileError{Op: "stat", Path: dir, Err: err}
+		return nil, &fileError{Op: "stat", Path: dir, Err: err}
 	}
 	if st.Nlink <= 2 {
 		return nil, nil

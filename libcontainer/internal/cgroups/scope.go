@@ -103,7 +103,7 @@ func (s *scope) Attaches() bool { return s.record.Driver == DriverSystemd && s.r
 // Foreign tells whether the container's scope has ended, and another container has one of the same
 // name now. Only systemd knows.
 func (s *scope) Foreign() (bool, error) {
-	if s.record.Invocation == "" || !s.Exists() {
+	if s.record.Invocation == "" || !s.exists() {
 		return false, nil
 	}
 	c, err := s.dial()
@@ -119,7 +119,7 @@ func (s *scope) Foreign() (bool, error) {
 // there, that systemd can't be reached, as after a logout of the user whose manager it was, changes
 // nothing. The result is that of Foreign.
 func (s *scope) stopUnit() (foreign bool, err error) {
-	exists := s.Exists()
+	exists := s.exists()
 	c, err := s.dial()
 	if err == nil {
 		defer c.Close()

@@ -29,7 +29,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	if m.record.Driver == DriverDisabled || r == nil {
 		return nil
 	}
-	if err := Check(r, m.record.Mode); err != nil {
+	if err := checkResources(r, m.record.Mode); err != nil {
 		return err
 	}
 	var policy *devices.Policy // nil: the rules stay

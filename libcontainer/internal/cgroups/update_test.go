@@ -55,7 +55,7 @@ func TestSet(t *testing.T) {
 	bad := parseResources(t, `{"memory":{"limit":67108864,"swap":134217728,"reservation":1000000,"swappiness":7},
 		"cpu":{"shares":200,"quota":5,"cpus":"0"},"pids":{"limit":9},
 		"devices":[{"allow":true,"type":"c","major":10,"minor":229,"access":"rwm"}]}`)
-	var fe *FileError
+	var fe *fileError
 	if err := m.Set(bad); !errors.As(err, &fe) || fe.Value != "5" || !strings.HasSuffix(fe.Path, "cpu.cfs_quota_us") || !errors.Is(err, unix.EINVAL) {
 		t.Errorf("error %v", err)
 	}

@@ -156,7 +156,7 @@ func (w *write) put(l *limits) error {
 func writeLines(path, text string) error {
 	fd, err := openFile(unix.AT_FDCWD, path, unix.O_WRONLY)
 	if err != nil {
-		return &FileError{Op: "write", Path: path, Value: text, Err: errors.Unwrap(err)}
+		return &fileError{Op: "write", Path: path, Value: text, Err: errors.Unwrap(err)}
 	}
 	defer unix.Close(fd)
 	for line := range strings.Lines(text) {

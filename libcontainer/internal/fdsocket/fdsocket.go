@@ -77,8 +77,8 @@ func SendTo(path string, f *os.File) error {
 	return Send(socket, f.Name(), f)
 }
 
-// ErrClosed says that the other end closed the socket without sending anything.
-var ErrClosed = errors.New("the other end closed the socket")
+// errClosed says that the other end closed the socket without sending anything.
+var errClosed = errors.New("the other end closed the socket")
 
 // Receive waits for one descriptor. The file bears the name that came with it.
 func Receive(socket *os.File) (*os.File, error) {
@@ -96,7 +96,7 @@ func Receive(socket *os.File) (*os.File, error) {
 	switch {
 	case err != nil:
 	case n == 0 && len(fds) == 0:
-		err = ErrClosed
+		err = errClosed
 	case len(fds) != 1 || flags&unix.MSG_CTRUNC != 0:
 		err = errors.New("not exactly one came")
 	case n > maxName:

@@ -95,8 +95,8 @@ func ends(n unix.Signal) bool {
 	return n == unix.SIGHUP || n == unix.SIGINT || n == unix.SIGQUIT || n == unix.SIGTERM
 }
 
-// Stop gives signals their usual effects back.
-func (s *Signals) Stop() {
+// stop gives signals their usual effects back. Tests need it; a command ends with them caught.
+func (s *Signals) stop() {
 	s.catcher.stop()
 	if s.heard != nil {
 		s.catcher.wake()

@@ -167,7 +167,7 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Stop()
+	defer s.stop()
 	for _, n := range []unix.Signal{unix.SIGSEGV, unix.SIGILL, unix.SIGUSR1, unix.SIGSYS, unix.SIGTERM, realTime} {
 		if err := unix.Kill(os.Getpid(), n); err != nil {
 			t.Fatal(err)
@@ -194,7 +194,7 @@ func TestManySignals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Stop()
+	defer s.stop()
 	const count = 20_000
 	done := make(chan struct{})
 	for range 4 { // busy threads, with stacks that grow and memory that is collected
@@ -305,7 +305,7 @@ func TestSignalEndsAStalledFinish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Stop()
+	defer s.stop()
 	cmd := exec.Command("/bin/true")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -333,6 +333,6 @@ func BenchmarkCatch(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s.Stop()
+		s.stop()
 	}
 }

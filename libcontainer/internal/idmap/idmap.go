@@ -33,9 +33,9 @@ func ContainerID(maps []Mapping, id uint32) (container uint32, ok bool) {
 	return 0, false
 }
 
-// Compact returns the same mapping in as few extents as possible, by ContainerID. It leaves out
+// compact returns the same mapping in as few extents as possible, by ContainerID. It leaves out
 // empty extents.
-func Compact(maps []Mapping) []Mapping {
+func compact(maps []Mapping) []Mapping {
 	sorted := slices.Clone(maps)
 	slices.SortFunc(sorted, func(a, b Mapping) int {
 		switch {
@@ -67,4 +67,4 @@ func follows(a, b Mapping) bool {
 }
 
 // Equal tells whether a and b map the same ids to the same ids, however they are cut into extents.
-func Equal(a, b []Mapping) bool { return slices.Equal(Compact(a), Compact(b)) }
+func Equal(a, b []Mapping) bool { return slices.Equal(compact(a), compact(b)) }

@@ -47,7 +47,7 @@ func TestCompact(t *testing.T) {
 		{ContainerID: 8, HostID: 100, Size: 0},
 	}
 	want := []Mapping{{ContainerID: 0, HostID: 10, Size: 5}, {ContainerID: 6, HostID: 15, Size: 1}, {ContainerID: 7, HostID: 99, Size: 1}}
-	if diff := cmp.Diff(want, Compact(in)); diff != "" {
+	if diff := cmp.Diff(want, compact(in)); diff != "" {
 		t.Error(diff)
 	}
 	if !Equal(in, want) || Equal(in, want[:2]) {

@@ -13,7 +13,7 @@ import (
 // not apply. Lists that the config leaves empty are not compared. Errors are a
 // *specconv.FieldError.
 func Verify(pid int, uids, gids []Mapping) (haveUIDs, haveGIDs []Mapping, err error) {
-	if haveUIDs, haveGIDs, err = Read(pid); err != nil {
+	if haveUIDs, haveGIDs, err = readFile(pid); err != nil {
 		return nil, nil, err
 	}
 	for _, c := range [...]struct {
@@ -34,7 +34,7 @@ func Verify(pid int, uids, gids []Mapping) (haveUIDs, haveGIDs []Mapping, err er
 // describe gives a mapping in one line: "0 100000 65536, 70000 1000 1".
 func describe(maps []Mapping) string {
 	var parts []string
-	for _, m := range Compact(maps) {
+	for _, m := range compact(maps) {
 		parts = append(parts, fmt.Sprintf("%d %d %d", m.ContainerID, m.HostID, m.Size))
 	}
 	return strings.Join(parts, ", ")

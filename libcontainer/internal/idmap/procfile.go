@@ -37,7 +37,7 @@ func Parse(text string) ([]Mapping, error) {
 // Format gives the text that the kernel takes for maps, in as few extents as possible. It fails if
 // that is still more than the kernel takes: 340 extents, or a page of text.
 func Format(maps []Mapping) ([]byte, error) {
-	few := Compact(maps)
+	few := compact(maps)
 	if len(few) > maxExtents {
 		return nil, fmt.Errorf("%d id mappings: the kernel takes at most %d", len(few), maxExtents)
 	}
@@ -57,8 +57,8 @@ func Format(maps []Mapping) ([]byte, error) {
 	return b, nil
 }
 
-// Read returns the mappings of the user namespace of process pid, as seen from the caller's.
-func Read(pid int) (uids, gids []Mapping, err error) {
+// readFile returns the mappings of the user namespace of process pid, as seen from the caller's.
+func readFile(pid int) (uids, gids []Mapping, err error) {
 	if uids, err = readMap(pid, "uid_map"); err != nil {
 		return nil, nil, err
 	}

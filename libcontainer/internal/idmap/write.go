@@ -67,7 +67,7 @@ func (f *mapFile) write(pid int, maps []Mapping) error {
 
 // mapsOwn tells whether maps is the one mapping that needs no privilege.
 func (f *mapFile) mapsOwn(maps []Mapping) bool {
-	few := Compact(maps)
+	few := compact(maps)
 	return len(few) == 1 && few[0].Size == 1 && few[0].HostID == uint32(f.own)
 }
 
@@ -91,7 +91,7 @@ func (f *mapFile) runHelper(pid int, maps []Mapping) error {
 		return fmt.Errorf("write %q as uid %d: %w", procPath(pid, f.name), os.Geteuid(), err)
 	}
 	args := []string{path, strconv.Itoa(pid)}
-	for _, m := range Compact(maps) {
+	for _, m := range compact(maps) {
 		for _, n := range [...]uint32{m.ContainerID, m.HostID, m.Size} {
 			args = append(args, strconv.FormatUint(uint64(n), 10))
 		}

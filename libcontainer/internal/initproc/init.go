@@ -24,14 +24,14 @@ import (
 	"oci-run/specconv"
 )
 
-// Verb is the command line's first word for init. Users never type it.
-const Verb = "init"
+// verb is the command line's first word for init. Users never type it.
+const verb = "init"
 
 // Init runs here, on the process's first thread, where Go keeps everything until main: held
 // there without the thread that runtime.LockOSThread would make, and before the packages that
 // only the command needs are initialised.
 func init() {
-	if len(os.Args) > 1 && os.Args[1] == Verb {
+	if len(os.Args) > 1 && os.Args[1] == verb {
 		run()
 	}
 }
@@ -39,7 +39,7 @@ func init() {
 // Args is init's command line: the numbers of the fds that it inherits. That of an exec
 // has no lock.
 func Args(inherited ...*os.File) []string {
-	args := []string{"oci-run", Verb}
+	args := []string{"oci-run", verb}
 	for _, f := range inherited {
 		args = append(args, strconv.Itoa(int(f.Fd())))
 	}

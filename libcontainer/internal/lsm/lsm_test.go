@@ -14,7 +14,7 @@ import (
 )
 
 func TestNewPlan(t *testing.T) {
-	selinux, apparmor := SELinuxEnabled(), AppArmorEnabled()
+	selinux, apparmor := selinuxEnabled(), appArmorEnabled()
 	t.Logf("SELinux %v, AppArmor %v", selinux, apparmor)
 	for _, test := range []struct {
 		name       string

@@ -27,13 +27,13 @@ type Kind struct {
 	Proc string
 }
 
-// Kinds lists them in the order in which they are joined.
+// kinds lists them in the order in which they are joined.
 //
 // A namespace can be joined with CAP_SYS_ADMIN in the user namespace that owns it, which may be the
 // one that the caller is in or the one that it joins. So all but user are tried first, then user,
 // then again those that were refused with EPERM. The mount namespace comes last of the first group:
 // behind it no path of the host means anything.
-var Kinds = [...]Kind{
+var kinds = [...]Kind{
 	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP, "cgroup"},
 	{specs.IPCNamespace, unix.CLONE_NEWIPC, "ipc"},
 	{specs.UTSNamespace, unix.CLONE_NEWUTS, "uts"},
@@ -46,7 +46,7 @@ var Kinds = [...]Kind{
 
 // Lookup finds a kind by its name in the specification.
 func Lookup(t specs.LinuxNamespaceType) (k Kind, found bool) {
-	for _, k := range Kinds {
+	for _, k := range kinds {
 		if k.Type == t {
 			return k, true
 		}
@@ -70,7 +70,7 @@ func Find(list []specs.LinuxNamespace, t specs.LinuxNamespaceType) (ns specs.Lin
 	return specs.LinuxNamespace{}, false
 }
 
-// Check refuses types that don't exist. Duplicates and relative paths are found by specconv.Check.
+// Check refuses types that don't exist. Package specconv finds duplicates and relative paths.
 func Check(list []specs.LinuxNamespace) error {
 	for i, ns := range list {
 		if _, found := Lookup(ns.Type); !found {
@@ -85,15 +85,15 @@ func Check(list []specs.LinuxNamespace) error {
 // for whom the kernel gave EINVAL. To ask beforehand takes longer than to make most of them.
 func Missing(list []specs.LinuxNamespace) error {
 	for i, ns := range list {
-		if k, found := Lookup(ns.Type); found && ns.Path == "" && !k.Supported() {
+		if k, found := Lookup(ns.Type); found && ns.Path == "" && !k.supported() {
 			return specconv.Fieldf(specconv.Pointer("linux", "namespaces", i, "type"), "the kernel has no %s namespaces", ns.Type)
 		}
 	}
 	return nil
 }
 
-// Supported tells whether the running kernel has this kind.
-func (k Kind) Supported() bool {
+// supported tells whether the running kernel has this kind.
+func (k Kind) supported() bool {
 	return unix.Access(k.self(), unix.F_OK) == nil
 }
 
@@ -129,12 +129,12 @@ func Open(list []specs.LinuxNamespace) (joined []Joined, err error) {
 			joined = nil
 		}
 	}()
-	for _, k := range Kinds {
+	for _, k := range kinds {
 		for i, ns := range list {
 			if ns.Type != k.Type || ns.Path == "" {
 				continue
 			}
-			f, err := k.Open(ns.Path)
+			f, err := k.open(ns.Path)
 			if err != nil {
 				return joined, specconv.Field(specconv.Pointer("linux", "namespaces", i, "path"), err)
 			}
@@ -151,25 +151,25 @@ func Close(joined []Joined) {
 	}
 }
 
-// Open opens the namespace at path, which is any file that stands for it: /proc/PID/ns/net, or a
+// open opens the namespace at path, which is any file that stands for it: /proc/PID/ns/net, or a
 // bind mount of that.
-func (k Kind) Open(path string) (*os.File, error) {
+func (k Kind) open(path string) (*os.File, error) {
 	// O_NONBLOCK: with a fifo in its place there would be no end of waiting.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := Verify(int(f.Fd()), k); err != nil {
+	if err := verify(int(f.Fd()), k); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("open %q: %w", path, err)
 	}
 	return f, nil
 }
 
-// Verify tells whether fd is a namespace of kind k: "The runtime MUST generate an error if path is
+// verify tells whether fd is a namespace of kind k: "The runtime MUST generate an error if path is
 // not associated with a namespace of type type" (config-linux.md). NS_GET_NSTYPE is in ioctl_ns(2),
 // since Linux 4.11.
-func Verify(fd int, k Kind) error {
+func verify(fd int, k Kind) error {
 	flag, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	if err != nil {
 		// Not nsfs: a plain file does not know the request, and what it says of that differs.
@@ -178,7 +178,7 @@ func Verify(fd int, k Kind) error {
 	if uintptr(flag) == k.Flag {
 		return nil
 	}
-	for _, other := range Kinds {
+	for _, other := range kinds {
 		if uintptr(flag) == other.Flag {
 			return fmt.Errorf("a namespace of type %q, must be of type %q", other.Type, k.Type)
 		}

@@ -20,12 +20,12 @@ import (
 
 func TestKinds(t *testing.T) {
 	var names []string
-	for _, k := range Kinds {
+	for _, k := range kinds {
 		names = append(names, string(k.Type))
-		if !k.Supported() {
+		if !k.supported() {
 			t.Errorf("no %s in /proc/self/ns", k.Proc)
 		}
-		f, err := k.Open("/proc/self/ns/" + k.Proc)
+		f, err := k.open("/proc/self/ns/" + k.Proc)
 		if err != nil {
 			t.Errorf("%s: %v", k.Type, err)
 			continue
@@ -39,7 +39,7 @@ func TestKinds(t *testing.T) {
 	if diff := cmp.Diff(names, Names()); diff != "" {
 		t.Errorf("Names (-Kinds +Names):\n%s", diff)
 	}
-	if last := Kinds[len(Kinds)-1].Type; last != specs.UserNamespace {
+	if last := kinds[len(kinds)-1].Type; last != specs.UserNamespace {
 		t.Errorf("the last to join is %s", last)
 	}
 }
@@ -63,7 +63,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"/dev/null", `open "/dev/null": not a namespace, must be one of type "network"`},
 		{dir + "/none", `open DIR/none: no such file or directory`},
 	} {
-		_, err := net.Open(c.path)
+		_, err := net.open(c.path)
 		if err == nil || strings.ReplaceAll(err.Error(), dir, "DIR") != c.want {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
@@ -159,7 +159,7 @@ func TestNewNetwork(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Verify(int(f.Fd()), kind); err != nil {
+		if err := verify(int(f.Fd()), kind); err != nil {
 			t.Error(err)
 		}
 		link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))

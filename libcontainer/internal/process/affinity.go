@@ -13,20 +13,20 @@ func planAffinity(plan *Plan, p *specs.Process, _ *specs.Spec, at string) (err e
 	if a == nil {
 		return nil
 	}
-	if plan.AffinityInitial, err = ParseCPUSet(a.Initial); err != nil {
+	if plan.AffinityInitial, err = parseCPUSet(a.Initial); err != nil {
 		return specconv.Fieldf(at+"/execCPUAffinity/initial", "invalid CPU list: %w", err)
 	}
-	if plan.AffinityFinal, err = ParseCPUSet(a.Final); err != nil {
+	if plan.AffinityFinal, err = parseCPUSet(a.Final); err != nil {
 		return specconv.Fieldf(at+"/execCPUAffinity/final", "invalid CPU list: %w", err)
 	}
 	return nil
 }
 
-// AddAffinityReset lets thread tid, or the calling one if tid is 0, run on every CPU that its
+// addAffinityReset lets thread tid, or the calling one if tid is 0, run on every CPU that its
 // cpuset has, now and later: the container must not inherit the affinity of whoever called the
 // runtime. The mask has every bit set, also those of CPUs that are not online. EINVAL, which the
 // kernel gives when the cpuset is being changed, and EPERM are not worth a failure.
-func AddAffinityReset(l *calls.List, tid int) {
+func addAffinityReset(l *calls.List, tid int) {
 	addAffinity(l, tid, everyCPU()).Or("reset CPU affinity").Expect = []unix.Errno{unix.EINVAL, unix.EPERM}
 }
 
@@ -38,7 +38,7 @@ func (p *Plan) AddExecAffinity(l *calls.List, tid int) {
 	if set := p.AffinityFinal; len(set) > 0 {
 		addAffinity(l, tid, set).Or("execCPUAffinity.final: set CPU affinity %s", set)
 	} else if len(p.AffinityInitial) == 0 {
-		AddAffinityReset(l, tid)
+		addAffinityReset(l, tid)
 	}
 }
 

@@ -15,9 +15,9 @@ type CPUSet []uint64
 // CPUs today.
 const maxCPU = 1<<16 - 1
 
-// ParseCPUSet parses a list such as "0-3,5,8-11". Spaces around elements and empty elements are
+// parseCPUSet parses a list such as "0-3,5,8-11". Spaces around elements and empty elements are
 // allowed; an empty list gives an empty set, which is not an error.
-func ParseCPUSet(list string) (CPUSet, error) {
+func parseCPUSet(list string) (CPUSet, error) {
 	var set CPUSet
 	for element := range strings.SplitSeq(list, ",") {
 		element = strings.TrimSpace(element)

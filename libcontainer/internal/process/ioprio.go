@@ -24,9 +24,6 @@ const (
 	ioprioWhoProcess = 1
 )
 
-// IOPriorityClasses lists the classes that process.ioPriority may name.
-func IOPriorityClasses() []string { return ioPriorityClasses[1:] }
-
 func planIOPriority(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
 	if p.IOPriority == nil {
 		return nil
@@ -34,7 +31,7 @@ func planIOPriority(plan *Plan, p *specs.Process, _ *specs.Spec, at string) erro
 	class := index(ioPriorityClasses[:], string(p.IOPriority.Class))
 	if class < 0 {
 		return specconv.Fieldf(at+"/ioPriority/class", "invalid ioPriority class %q%s", p.IOPriority.Class,
-			spelling.Hint(string(p.IOPriority.Class), IOPriorityClasses()))
+			spelling.Hint(string(p.IOPriority.Class), ioPriorityClasses[1:]))
 	}
 	if v := p.IOPriority.Priority; v < 0 || v > 7 {
 		return specconv.Fieldf(at+"/ioPriority/priority", "invalid ioPriority priority %d: it is not between 0 and 7", v)

@@ -76,7 +76,7 @@ func planMemoryPolicy(plan *Plan, _ *specs.Process, spec *specs.Spec, _ string) 
 		return specconv.Fieldf(at+"/mode", "invalid memory policy mode %q%s", asked.Mode,
 			spelling.Hint(string(asked.Mode), MemoryPolicyModes()))
 	}
-	nodes, err := ParseCPUSet(asked.Nodes)
+	nodes, err := parseCPUSet(asked.Nodes)
 	if err != nil {
 		return specconv.Fieldf(at+"/nodes", "invalid memory policy nodes %q: %w", asked.Nodes, err)
 	}

@@ -25,13 +25,13 @@ func TestParseCPUSet(t *testing.T) {
 		{"63-64", CPUSet{1 << 63, 1}, "0x18000000000000000"},
 		{"1024", CPUSet{16: 1}, "0x1" + strings.Repeat("0", 256)},
 	} {
-		got, err := ParseCPUSet(test.in)
+		got, err := parseCPUSet(test.in)
 		if err != nil || !cmp.Equal(got, test.want) || got.String() != test.format || len(got.Bytes()) != 8*len(got) {
 			t.Errorf("ParseCPUSet(%q) = %#x, %v", test.in, []uint64(got), err)
 		}
 	}
 	for _, in := range []string{",", " ", "-1", "1-", "a", "0-9876543210", "65536", "2-1", "0x1", "+1", "1 2", "1--2"} {
-		if got, err := ParseCPUSet(in); err == nil {
+		if got, err := parseCPUSet(in); err == nil {
 			t.Errorf("ParseCPUSet(%q) = %s", in, got)
 		}
 	}
@@ -41,7 +41,7 @@ func FuzzParseCPUSet(f *testing.F) {
 	f.Add("0-3,5,1024")
 	f.Add("0-9876543210")
 	f.Fuzz(func(t *testing.T, list string) {
-		set, err := ParseCPUSet(list)
+		set, err := parseCPUSet(list)
 		if err == nil && (len(set) > (maxCPU+1)/64 || (set.Count() == 0) != (list == "")) {
 			t.Errorf("%q gives %d members in %d words", list, set.Count(), len(set))
 		}

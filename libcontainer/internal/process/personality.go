@@ -8,24 +8,6 @@ import (
 	"oci-run/specconv"
 )
 
-// personalities are the execution domains of the spec (include/uapi/linux/personality.h).
-var personalities = [...]struct {
-	name  specs.LinuxPersonalityDomain
-	value uint32
-}{
-	{specs.PerLinux, 0x0000},
-	{specs.PerLinux32, 0x0008},
-}
-
-// Personalities lists the domains that linux.personality may name.
-func Personalities() []string {
-	names := make([]string, 0, len(personalities))
-	for i := range personalities {
-		names = append(names, string(personalities[i].name))
-	}
-	return names
-}
-
 func planPersonality(plan *Plan, _ *specs.Process, spec *specs.Spec, _ string) error {
 	if spec.Linux == nil || spec.Linux.Personality == nil {
 		return nil
@@ -34,9 +16,9 @@ func planPersonality(plan *Plan, _ *specs.Process, spec *specs.Spec, _ string) e
 	if len(asked.Flags) > 0 {
 		return specconv.Fieldf("/linux/personality/flags/0", "invalid personality flag %q: there is none", asked.Flags[0])
 	}
-	for i := range personalities {
-		if personalities[i].name == asked.Domain {
-			plan.Personality = &personalities[i].value
+	for i := range specconv.PersonalityDomains {
+		if d := &specconv.PersonalityDomains[i]; d.Name == asked.Domain {
+			plan.Personality = &d.Value
 			return nil
 		}
 	}

@@ -12,7 +12,7 @@ func (p *Plan) AddPriorities(l *calls.List, exec bool) {
 	if exec {
 		p.AddExecAffinity(l, 0)
 	} else {
-		AddAffinityReset(l, 0)
+		addAffinityReset(l, 0)
 	}
 	p.addResets(l)
 	if !exec || p.Scheduler != nil && p.Scheduler.Inherited() {

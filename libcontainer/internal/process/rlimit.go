@@ -40,15 +40,12 @@ var rlimitNames = [...]string{
 	unix.RLIMIT_RTTIME:     "RLIMIT_RTTIME",
 }
 
-// RlimitNames lists the resources that process.rlimits may limit.
-func RlimitNames() []string { return rlimitNames[:] }
-
 func planRlimits(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
 	for i, limit := range p.Rlimits {
 		n := index(rlimitNames[:], limit.Type)
 		if n < 0 {
 			return specconv.Fieldf(at+specconv.Pointer("rlimits", i, "type"), "invalid rlimit type %q%s", limit.Type,
-				spelling.Hint(limit.Type, RlimitNames()))
+				spelling.Hint(limit.Type, rlimitNames[:]))
 		}
 		plan.Rlimits = append(plan.Rlimits, Rlimit{Resource: n, Soft: limit.Soft, Hard: limit.Hard})
 	}

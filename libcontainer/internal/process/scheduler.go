@@ -39,12 +39,6 @@ var schedulerFlags = [...]string{
 	string(specs.SchedFlagUtilClampMax),
 }
 
-// SchedulerPolicies lists the policies that process.scheduler may name.
-func SchedulerPolicies() []string { return schedulerPolicies[:] }
-
-// SchedulerFlags lists the flags that process.scheduler may name.
-func SchedulerFlags() []string { return schedulerFlags[:] }
-
 func planScheduler(plan *Plan, p *specs.Process, spec *specs.Spec, at string) error {
 	s := p.Scheduler
 	if s == nil {
@@ -53,14 +47,14 @@ func planScheduler(plan *Plan, p *specs.Process, spec *specs.Spec, at string) er
 	at += "/scheduler"
 	policy := index(schedulerPolicies[:], string(s.Policy))
 	if policy < 0 {
-		return specconv.Fieldf(at+"/policy", "invalid scheduler policy %q%s", s.Policy, spelling.Hint(string(s.Policy), SchedulerPolicies()))
+		return specconv.Fieldf(at+"/policy", "invalid scheduler policy %q%s", s.Policy, spelling.Hint(string(s.Policy), schedulerPolicies[:]))
 	}
 	var flags uint64
 	for i, name := range s.Flags {
 		bit := index(schedulerFlags[:], string(name))
 		if bit < 0 {
 			return specconv.Fieldf(at+specconv.Pointer("flags", i), "invalid scheduler flag %q%s", name,
-				spelling.Hint(string(name), SchedulerFlags()))
+				spelling.Hint(string(name), schedulerFlags[:]))
 		}
 		flags |= 1 << bit
 	}

@@ -33,8 +33,8 @@ type constError string
 
 func (e constError) Error() string { return string(e) }
 
-// ErrNotFound is the cause if no directory of PATH has the program.
-const ErrNotFound = constError("executable file not found in $PATH")
+// errNotFound is the cause if no directory of PATH has the program.
+const errNotFound = constError("executable file not found in $PATH")
 
 // errnoOf returns the errno in err, or 0.
 func errnoOf(err error) unix.Errno {

@@ -156,7 +156,7 @@ func (f *Found) addSearch(l *calls.List) {
 
 // notFound is the error when no candidate may be executed.
 func (f *Found) notFound() error {
-	e := &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: ErrNotFound}
+	e := &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: errNotFound}
 	for _, path := range f.there {
 		if e.Hint = f.deniedCandidate(path); e.Hint != "" {
 			break

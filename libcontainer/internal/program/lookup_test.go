@@ -66,7 +66,7 @@ func TestAddLookupWithoutFaccessat2(t *testing.T) {
 		if path, err := search(dir + "/usable/tool"); err != nil {
 			t.Errorf("%q, %v", path, err)
 		}
-		if path, err := search("missing"); !errors.Is(err, ErrNotFound) {
+		if path, err := search("missing"); !errors.Is(err, errNotFound) {
 			t.Errorf("%q, %v", path, err)
 		}
 		done <- nil

@@ -86,17 +86,6 @@ func (p *Procfs) Open(name string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "/proc/"+name), nil
 }
 
-// Write writes text to a file with one write(2), as kernel interfaces want it.
-func (p *Procfs) Write(name, text string) error {
-	file, err := p.Open(name, unix.O_WRONLY)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = file.WriteString(text)
-	return err
-}
-
 // Close gives the procfs up, and with the last fd it is gone.
 func (p *Procfs) Close() error { return p.dir.Close() }
 

@@ -48,7 +48,12 @@ func init() {
 		fmt.Printf("%s%v\n", text[:n], err)
 		_, err = few.Open("sys/kernel/hostname", unix.O_RDONLY)
 		fmt.Println(err)
-		fmt.Println(whole.Write("sys/kernel/hostname", "changed"))
+		hostname, err := whole.Open("sys/kernel/hostname", unix.O_WRONLY)
+		if err == nil {
+			_, err = hostname.WriteString("changed")
+			hostname.Close()
+		}
+		fmt.Println(err)
 		_, err = whole.Open("self/root/etc", unix.O_RDONLY)
 		fmt.Println(err)
 		_, err = whole.Open("../etc", unix.O_RDONLY)

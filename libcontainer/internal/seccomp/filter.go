@@ -46,9 +46,6 @@ func (f *Filter) Prepare() *Loadable {
 	return l
 }
 
-// Install loads the filter into the current thread, see [Loadable.Install].
-func (f *Filter) Install() (listenerFD int, err error) { return f.Prepare().Install() }
-
 // Loadable is a filter ready to be loaded.
 type Loadable struct {
 	fprog        unix.SockFprog

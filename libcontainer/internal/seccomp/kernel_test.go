@@ -418,7 +418,7 @@ func loopChild() {
 	runtime.LockOSThread()
 	if len(code) > 0 {
 		try(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		_, err := (&Filter{Instructions: code, Flags: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW}).Install()
+		_, err := (&Filter{Instructions: code, Flags: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW}).Prepare().Install()
 		try(err)
 	}
 	// The best of many short runs: others use the machine too.

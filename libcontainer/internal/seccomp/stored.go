@@ -11,8 +11,8 @@ import (
 // one that stored a filter compiles the profile again instead of taking it for something else.
 const storedMagic = "oci-run seccomp filter 1\n"
 
-// ErrOtherFormat says that a stored filter is of another format.
-var ErrOtherFormat = errors.New("stored seccomp filter: another format")
+// errOtherFormat says that a stored filter is of another format.
+var errOtherFormat = errors.New("stored seccomp filter: another format")
 
 var errStored = errors.New("stored seccomp filter: it is damaged")
 
@@ -37,7 +37,7 @@ func (f *Filter) Store() []byte {
 func Restore(b []byte) (*Filter, error) {
 	b, ok := bytes.CutPrefix(b, []byte(storedMagic))
 	if !ok {
-		return nil, ErrOtherFormat
+		return nil, errOtherFormat
 	}
 	if len(b) < 5 || b[4] > 1 {
 		return nil, errStored

@@ -35,11 +35,11 @@ func Check(seal string) error {
 // permitted, or if seal asks for it, it is a sealed copy in memory.
 func Open(seal string) (*os.File, error) {
 	if seal == Memfd {
-		return Sealed()
+		return sealed()
 	}
 	f, err := readOnlyMount()
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
-		return Sealed()
+		return sealed()
 	}
 	return f, err
 }
@@ -59,13 +59,13 @@ func readOnlyMount() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "oci-run"), nil
 }
 
-// Sealed returns a copy of the binary in a memfd that nobody can change any more,
+// sealed returns a copy of the binary in a memfd that nobody can change any more,
 // memfd_create(2). Not even writing to the host's page cache of the binary changes it.
 //
 // It can be executed and not be read. Who executes it in a user namespace that has no
 // power over its owner, root of the host, belongs to the host's user namespace for the
 // rules of ptrace(2) then, so that no capability in the container's lets one look at it.
-func Sealed() (*os.File, error) {
+func sealed() (*os.File, error) {
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ var ways = []struct {
 	open func() (*os.File, error)
 }{
 	{"mount", readOnlyMount},
-	{"memfd", Sealed},
+	{"memfd", sealed},
 	{"overlay", detachedOverlay},
 }
 
@@ -53,8 +53,8 @@ func detachedOverlay() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "overlay"), nil
 }
 
-// sealed opens the binary in one of the ways, or skips.
-func sealed(t testing.TB, open func() (*os.File, error)) *os.File {
+// openBy opens the binary in one of the ways, or skips.
+func openBy(t testing.TB, open func() (*os.File, error)) *os.File {
 	t.Helper()
 	f, err := open()
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENODEV) {
@@ -70,7 +70,7 @@ func sealed(t testing.TB, open func() (*os.File, error)) *os.File {
 func TestCannotBeWritten(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			path := "/proc/self/fd/" + strconv.Itoa(int(sealed(t, way.open).Fd()))
+			path := "/proc/self/fd/" + strconv.Itoa(int(openBy(t, way.open).Fd()))
 			for _, flags := range []int{unix.O_WRONLY, unix.O_RDWR, unix.O_WRONLY | unix.O_TRUNC} {
 				fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
 				if err != nil {
@@ -94,7 +94,7 @@ func TestMemfdIsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	// By its descriptor: its mode, 0111, lets nobody open it again who has no privilege.
-	got, err := io.ReadAll(io.NewSectionReader(sealed(t, Sealed), 0, 1<<30))
+	got, err := io.ReadAll(io.NewSectionReader(openBy(t, sealed), 0, 1<<30))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestCheck(t *testing.T) {
 func BenchmarkSeal(b *testing.B) {
 	for _, way := range ways {
 		b.Run(way.name, func(b *testing.B) {
-			sealed(b, way.open)
+			openBy(b, way.open)
 			for b.Loop() {
 				f, err := way.open()
 				if err != nil {

@@ -17,15 +17,15 @@ import (
 // command hang for ever.
 const lockTimeout = 10 * time.Second
 
-// HeldError says that somebody else holds a container's lock.
-type HeldError struct {
+// heldError says that somebody else holds a container's lock.
+type heldError struct {
 	ID     string
 	Holder string        // the process, as a person may look for it
 	Waited time.Duration // for the lock
 }
 
 // Error gives `lock container "c1": held for more than 10s by process 17 ("oci-run start c1")`.
-func (e *HeldError) Error() string {
+func (e *heldError) Error() string {
 	text := fmt.Sprintf("lock container %q: held ", e.ID)
 	if e.Waited > 0 {
 		text += fmt.Sprintf("for more than %s ", e.Waited)
@@ -34,7 +34,7 @@ func (e *HeldError) Error() string {
 }
 
 // Unwrap gives what flock(2) said.
-func (e *HeldError) Unwrap() error { return unix.EWOULDBLOCK }
+func (e *heldError) Unwrap() error { return unix.EWOULDBLOCK }
 
 // Lock opens the directory of an existing container and waits for its lock, for a limited time.
 func Lock(root, id string) (*Dir, error) { return lock(root, id, lockTimeout) }
@@ -50,7 +50,7 @@ func lock(root, id string, patience time.Duration) (*Dir, error) {
 	}
 	err = d.flock(patience)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &HeldError{ID: id, Holder: d.holder(patience), Waited: patience}
+		err = &heldError{ID: id, Holder: d.holder(patience), Waited: patience}
 		d.Close()
 		return nil, err
 	}

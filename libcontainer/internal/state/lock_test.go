@@ -22,7 +22,7 @@ func TestHolder(t *testing.T) {
 	}
 	defer waiter.Close()
 	_, err = lock(root, "one", 20*time.Millisecond)
-	held, ok := errors.AsType[*HeldError](err)
+	held, ok := errors.AsType[*heldError](err)
 	if !ok || !errors.Is(err, unix.EWOULDBLOCK) {
 		t.Fatalf("error %v", err)
 	}

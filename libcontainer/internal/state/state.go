@@ -59,10 +59,10 @@ type Dir struct {
 	locked bool
 }
 
-// CheckID refuses names that can't stand as one directory name, or that a command line
+// checkID refuses names that can't stand as one directory name, or that a command line
 // would take for an option: allowed are letters, digits and "_+-.", at most 255 bytes, no
 // leading "-", not "." or "..".
-func CheckID(id string) error {
+func checkID(id string) error {
 	switch {
 	case id == "":
 		return errors.New("container ID is empty")
@@ -86,7 +86,7 @@ func CheckID(id string) error {
 // asks before planning says that, instead of what else is in the way because of the other; Reserve
 // decides.
 func CheckFree(root, id string) error {
-	if err := CheckID(id); err != nil {
+	if err := checkID(id); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(filepath.Join(root, id)); err == nil {
@@ -98,7 +98,7 @@ func CheckFree(root, id string) error {
 // Reserve makes the directory of a new container and locks it. It returns ErrExist if
 // the ID is in use.
 func Reserve(root, id string) (*Dir, error) {
-	if err := CheckID(id); err != nil {
+	if err := checkID(id); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(root, id)
@@ -119,7 +119,7 @@ func Reserve(root, id string) (*Dir, error) {
 
 // Open opens the directory of an existing container for reading, without its lock.
 func Open(root, id string) (*Dir, error) {
-	if err := CheckID(id); err != nil {
+	if err := checkID(id); err != nil {
 		return nil, err
 	}
 	d := &Dir{ID: id, path: filepath.Join(root, id)}
@@ -233,7 +233,7 @@ func List(root string) ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() && CheckID(e.Name()) == nil {
+		if e.IsDir() && checkID(e.Name()) == nil {
 			ids = append(ids, e.Name())
 		}
 	}

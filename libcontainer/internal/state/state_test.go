@@ -24,12 +24,12 @@ func TestMain(m *testing.M) { fdleak.Main(m) }
 
 func TestCheckID(t *testing.T) {
 	for _, id := range []string{"a", "web.1", "A-b_c+d", strings.Repeat("x", 255), "...", "0"} {
-		if err := CheckID(id); err != nil {
+		if err := checkID(id); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}
 	for _, id := range []string{"", ".", "..", "a/b", "/", "-x", "a b", "ü", "a\x00", "a\n", strings.Repeat("x", 256)} {
-		if CheckID(id) == nil {
+		if checkID(id) == nil {
 			t.Errorf("%q was accepted", id)
 		}
 	}

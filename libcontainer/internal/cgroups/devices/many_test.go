@@ -27,7 +27,7 @@ func manyRules(n int) []specs.LinuxDeviceCgroup {
 // needVerifier skips a test where nobody may load a device program.
 func needVerifier(t *testing.T) {
 	t.Helper()
-	fd, err := load((&Policy{}).Program())
+	fd, err := load((&Policy{}).program())
 	if err != nil {
 		t.Skipf("load a device program: %v", err)
 	}
@@ -44,7 +44,7 @@ func TestManyRules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		program := p.Program()
+		program := p.program()
 		t.Logf("%d rules: %d instructions, %v", n, len(program)/8, time.Since(start))
 		fd, err := load(program)
 		if err != nil {

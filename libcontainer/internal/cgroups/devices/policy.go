@@ -16,8 +16,8 @@ import (
 	"oci-run/specconv"
 )
 
-// Any is a major or minor number that stands for all.
-const Any = -1
+// anyNumber is a major or minor number that stands for all.
+const anyNumber = -1
 
 // access is a set of the three things one can do with a device. The bits are BPF_DEVCG_ACC_* of
 // linux/bpf.h.
@@ -62,17 +62,17 @@ var defaultRules = [...]struct {
 	path string
 	exception
 }{
-	{"", exception{'c', Any, Any, mknod}},
-	{"", exception{'b', Any, Any, mknod}},
+	{"", exception{'c', anyNumber, anyNumber, mknod}},
+	{"", exception{'b', anyNumber, anyNumber, mknod}},
 	{"/dev/null", exception{'c', 1, 3, everything}},
 	{"/dev/random", exception{'c', 1, 8, everything}},
 	{"/dev/full", exception{'c', 1, 7, everything}},
 	{"/dev/tty", exception{'c', 5, 0, everything}},
 	{"/dev/zero", exception{'c', 1, 5, everything}},
 	{"/dev/urandom", exception{'c', 1, 9, everything}},
-	{"", exception{'c', 136, Any, everything}}, // /dev/pts/N
-	{"", exception{'c', 5, 2, everything}},     // /dev/ptmx
-	{"", exception{'c', 10, 200, everything}},  // /dev/net/tun
+	{"", exception{'c', 136, anyNumber, everything}}, // /dev/pts/N
+	{"", exception{'c', 5, 2, everything}},           // /dev/ptmx
+	{"", exception{'c', 10, 200, everything}},        // /dev/net/tun
 }
 
 // NewPolicy applies the rules in their order, to a cgroup that forbids everything, and then the
@@ -103,7 +103,7 @@ func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Poli
 // default and forgets what was before it. One for type "a" with numbers or less access means block
 // and character devices; the kernel, which would take it for all devices, never sees it.
 func (p *Policy) addRule(r *specs.LinuxDeviceCgroup) error {
-	e := exception{major: Any, minor: Any}
+	e := exception{major: anyNumber, minor: anyNumber}
 	var err error
 	if e.access, err = parseAccess(r.Access); err != nil {
 		return err
@@ -114,7 +114,7 @@ func (p *Policy) addRule(r *specs.LinuxDeviceCgroup) error {
 	if r.Minor != nil {
 		e.minor = *r.Minor
 	}
-	if e.major < Any || e.minor < Any || e.major > maxNumber || e.minor > maxNumber {
+	if e.major < anyNumber || e.minor < anyNumber || e.major > maxNumber || e.minor > maxNumber {
 		return fmt.Errorf("device number %d:%d is out of range", e.major, e.minor)
 	}
 	switch r.Type {
@@ -125,7 +125,7 @@ func (p *Policy) addRule(r *specs.LinuxDeviceCgroup) error {
 	default:
 		return fmt.Errorf("invalid cgroup device type %q", r.Type)
 	}
-	if e.major == Any && e.minor == Any && e.access == everything {
+	if e.major == anyNumber && e.minor == anyNumber && e.access == everything {
 		*p = Policy{allow: r.Allow}
 		return nil
 	}
@@ -206,7 +206,7 @@ func (p *Policy) set(e exception, allow bool) error {
 // goes on to hold for a part of it, that is impossible: v1 ignores such a rule silently, so it has
 // to be an error.
 func (p *Policy) withdraw(e exception, at int) error {
-	for _, wider := range [...]device{{e.kind, Any, e.minor}, {e.kind, e.major, Any}, {e.kind, Any, Any}} {
+	for _, wider := range [...]device{{e.kind, anyNumber, e.minor}, {e.kind, e.major, anyNumber}, {e.kind, anyNumber, anyNumber}} {
 		if i := p.find(wider); i >= 0 && i != at && p.exceptions[i].access&e.access != 0 {
 			return fmt.Errorf("rule for %v can't make a hole in the earlier rule for %v", &e, &p.exceptions[i])
 		}
@@ -222,7 +222,7 @@ func (e *exception) device() device { return device{e.kind, e.major, e.minor} }
 // String gives the form of the v1 files: "c 1:* rwm".
 func (e *exception) String() string {
 	number := func(n int64) string {
-		if n == Any {
+		if n == anyNumber {
 			return "*"
 		}
 		return strconv.FormatInt(n, 10)
@@ -249,11 +249,11 @@ func (p *Policy) SystemdRules() [][2]string {
 		}
 		var spec string
 		switch {
-		case e.major == Any && e.minor == Any:
+		case e.major == anyNumber && e.minor == anyNumber:
 			spec = kind + "-*"
-		case e.major == Any:
+		case e.major == anyNumber:
 			continue
-		case e.minor == Any:
+		case e.minor == anyNumber:
 			spec = kind + "-" + strconv.FormatInt(e.major, 10)
 		default:
 			spec = fmt.Sprintf("/dev/%s/%d:%d", kind, e.major, e.minor)

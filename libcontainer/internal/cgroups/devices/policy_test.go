@@ -141,7 +141,7 @@ func run(t *testing.T, program []byte, kindBits, maj, min uint32, a access) bool
 }
 
 func (e *exception) covers(o *exception) bool {
-	return e.kind == o.kind && (e.major == Any || e.major == o.major) && (e.minor == Any || e.minor == o.minor)
+	return e.kind == o.kind && (e.major == anyNumber || e.major == o.major) && (e.minor == anyNumber || e.minor == o.minor)
 }
 
 // allowed is what the v1 controller would say.
@@ -172,7 +172,7 @@ func TestProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		program := p.Program()
+		program := p.program()
 		for kindBits, k := range map[uint32]byte{1: 'b', 2: 'c'} {
 			for _, maj := range []int64{0, 1, 8, 10, 136, 4095} {
 				for _, min := range []int64{0, 1, 3, 7, 200, 229, 1<<20 - 1} {

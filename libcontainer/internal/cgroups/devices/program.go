@@ -51,13 +51,13 @@ const (
 
 const minorBits, majorBits = 20, 12
 
-// Program gives p as a program of type BPF_PROG_TYPE_CGROUP_DEVICE, in the host's byte order.
+// program gives p as a program of type BPF_PROG_TYPE_CGROUP_DEVICE, in the host's byte order.
 //
 // It has next to no jumps, because they are what the verifier's time goes to: a program that tests
 // each rule with jumps, for the default rules, takes 340 µs to load and this one 58, of which 18
 // are any program's (Linux 6.18). A device is compared with an exception by arithmetic: the
 // exclusive or of the numbers, less one, has bit 63 set only if they are equal.
-func (p *Policy) Program() []byte {
+func (p *Policy) program() []byte {
 	char, block := p.tests('c'), p.tests('b')
 	insns := []instruction{
 		{op: loadWord, dst: kind, src: context, off: 0},
@@ -165,11 +165,11 @@ func (p *Policy) group(list []exception) []instruction {
 func (e *exception) test() []instruction {
 	register, value := uint8(number), int32(uint32(e.major<<minorBits|e.minor))
 	switch {
-	case e.major == Any && e.minor == Any:
+	case e.major == anyNumber && e.minor == anyNumber:
 		return []instruction{{op: movImm, dst: found, imm: -1}}
-	case e.minor == Any:
+	case e.minor == anyNumber:
 		register, value = major, int32(e.major)
-	case e.major == Any:
+	case e.major == anyNumber:
 		register, value = minor, int32(e.minor)
 	}
 	return []instruction{

@@ -108,7 +108,7 @@ func parseList(text string) (p Policy, err error) {
 
 func parseNumber(s string) (int64, error) {
 	if s == "*" {
-		return Any, nil
+		return anyNumber, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 32)
 	return int64(n), err

@@ -25,7 +25,7 @@ func (p *Policy) SetV2(dir string, fresh bool) error {
 		return fmt.Errorf("open %q: %w", dir, err)
 	}
 	defer unix.Close(fd)
-	prog, err := load(p.Program())
+	prog, err := load(p.program())
 	if errors.Is(err, unix.E2BIG) {
 		return specconv.Field("/linux/resources/devices", fmt.Errorf("%d rules are %w", len(p.exceptions), ErrTooMany))
 	}

@@ -71,7 +71,7 @@ func (c *Conn) known(properties []Property) ([]Property, error) {
 	for i := range properties {
 		p := &properties[i]
 		if need := least(p); need > baseline {
-			has, err := c.Version()
+			has, err := c.askVersion()
 			if err != nil {
 				return nil, err
 			}
@@ -97,8 +97,8 @@ func (e *OldError) Error() string {
 	return fmt.Sprintf("systemd property %q needs systemd %d, the one that runs is %d", e.Property, e.Needs, e.Has)
 }
 
-// Version asks for systemd's version, once.
-func (c *Conn) Version() (int, error) {
+// askVersion asks for systemd's version, once.
+func (c *Conn) askVersion() (int, error) {
 	if c.version > 0 {
 		return c.version, nil
 	}

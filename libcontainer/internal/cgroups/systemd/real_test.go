@@ -70,7 +70,7 @@ var values = map[string]any{
 // and refuses it before.
 func TestRealVersions(t *testing.T) {
 	c := realManager(t)
-	version, err := c.Version()
+	version, err := c.askVersion()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,10 +88,10 @@ func (d *Decoder) text(n uint32) string {
 	return s
 }
 
-// Value reads a value of a single complete type: a basic one as the Go type of [Signature] (o and g
-// are strings, too), the arrays that Signature knows as its slices, any other array, structure or
-// dictionary entry as []any, and a variant as what is in it.
-func (d *Decoder) Value(sig string) any {
+// complete reads a value of a single complete type: a basic one as the Go type of [Signature] (o
+// and g are strings, too), the arrays that Signature knows as its slices, any other array,
+// structure or dictionary entry as []any, and a variant as what is in it.
+func (d *Decoder) complete(sig string) any {
 	one, rest := single(sig)
 	if one == "" || rest != "" {
 		d.fail()

@@ -34,8 +34,8 @@ func (e *Encoder) u16(v uint16) {
 	e.buf = binary.LittleEndian.AppendUint16(e.buf, v)
 }
 
-// Uint32 writes type u.
-func (e *Encoder) Uint32(v uint32) {
+// u32 writes type u.
+func (e *Encoder) u32(v uint32) {
 	e.Align(4)
 	e.buf = binary.LittleEndian.AppendUint32(e.buf, v)
 }
@@ -51,7 +51,7 @@ func (e *Encoder) String(s string) {
 	if e.err == nil && (!utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0) {
 		e.err = fmt.Errorf("D-Bus: %q is not UTF-8 without zero bytes", s)
 	}
-	e.Uint32(uint32(len(s)))
+	e.u32(uint32(len(s)))
 	e.buf = append(append(e.buf, s...), 0)
 }
 
@@ -65,7 +65,7 @@ func (e *Encoder) signature(s string) {
 
 // Array writes an array whose elements align to n; elements writes them.
 func (e *Encoder) Array(n int, elements func()) {
-	e.Uint32(0)
+	e.u32(0)
 	length := len(e.buf) - 4
 	e.Align(n)
 	start := len(e.buf)
@@ -133,7 +133,7 @@ func (e *Encoder) Value(v any) {
 		if v {
 			n = 1
 		}
-		e.Uint32(n)
+		e.u32(n)
 	case byte:
 		e.buf = append(e.buf, v)
 	case int16:
@@ -141,9 +141,9 @@ func (e *Encoder) Value(v any) {
 	case uint16:
 		e.u16(v)
 	case int32:
-		e.Uint32(uint32(v))
+		e.u32(uint32(v))
 	case uint32:
-		e.Uint32(v)
+		e.u32(v)
 	case int64:
 		e.u64(uint64(v))
 	case uint64:
@@ -168,7 +168,7 @@ func (e *Encoder) list(v any) {
 	case []uint32:
 		e.Array(4, func() {
 			for _, n := range v {
-				e.Uint32(n)
+				e.u32(n)
 			}
 		})
 	case []uint64:

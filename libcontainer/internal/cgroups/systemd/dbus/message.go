@@ -44,8 +44,8 @@ type Message struct {
 // Encode gives the bytes of the message, little-endian, as its body has to be.
 func (m *Message) Encode() ([]byte, error) {
 	e := &Encoder{buf: []byte{'l', m.Kind, 0, 1}}
-	e.Uint32(uint32(len(m.Body)))
-	e.Uint32(m.Serial)
+	e.u32(uint32(len(m.Body)))
+	e.u32(m.Serial)
 	e.Array(8, func() {
 		for _, f := range [...]struct {
 			code byte
@@ -64,7 +64,7 @@ func (m *Message) Encode() ([]byte, error) {
 			e.Align(8)
 			e.buf = append(e.buf, fieldReplySerial)
 			e.signature("u")
-			e.Uint32(m.Reply)
+			e.u32(m.Reply)
 		}
 	})
 	e.Align(8)
@@ -138,7 +138,7 @@ func Parse(raw []byte) (*Message, error) {
 func (m *Message) setField(d *Decoder) {
 	code := d.byte()
 	sig := d.signature()
-	value := d.Value(sig)
+	value := d.complete(sig)
 	if d.err != nil {
 		return
 	}
