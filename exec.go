@@ -116,14 +116,11 @@ func execForeground(container *libcontainer.Container, p *specs.Process, config 
 	if err != nil {
 		return err
 	}
-	status, err := attendant.Attend(attended(e.PID, e.PidFD, e.Start, e.Abandon))
+	end, err := attendant.Attend(attended(e.PID, e.PidFD, e.Start, e.Abandon))
 	if err != nil {
 		return err
 	}
-	if status != 0 {
-		return exitStatus(status)
-	}
-	return nil
+	return statusOf(end)
 }
 
 // execProcess is the process that the command line describes, and the file that it is in, if there

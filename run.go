@@ -88,17 +88,26 @@ func (j *createJob) foreground(
 	if err != nil {
 		return err
 	}
-	status, err := attendant.Attend(attended(created.PID, created.PidFD, func() error { return start(created) }, created.Abandon))
+	end, err := attendant.Attend(attended(created.PID, created.PidFD, func() error { return start(created) }, created.Abandon))
 	if err != nil {
 		return errors.Join(err, remove(created))
 	}
-	if !c.Bool("keep") {
-		if err := remove(created); err != nil {
-			return err
-		}
+	if c.Bool("keep") {
+		created.KeepEnding(end)
+	} else if err := remove(created); err != nil {
+		return err
 	}
-	if status != 0 {
-		return exitStatus(status)
+	return statusOf(end)
+}
+
+// statusOf ends oci-run as a process did that it attended: with 255 if that is not known, because
+// somebody else has reaped it.
+func statusOf(end *libcontainer.Ending) error {
+	switch {
+	case end == nil:
+		return exitStatus(255)
+	case end.Code != 0:
+		return exitStatus(end.Code)
 	}
 	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 )
@@ -61,9 +59,5 @@ func printEnding(c *cli.Call, id string, end *libcontainer.Ending, format string
 		_, err := fmt.Fprintln(c.Out, end.Code)
 		return err
 	}
-	out := ending{ID: id, ExitCode: end.Code, OOM: end.OOM}
-	if end.Signal != 0 {
-		out.Signal = unix.SignalName(end.Signal)
-	}
-	return json.NewEncoder(c.Out).Encode(out)
+	return json.NewEncoder(c.Out).Encode(ending{ID: id, ExitCode: end.Code, Signal: end.SignalName(), OOM: end.OOM})
 }

@@ -40,7 +40,8 @@
 // it exists until the container does, and Start, Pause, Resume, Update, Checkpoint and Delete for
 // as long as they take, hooks included. They wait ten seconds for it and then name its holder. A
 // forced Delete kills the container first and doesn't wait for a holder that goes on. List, Load,
-// State, Kill, Exec, Wait, Pids, Stats and WatchOOM take no lock and never wait for one.
+// State, Kill, Exec, Pids, Stats and WatchOOM take no lock and never wait for one. Wait
+// takes it for a moment at its end, if it is free, to keep what it has seen.
 //
 // Each method that changes a container does one thing and leaves a record with which the next can
 // go on, however it ends, even by SIGKILL in the middle. What a state does not allow is refused by

@@ -58,21 +58,25 @@ type Attended struct {
 	Abandon func() // ends it before its start
 }
 
-// Attend starts the process and stays until it ends. It returns its exit status, 0 to 255, or 128
-// and the number of the signal that ended it.
-func (f *Foreground) Attend(p Attended) (int, error) {
+// Attend starts the process, stays until it ends, and tells how: nil if somebody else has reaped
+// it. Whether memory ran out, [Container.KeepEnding] finds out.
+func (f *Foreground) Attend(p Attended) (*Ending, error) {
 	relay, err := f.relay()
 	if err != nil {
 		p.Abandon()
-		return 0, err
+		return nil, err
 	}
 	if err := p.Start(); err != nil {
 		if relay != nil {
 			relay.Finish(nil)
 		}
-		return 0, err
+		return nil, err
 	}
-	return f.signals.Wait(p.PID, p.PidFD, relay), nil
+	ws, known := f.signals.Wait(p.PID, p.PidFD, relay)
+	if !known {
+		return nil, nil // nobody else is told either
+	}
+	return endingOf(ws), nil
 }
 
 // relay connects the process's terminal with the caller's. It is nil without a terminal.

@@ -144,6 +144,8 @@ func (c *Container) State() (*State, error) {
 	}
 	if status != specs.StateStopped {
 		s.PID = c.record.Init.PID
+	} else if c.record.Phase == state.Created {
+		s.Annotations = c.endAnnotations(dir)
 	}
 	return s, nil
 }

@@ -122,18 +122,17 @@ func caught(n unix.Signal) bool {
 	return true
 }
 
-// Wait passes signals on to the process, which must be our child, until it ends, and
-// returns its exit status: 0 to 255, or 128 and the number of the signal that ended it.
-// t is nil without a terminal.
+// Wait passes signals on to the process, which must be our child, until it ends, and tells how it
+// ended. known is false if somebody else has reaped it. t is nil without a terminal.
 //
 // It reaps any other child too: a subreaper gets the orphans of the container.
-func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
+func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) (ws unix.WaitStatus, known bool) {
 	ended, stopped := make(chan struct{}), make(chan struct{})
-	status := 255 // if somebody else reaps it
+	var seen end
 	s.heard = make(chan struct{})
 	go s.listen()
 	go func() {
-		s.passOn(pid, pidfd, t, ended, &status)
+		s.passOn(pid, pidfd, t, ended, &seen)
 		close(stopped)
 	}()
 	// This thread waits in the kernel: a change of threads less than to hear of SIGCHLD.
@@ -141,17 +140,23 @@ func (s *Signals) Wait(pid int, pidfd *os.File, t Terminal) int {
 	close(ended)
 	<-stopped
 	if reaped {
-		status = exitStatus(ws)
+		seen = end{ws, true}
 	}
 	if t != nil {
 		s.finish(t)
 	}
-	return status
+	return seen.status, seen.known
 }
 
-// passOn deals with signals until the process has ended, and tells its status if it was here that
-// it was reaped.
-func (s *Signals) passOn(pid int, pidfd *os.File, t Terminal, ended <-chan struct{}, status *int) {
+// end is how the process ended, if that is known.
+type end struct {
+	status unix.WaitStatus
+	known  bool
+}
+
+// passOn deals with signals until the process has ended, and tells how if it was here that it was
+// reaped.
+func (s *Signals) passOn(pid int, pidfd *os.File, t Terminal, ended <-chan struct{}, seen *end) {
 	for {
 		select {
 		case <-ended:
@@ -159,7 +164,7 @@ func (s *Signals) passOn(pid int, pidfd *os.File, t Terminal, ended <-chan struc
 		case n := <-s.c:
 			switch n {
 			case unix.SIGCHLD:
-				reapAll(pid, status)
+				reapAll(pid, seen)
 			case unix.SIGPIPE: // we wrote to a pipe that nobody reads: no news for the container
 			case unix.SIGWINCH:
 				if t != nil {
@@ -213,9 +218,9 @@ func wait(pid int) (ws unix.WaitStatus, reaped bool) {
 	}
 }
 
-// reapAll reaps all children that have ended, and tells the status of the one with this pid
-// if it is among them. A SIGCHLD can stand for several.
-func reapAll(pid int, status *int) {
+// reapAll reaps all children that have ended, and tells how the one with this pid did if it is
+// among them. A SIGCHLD can stand for several.
+func reapAll(pid int, seen *end) {
 	for {
 		var ws unix.WaitStatus
 		ended, err := unix.Wait4(-1, &ws, unix.WNOHANG, nil)
@@ -224,16 +229,9 @@ func reapAll(pid int, status *int) {
 		case err != nil || ended <= 0:
 			return
 		case ended == pid:
-			*status = exitStatus(ws)
+			*seen = end{ws, true}
 		}
 	}
-}
-
-func exitStatus(ws unix.WaitStatus) int {
-	if ws.Signaled() {
-		return 128 + int(ws.Signal())
-	}
-	return ws.ExitStatus()
 }
 
 // BecomeSubreaper has the orphans among the container's processes become our children

@@ -65,7 +65,14 @@ func command() {
 	if ready != nil {
 		_, _ = ready.Read(make([]byte, 1)) // until the child catches signals
 	}
-	os.Exit(s.Wait(cmd.Process.Pid, os.NewFile(uintptr(fd), "pidfd"), nil))
+	ws, known := s.Wait(cmd.Process.Pid, os.NewFile(uintptr(fd), "pidfd"), nil)
+	switch {
+	case !known:
+		os.Exit(255)
+	case ws.Signaled():
+		os.Exit(128 + int(ws.Signal()))
+	}
+	os.Exit(ws.ExitStatus())
 }
 
 // broken writes to a stdout that nobody reads, and starts a program for which SIGPIPE has its usual
@@ -321,7 +328,7 @@ func TestSignalEndsAStalledFinish(t *testing.T) {
 		<-terminal.finishing
 		_ = unix.Kill(os.Getpid(), unix.SIGTERM)
 	}()
-	if got := s.Wait(cmd.Process.Pid, pidfd, terminal); got != 0 {
+	if got, known := s.Wait(cmd.Process.Pid, pidfd, terminal); got != 0 || !known {
 		t.Errorf("status %d", got)
 	}
 	_ = cmd.Process.Release()

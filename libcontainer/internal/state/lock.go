@@ -43,6 +43,11 @@ func Lock(root, id string) (*Dir, error) { return lock(root, id, lockTimeout) }
 // another command holds the lock.
 func TryLock(root, id string) (*Dir, error) { return lock(root, id, 0) }
 
+// LockWithin is Lock for callers that wait less. Its error wraps unix.EWOULDBLOCK as well.
+func LockWithin(root, id string, patience time.Duration) (*Dir, error) {
+	return lock(root, id, patience)
+}
+
 func lock(root, id string, patience time.Duration) (*Dir, error) {
 	d, err := Open(root, id)
 	if err != nil {

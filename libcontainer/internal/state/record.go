@@ -197,7 +197,7 @@ func (d *Dir) Alien() error {
 func (d *Dir) alien(names []string) error {
 	for _, name := range names {
 		switch strings.TrimSuffix(name, stagedSuffix) {
-		case recordName, intentName, keptName, configName, filterName, startName, hooksName, notifyName:
+		case recordName, intentName, keptName, configName, filterName, startName, hooksName, notifyName, endName:
 		default:
 			return fmt.Errorf("it has a file %q", name)
 		}

@@ -47,6 +47,7 @@ const (
 	startName  = "start.sock"
 	hooksName  = "starting"
 	notifyName = "notify" // package sdnotify's
+	endName    = "end.json"
 
 	stagedSuffix = ".new" // of a record that is being written
 )
