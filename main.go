@@ -31,6 +31,7 @@ var (
 
 // commands is every verb.
 var commands = [...]*cli.Command{
+	&checkCommand,
 	&checkpointCommand,
 	&createCommand,
 	&deleteCommand,

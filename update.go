@@ -57,14 +57,16 @@ var updateCommand = cli.Command{
 	Usage:     "change the limits of a container",
 	Arguments: "ID",
 	Description: "Changes the limits of the container ID that are given, as flags or in a file, and nothing else. If one of them\n" +
-		"can't be set, none is. With --resources, flags for single limits are ignored.",
-	Options: [][]cli.Option{{
-		{Name: "resources", Alias: "r", Usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
-		{Name: "l3-cache-schema", Usage: "Intel RDT: schema of the L3 cache"},
-		{Name: "mem-bw-schema", Usage: "Intel RDT: schema of the memory bandwidth"},
-	}},
-	More:   limitOptions,
-	Action: update,
+		"can't be set, none is. With --resources, flags for single limits are ignored. A property that nothing knows is an error.",
+	Options: [][]cli.Option{updateOptions},
+	More:    limitOptions,
+	Action:  update,
+}
+
+var updateOptions = []cli.Option{
+	{Name: "resources", Alias: "r", Usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
+	{Name: "l3-cache-schema", Usage: "Intel RDT: schema of the L3 cache"},
+	{Name: "mem-bw-schema", Usage: "Intel RDT: schema of the memory bandwidth"},
 }
 
 func limitOptions() []cli.Option {
@@ -80,6 +82,9 @@ func update(c *cli.Call) error {
 	if _, err := onlyID(c); err != nil {
 		return err
 	}
+	if err := anyChange(c); err != nil {
+		return err
+	}
 	r, file, err := updateResources(c)
 	if err != nil {
 		return err
@@ -93,6 +98,22 @@ func update(c *cli.Call) error {
 	}))
 }
 
+// anyChange tells whether an option says what is to change. Who has forgotten it, or put it behind
+// a "--", would take a container for limited that isn't.
+func anyChange(c *cli.Call) error {
+	for i := range updateOptions {
+		if c.IsSet(updateOptions[i].Name) {
+			return nil
+		}
+	}
+	for i := range limitFlags {
+		if c.IsSet(limitFlags[i].name) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q needs an option that says what is to change (see: %s update --help)", c.CalledAs, c.Verb, c.CalledAs)
+}
+
 // updateResources makes one set of limits out of the flags or the file.
 func updateResources(c *cli.Call) (r *specs.LinuxResources, file *specconv.Document, err error) {
 	if path := c.String("resources"); path != "" {
@@ -101,7 +122,7 @@ func updateResources(c *cli.Call) (r *specs.LinuxResources, file *specconv.Docum
 			stdin = os.Stdin
 		}
 		r = &specs.LinuxResources{}
-		file, err = readInput(path, "/linux/resources", stdin, r)
+		file, err = specconv.ReadStrictly(path, "/linux/resources", stdin, r)
 		return r, file, err
 	}
 	r = &specs.LinuxResources{

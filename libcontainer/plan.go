@@ -52,16 +52,7 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 		sdnotify.AddTo(spec, sdnotify.Dir(filepath.Join(f.Root, id)))
 	}
 	p.init.ID = id
-	subjects := []func() error{
-		func() error { return p.planNamespaces(spec) },
-		func() error { return p.planRoot(b, o) },
-		func() error { return p.planProcess(spec, o) },
-		func() error { return p.planConfinement(spec) },
-		func() error { return p.planCgroup(f, id, spec) },
-		func() (err error) { p.resctrl, err = rdt.New(spec.Linux.IntelRdt, id, ""); return err },
-		func() error { return p.planHooks(id, b) },
-	}
-	for _, subject := range subjects {
+	for _, subject := range p.subjects(f, id, b, o) {
 		if err := subject(); err != nil {
 			p.close()
 			return nil, err
@@ -73,6 +64,33 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 	p.init.Keyring = !o.NoNewKeyring
 	return p, nil
 }
+
+// subjects are the parts of a plan, in the order in which they are made: each may look at what
+// those before it have planned.
+func (p *plan) subjects(f *Factory, id string, b *specconv.Bundle, o *CreateOptions) [subjectCount]func() error {
+	spec := b.Spec
+	return [...]func() error{
+		subjectNamespaces:  func() error { return p.planNamespaces(spec) },
+		subjectRoot:        func() error { return p.planRoot(b, o) },
+		subjectProcess:     func() error { return p.planProcess(spec, o) },
+		subjectConfinement: func() error { return p.planConfinement(spec) },
+		subjectCgroup:      func() error { return p.planCgroup(f, id, spec) },
+		subjectResctrl:     func() (err error) { p.resctrl, err = rdt.New(spec.Linux.IntelRdt, id, ""); return err },
+		subjectHooks:       func() error { return p.planHooks(id, b) },
+	}
+}
+
+// The subjects of a plan, by their place in its order.
+const (
+	subjectNamespaces = iota
+	subjectRoot
+	subjectProcess
+	subjectConfinement
+	subjectCgroup
+	subjectResctrl
+	subjectHooks
+	subjectCount
+)
 
 // close releases the namespaces that were opened to be joined.
 func (p *plan) close() { namespaces.Close(p.joined) }

@@ -44,6 +44,18 @@ func Load(dir string) (*Bundle, error) { return LoadWith("", dir) }
 // relative to the working directory. Like a document for [ReadDocument] it may be a pipe. "" is the
 // bundle's own.
 func LoadWith(config, dir string) (*Bundle, error) {
+	b, err := readBundle(config, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.check(); err != nil {
+		return nil, b.Locate(err)
+	}
+	return b, nil
+}
+
+// readBundle reads a configuration, which isn't looked at.
+func readBundle(config, dir string) (*Bundle, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -56,11 +68,7 @@ func LoadWith(config, dir string) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{Dir: dir, Name: name, Raw: raw}
-	if err := b.check(); err != nil {
-		return nil, b.Locate(err)
-	}
-	return b, nil
+	return &Bundle{Dir: dir, Name: name, Raw: raw}, nil
 }
 
 // check decodes, checks and completes the configuration.

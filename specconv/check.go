@@ -14,33 +14,43 @@ type checker struct {
 	warnings []string
 }
 
-// checkSpec tells whether a configuration is consistent, with the first field that is not (a
-// *FieldError), and what the user should be warned of. It looks at nothing but spec and does not
-// change it.
-func checkSpec(spec *specs.Spec) (warnings []string, err error) {
+// checks are the rules that span subjects, in the order in which the first one that is broken is
+// the error of checkSpec.
+var checks = [...]func(*checker) error{
+	(*checker).version,
+	(*checker).platform,
+	(*checker).root,
+	(*checker).process,
+	(*checker).namespaces,
+	(*checker).idMappings,
+	(*checker).userIsMapped,
+	(*checker).timeOffsets,
+	(*checker).hostNames,
+	(*checker).mounts,
+	(*checker).protectedPaths,
+	(*checker).cgroupsPath,
+	(*checker).netDevices,
+	(*checker).personality,
+	(*checker).intelRdt,
+	(*checker).hooks,
+	(*checker).annotations,
+}
+
+// newChecker begins to look at a configuration.
+func newChecker(spec *specs.Spec) *checker {
 	c := &checker{spec: spec, linux: spec.Linux}
 	if c.linux == nil {
 		c.linux = &specs.Linux{}
 	}
-	for _, check := range [...]func(*checker) error{
-		(*checker).version,
-		(*checker).platform,
-		(*checker).root,
-		(*checker).process,
-		(*checker).namespaces,
-		(*checker).idMappings,
-		(*checker).userIsMapped,
-		(*checker).timeOffsets,
-		(*checker).hostNames,
-		(*checker).mounts,
-		(*checker).protectedPaths,
-		(*checker).cgroupsPath,
-		(*checker).netDevices,
-		(*checker).personality,
-		(*checker).intelRdt,
-		(*checker).hooks,
-		(*checker).annotations,
-	} {
+	return c
+}
+
+// checkSpec tells whether a configuration is consistent, with the first field that is not (a
+// *FieldError), and what the user should be warned of. It looks at nothing but spec and does not
+// change it.
+func checkSpec(spec *specs.Spec) (warnings []string, err error) {
+	c := newChecker(spec)
+	for _, check := range checks {
 		if err := check(c); err != nil {
 			return c.warnings, err
 		}

@@ -21,10 +21,13 @@ func (c *checker) process() error {
 // process.
 func CheckProcess(p *specs.Process) error { return checkProcess(p, "") }
 
+// processChecks are the rules for a process at a pointer.
+var processChecks = [...]func(p *specs.Process, at string) error{
+	checkArgs, checkCwd, checkEnv, checkGroups, checkRlimits, checkConsoleSize,
+}
+
 func checkProcess(p *specs.Process, at string) error {
-	for _, check := range [...]func(*specs.Process, string) error{
-		checkArgs, checkCwd, checkEnv, checkGroups, checkRlimits, checkConsoleSize,
-	} {
+	for _, check := range processChecks {
 		if err := check(p, at); err != nil {
 			return err
 		}

@@ -128,10 +128,10 @@ func pointerTo(raw []byte, offset int) (pointer string) {
 }
 
 // child is a member of an object or an element of an array; the name of an element is its index.
-// The value's bytes are raw[start:end].
+// The value's bytes are raw[start:end]; begin is where the member begins, with its name.
 type child struct {
-	name       string
-	start, end int
+	name              string
+	begin, start, end int
 }
 
 // children yields what the object or array that begins at a byte offset holds. It never fails: in a
@@ -144,7 +144,7 @@ func children(raw []byte, at int) func(yield func(child) bool) {
 		isObject := raw[at] == '{'
 		pos := skipSpace(raw, at+1)
 		for i := 0; pos < len(raw) && raw[pos] != '}' && raw[pos] != ']'; i++ {
-			c := child{name: strconv.Itoa(i)}
+			c := child{name: strconv.Itoa(i), begin: pos}
 			if isObject {
 				end := skipValue(raw, pos)
 				c.name = memberName(raw[pos:end])

@@ -28,25 +28,36 @@ func Parse(raw []byte) (*specs.Spec, error) {
 // what is REQUIRED is there. A name in other capitals is ignored like any that is not known, but
 // with a warning: it may have been meant to confine the container.
 func Decode(raw []byte, value any) (warnings []string, err error) {
-	if len(bytes.TrimSpace(raw)) == 0 {
-		return nil, &FieldError{Err: errors.New("the file is empty"), Line: 1, Column: 1}
-	}
-	report, err := oncejson.DecodeReporting(raw, value, requiredOf)
-	if err != nil {
-		return nil, decodeError(raw, err)
-	}
+	report, err := decode(raw, value)
 	for _, f := range report.Folded {
 		object := pointerTo(raw, f.Offset)
 		name := memberName(raw[f.Offset:skipString(raw, f.Offset)])
 		warnings = append(warnings, fmt.Sprintf("%s: ignored: the property is called %q", object+Pointer(name), f.Name))
 	}
-	return warnings, missingError(raw, value, report.Missing)
+	return warnings, err
+}
+
+// decode is Decode with all that the document has or lacks.
+func decode(raw []byte, value any) (oncejson.Report, error) {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return oncejson.Report{}, &FieldError{Err: errors.New("the file is empty"), Line: 1, Column: 1}
+	}
+	report, err := oncejson.DecodeReporting(raw, value, requiredOf)
+	if err != nil {
+		return oncejson.Report{}, decodeError(raw, err)
+	}
+	return report, missingError(raw, value, report.Missing)
 }
 
 // decodeError finds the field and the place that an error of the decoder is about.
 func decodeError(raw []byte, err error) error {
-	fe := &FieldError{Err: err}
-	offset := 0
+	fe, offset := decodeFault(raw, err)
+	fe.Line, fe.Column = lineColumn(raw, offset)
+	return fe
+}
+
+func decodeFault(raw []byte, err error) (fe *FieldError, offset int) {
+	fe = &FieldError{Err: err}
 	var te *oncejson.TypeError
 	var de *oncejson.DuplicateError
 	var se *json.SyntaxError
@@ -65,8 +76,7 @@ func decodeError(raw []byte, err error) error {
 		}
 		fe.Pointer = pointerTo(raw, offset)
 	}
-	fe.Line, fe.Column = lineColumn(raw, offset)
-	return fe
+	return fe, offset
 }
 
 // behind tells by how much the offsets of encoding/json's errors are past what they are about: by

@@ -68,14 +68,7 @@ type Document struct {
 // that has no end, such as /dev/zero. at is the pointer of the document in a config.json. Warnings
 // are for the user; they and errors name the place.
 func ReadDocument(path, at string, stdin *os.File, value any) (d *Document, warnings []string, err error) {
-	d = &Document{name: path, at: at}
-	if stdin != nil {
-		d.name = "standard input"
-		d.raw, err = read(stdin, 0)
-	} else {
-		d.raw, err = readFile(path, fs.ModeNamedPipe)
-	}
-	if err != nil {
+	if d, err = readDocument(path, at, stdin); err != nil {
 		return nil, nil, err
 	}
 	warnings, err = Decode(d.raw, value)
@@ -83,6 +76,34 @@ func ReadDocument(path, at string, stdin *os.File, value any) (d *Document, warn
 		warnings[i] = d.name + ": " + warnings[i]
 	}
 	return d, warnings, locateIn(d.name, d.raw, err)
+}
+
+// ReadStrictly is ReadDocument for a document that is the user's own, and no bundle's: a property
+// that nothing knows is an error, where the specification has a bundle's be ignored.
+func ReadStrictly(path, at string, stdin *os.File, value any) (*Document, error) {
+	d, err := readDocument(path, at, stdin)
+	if err != nil {
+		return nil, err
+	}
+	report, err := decode(d.raw, value)
+	if err == nil && len(report.Unknown) > 0 {
+		u := report.Unknown[0]
+		pointer, name := unknownAt(d.raw, u)
+		err = Fieldf(pointer, "%s", unknownText(name, u))
+	}
+	return d, locateIn(d.name, d.raw, err)
+}
+
+// readDocument reads a document that nobody has looked at.
+func readDocument(path, at string, stdin *os.File) (d *Document, err error) {
+	d = &Document{name: path, at: at}
+	if stdin != nil {
+		d.name = "standard input"
+		d.raw, err = read(stdin, 0)
+	} else {
+		d.raw, err = readFile(path, fs.ModeNamedPipe)
+	}
+	return d, err
 }
 
 // Locate is the function Locate for what comes of a document. Without one it returns the error as

@@ -57,17 +57,27 @@ func requiredOf(t reflect.Type) string {
 
 // missingError is about the outermost property that has to be there and is not.
 func missingError(raw []byte, value any, list []oncejson.Missing) error {
-	slices.SortStableFunc(list, func(a, b oncejson.Missing) int { return a.Object - b.Object })
+	sortMissing(list)
 	for _, m := range list {
 		if matters(m, value) {
-			pointer, err := pointerTo(raw, m.Object), errMissing
-			if _, ok := m.Holder.(specs.LinuxMemoryPolicy); ok { // the words of other runtimes
-				err = fmt.Errorf("invalid memory policy %s: %w", m.Name, err)
-			}
-			return Field(pointer+Pointer(m.Name), err)
+			return missing(raw, m)
 		}
 	}
 	return nil
+}
+
+// sortMissing puts what is missing in the order of place.
+func sortMissing(list []oncejson.Missing) {
+	slices.SortStableFunc(list, func(a, b oncejson.Missing) int { return a.Object - b.Object })
+}
+
+// missing is the error for a property that has to be there.
+func missing(raw []byte, m oncejson.Missing) error {
+	pointer, err := pointerTo(raw, m.Object), errMissing
+	if _, ok := m.Holder.(specs.LinuxMemoryPolicy); ok { // the words of other runtimes
+		err = fmt.Errorf("invalid memory policy %s: %w", m.Name, err)
+	}
+	return Field(pointer+Pointer(m.Name), err)
 }
 
 // matters knows the exceptions of the specification's text.

@@ -223,6 +223,7 @@ func (d *decoder) other(is *object, name string, at, begin int, others *names) b
 	if !others.add(name) {
 		return d.twice(begin, name, at)
 	}
+	d.report.Unknown = append(d.report.Unknown, Unknown{at, is})
 	for i := range is.fields {
 		if strings.EqualFold(is.fields[i].name, name) {
 			d.report.Folded = append(d.report.Folded, Folded{at, is.fields[i].name})

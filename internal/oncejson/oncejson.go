@@ -43,6 +43,22 @@ type Report struct {
 	Missing []Missing
 	// Folded are members that nothing knows but in other capitals. They are ignored.
 	Folded []Folded
+	// Unknown are all members that nothing knows, those of Folded among them. They are ignored.
+	Unknown []Unknown
+}
+
+// Unknown is a member with a name that its object doesn't know.
+type Unknown struct {
+	Offset int // of the name
+	of     *object
+}
+
+// Known lists the names that the object knows.
+func (u Unknown) Known() (names []string) {
+	for i := range u.of.fields {
+		names = append(names, u.of.fields[i].name)
+	}
+	return names
 }
 
 // Folded is a member with a name that is another's but for case.

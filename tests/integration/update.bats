@@ -71,8 +71,22 @@ not_updated() {
 	not_updated 'resources.json: /blockIO/throttleReadBpsDevice/0/rate: is missing' --resources resources.json
 	not_updated 'standard input: /pids: appears twice, at 1:2 and at 1:24' --resources - <<<'{"pids": {"limit": 5}, "pids": {"limit": 6}}'
 	not_updated 'standard input: the file is empty' --resources - </dev/null
-	run -0 oci-run update --resources - "$id" <<<'{"Pids": {"limit": 5}}'
-	output_has '/Pids: ignored: the property is called'
+}
+
+@test 'update --resources refuses what nothing knows' {
+	needs_cgroup memory cpu pids
+	sleeper
+	not_updated 'standard input: /Pids: unknown property (did you mean ' --resources - <<<'{"Pids": {"limit": 5}}'
+	printf '{\n  "pids": {"limit": 5},\n  "memory": {"limt": 5}\n}\n' >resources.json
+	not_updated 'resources.json:3:22: /memory/limt: unknown property (did you mean ' --resources resources.json
+	not_updated '/ulimits: unknown property' --resources - <<<'{"ulimits": {}}'
+}
+
+@test 'update without an option is an error' {
+	needs_cgroup memory cpu pids
+	sleeper
+	not_updated 'needs an option that says what is to change'
+	run -1 oci-run update "$id" -- --pids-limit 5
 	[[ $(pids) == 20 ]]
 }
 

@@ -27,9 +27,12 @@ func (r *Record) adviseOn(cause, err error) error {
 	if cause == nil || !r.Rootless || !denied(cause) && !errors.Is(cause, unix.ENOENT) && !errors.Is(cause, errNoCgroup) {
 		return err
 	}
-	advice := adviceV1
-	if r.Mode == V2 {
-		advice = adviceV2
+	return fmt.Errorf("%w (%s)", err, adviceFor(r.Mode))
+}
+
+func adviceFor(mode Mode) string {
+	if mode == V2 {
+		return adviceV2
 	}
-	return fmt.Errorf("%w (%s)", err, advice)
+	return adviceV1
 }

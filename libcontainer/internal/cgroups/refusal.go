@@ -3,6 +3,7 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,7 +18,8 @@ var errNoCgroup = errors.New("container could not join or create cgroup")
 // refusal is a limit that could not be set.
 type refusal struct {
 	*write
-	err error
+	err     error
+	planned map[string]string // what files of the cgroup will have, which doesn't exist yet; or nil
 }
 
 // is tells whether the kernel refused with one of these errnos.
@@ -32,6 +34,13 @@ func (r *refusal) is(errnos ...unix.Errno) bool {
 
 // read gives the content of another file of the same cgroup, "" if it can't be read.
 func (r *refusal) read(file string) string {
+	if text, ok := r.planned[file]; ok {
+		return text
+	}
+	if r.planned != nil { // no ".." leads out of what isn't there
+		text, _ := readFile(filepath.Join(r.dir, file))
+		return text
+	}
 	text, _ := readFile(r.dir + "/" + file)
 	return text
 }
@@ -39,7 +48,7 @@ func (r *refusal) read(file string) string {
 // refused says which field a limit is from, what is the matter with its value, and what the kernel
 // said of which file.
 func (a *applier) refused(w *write, cause error) error {
-	r := &refusal{w, cause}
+	r := &refusal{write: w, err: cause}
 	err, text := cause, ""
 	if explain := w.explain(); explain != nil && w.dir != "" {
 		text = explain(r)

@@ -200,21 +200,43 @@ func ask(request rpc.Message) (*rpc.Response, error) {
 
 // checkVersion refuses a CRIU that is too old.
 func checkVersion() error {
+	v, err := version()
+	switch {
+	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("checkpoint and restore need CRIU: %w", err)
+	case err != nil:
+		return fmt.Errorf("ask criu for its version: %w", err)
+	}
+	slog.Debug(fmt.Sprintf("criu: version %d", v))
+	if v < oldest {
+		return fmt.Errorf("criu has version %s: version %s or later is needed", versionText(v), versionText(oldest))
+	}
+	return nil
+}
+
+// version asks CRIU for its version: 31701 is 3.17.1.
+func version() (int, error) {
 	var request rpc.Message
 	request.Number(rpc.ReqType, rpc.ReqVersion)
 	resp, err := ask(request)
 	if err != nil {
-		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("checkpoint and restore need CRIU: %w", err)
-		}
-		return fmt.Errorf("ask criu for its version: %w", err)
+		return 0, err
 	}
-	v := resp.Version()
-	slog.Debug(fmt.Sprintf("criu: version %d", v))
-	if v < oldest {
-		return fmt.Errorf("criu has version %d.%d: version %d.%d or later is needed", v/10000, v%10000/100, oldest/10000, oldest%10000/100)
+	return resp.Version(), nil
+}
+
+func versionText(v int) string { return fmt.Sprintf("%d.%d", v/10000, v%10000/100) }
+
+// Describe tells for a report which CRIU there is: its version, or why it can't be used.
+func Describe() string {
+	if err := checkVersion(); err != nil {
+		return err.Error()
 	}
-	return nil
+	v, err := version()
+	if err != nil {
+		return err.Error()
+	}
+	return versionText(v)
 }
 
 // checkFeature refuses an option that this CRIU on this kernel has no feature for.

@@ -28,7 +28,7 @@ type Plan struct {
 // mountLabel is linux.mountLabel. Errors are *specconv.FieldError.
 func NewPlan(p *specs.Process, mountLabel, at string) (*Plan, error) {
 	plan := &Plan{SELinux: p.SelinuxLabel, AppArmor: p.ApparmorProfile}
-	if plan.AppArmor == unconfined && !appArmorEnabled() {
+	if plan.AppArmor == unconfined && !AppArmorEnabled() {
 		// What is asked for is already so.
 		plan.AppArmor = ""
 	}
@@ -37,11 +37,11 @@ func NewPlan(p *specs.Process, mountLabel, at string) (*Plan, error) {
 		return nil, specconv.Fieldf(at+"/selinuxLabel", "%q is not a SELinux label", plan.SELinux)
 	case strings.ContainsAny(plan.AppArmor, "\x00\n"):
 		return nil, specconv.Fieldf(at+"/apparmorProfile", "%q is not the name of an AppArmor profile", plan.AppArmor)
-	case plan.SELinux != "" && !selinuxEnabled():
+	case plan.SELinux != "" && !SELinuxEnabled():
 		return nil, specconv.Fieldf(at+"/selinuxLabel", "SELinux label %q: SELinux is not enabled on this host", plan.SELinux)
-	case mountLabel != "" && !selinuxEnabled():
+	case mountLabel != "" && !SELinuxEnabled():
 		return nil, specconv.Fieldf("/linux/mountLabel", "SELinux label %q: SELinux is not enabled on this host", mountLabel)
-	case plan.AppArmor != "" && !appArmorEnabled():
+	case plan.AppArmor != "" && !AppArmorEnabled():
 		return nil, specconv.Fieldf(at+"/apparmorProfile", "AppArmor profile %q: AppArmor is not enabled on this host", plan.AppArmor)
 	}
 	return plan, nil
@@ -53,9 +53,9 @@ const unconfined = "unconfined"
 // selinuxMagic is the f_type of selinuxfs (SELINUX_MAGIC).
 const selinuxMagic = 0xf97cff8c
 
-// selinuxEnabled tells whether this host labels processes by a SELinux policy: selinuxfs is
+// SELinuxEnabled tells whether this host labels processes by a SELinux policy: selinuxfs is
 // mounted, and a policy has been loaded, without which every process is called "kernel".
-func selinuxEnabled() bool {
+func SELinuxEnabled() bool {
 	var st unix.Statfs_t
 	if unix.Statfs("/sys/fs/selinux", &st) != nil || uint32(st.Type) != selinuxMagic {
 		return false
@@ -64,9 +64,9 @@ func selinuxEnabled() bool {
 	return err == nil && strings.TrimRight(string(label), "\x00\n") != "kernel"
 }
 
-// appArmorEnabled tells whether AppArmor is active on this host and visible here. A container
+// AppArmorEnabled tells whether AppArmor is active on this host and visible here. A container
 // without securityfs counts as a host without AppArmor: no profile can be loaded from there.
-func appArmorEnabled() bool {
+func AppArmorEnabled() bool {
 	enabled, err := files.Read("/sys/module/apparmor/parameters/enabled")
 	return err == nil && len(enabled) > 0 && enabled[0] == 'Y' && unix.Access("/sys/kernel/security/apparmor", unix.F_OK) == nil
 }

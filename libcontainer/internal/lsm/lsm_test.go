@@ -14,7 +14,7 @@ import (
 )
 
 func TestNewPlan(t *testing.T) {
-	selinux, apparmor := selinuxEnabled(), appArmorEnabled()
+	selinux, apparmor := SELinuxEnabled(), AppArmorEnabled()
 	t.Logf("SELinux %v, AppArmor %v", selinux, apparmor)
 	for _, test := range []struct {
 		name       string

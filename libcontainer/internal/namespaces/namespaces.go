@@ -27,13 +27,13 @@ type Kind struct {
 	Proc string
 }
 
-// kinds lists them in the order in which they are joined.
+// Kinds lists them in the order in which they are joined.
 //
 // A namespace can be joined with CAP_SYS_ADMIN in the user namespace that owns it, which may be the
 // one that the caller is in or the one that it joins. So all but user are tried first, then user,
 // then again those that were refused with EPERM. The mount namespace comes last of the first group:
 // behind it no path of the host means anything.
-var kinds = [...]Kind{
+var Kinds = [...]Kind{
 	{specs.CgroupNamespace, unix.CLONE_NEWCGROUP, "cgroup"},
 	{specs.IPCNamespace, unix.CLONE_NEWIPC, "ipc"},
 	{specs.UTSNamespace, unix.CLONE_NEWUTS, "uts"},
@@ -46,7 +46,7 @@ var kinds = [...]Kind{
 
 // Lookup finds a kind by its name in the specification.
 func Lookup(t specs.LinuxNamespaceType) (k Kind, found bool) {
-	for _, k := range kinds {
+	for _, k := range Kinds {
 		if k.Type == t {
 			return k, true
 		}
@@ -85,15 +85,15 @@ func Check(list []specs.LinuxNamespace) error {
 // for whom the kernel gave EINVAL. To ask beforehand takes longer than to make most of them.
 func Missing(list []specs.LinuxNamespace) error {
 	for i, ns := range list {
-		if k, found := Lookup(ns.Type); found && ns.Path == "" && !k.supported() {
+		if k, found := Lookup(ns.Type); found && ns.Path == "" && !k.Supported() {
 			return specconv.Fieldf(specconv.Pointer("linux", "namespaces", i, "type"), "the kernel has no %s namespaces", ns.Type)
 		}
 	}
 	return nil
 }
 
-// supported tells whether the running kernel has this kind.
-func (k Kind) supported() bool {
+// Supported tells whether the running kernel has this kind.
+func (k Kind) Supported() bool {
 	return unix.Access(k.self(), unix.F_OK) == nil
 }
 
@@ -129,7 +129,7 @@ func Open(list []specs.LinuxNamespace) (joined []Joined, err error) {
 			joined = nil
 		}
 	}()
-	for _, k := range kinds {
+	for _, k := range Kinds {
 		for i, ns := range list {
 			if ns.Type != k.Type || ns.Path == "" {
 				continue
@@ -178,7 +178,7 @@ func verify(fd int, k Kind) error {
 	if uintptr(flag) == k.Flag {
 		return nil
 	}
-	for _, other := range kinds {
+	for _, other := range Kinds {
 		if uintptr(flag) == other.Flag {
 			return fmt.Errorf("a namespace of type %q, must be of type %q", other.Type, k.Type)
 		}

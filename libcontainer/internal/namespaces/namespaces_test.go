@@ -20,9 +20,9 @@ import (
 
 func TestKinds(t *testing.T) {
 	var names []string
-	for _, k := range kinds {
+	for _, k := range Kinds {
 		names = append(names, string(k.Type))
-		if !k.supported() {
+		if !k.Supported() {
 			t.Errorf("no %s in /proc/self/ns", k.Proc)
 		}
 		f, err := k.open("/proc/self/ns/" + k.Proc)
@@ -39,7 +39,7 @@ func TestKinds(t *testing.T) {
 	if diff := cmp.Diff(names, Names()); diff != "" {
 		t.Errorf("Names (-Kinds +Names):\n%s", diff)
 	}
-	if last := kinds[len(kinds)-1].Type; last != specs.UserNamespace {
+	if last := Kinds[len(Kinds)-1].Type; last != specs.UserNamespace {
 		t.Errorf("the last to join is %s", last)
 	}
 }
