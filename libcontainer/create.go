@@ -229,8 +229,10 @@ func (c *creation) recordCgroup() error {
 }
 
 // visibleCgroups is what a mount of type cgroup shows.
-func visibleCgroups(m *cgroups.Manager) (list []rootfs.Hierarchy) {
-	for _, h := range m.Hierarchies() {
+func visibleCgroups(m *cgroups.Manager) []rootfs.Hierarchy {
+	hierarchies := m.Hierarchies()
+	list := make([]rootfs.Hierarchy, 0, len(hierarchies))
+	for _, h := range hierarchies {
 		list = append(list, rootfs.Hierarchy{
 			V2: len(h.Controllers) == 0, Name: h.Name(), Options: h.Controllers, Mount: h.Mount, Path: h.Dir(),
 		})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -64,7 +65,7 @@ func Read(path string) ([]byte, error) {
 
 // ReadFD reads a file from where its descriptor stands to its end. Errors name the path.
 func ReadFD(fd int, path string) ([]byte, error) {
-	data := make([]byte, 0, 4096)
+	data := make([]byte, 0, 512) // most files are smaller, and share a page of the heap then
 	for {
 		n, err := unix.Read(fd, data[len(data):cap(data)])
 		switch {
@@ -77,7 +78,7 @@ func ReadFD(fd int, path string) ([]byte, error) {
 			data = data[:len(data)+n]
 		}
 		if len(data) == cap(data) {
-			data = append(data, make([]byte, len(data))...)[:len(data)]
+			data = slices.Grow(data, 7*len(data))
 		}
 	}
 }

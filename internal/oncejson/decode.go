@@ -20,6 +20,7 @@ type decoder struct {
 	part     bool // what is not taken is not looked at
 	mended   bool // the text is not UTF-8 everywhere: strings are made so
 	types    map[reflect.Type]*object
+	lists    lists
 	required func(t reflect.Type) string
 	report   Report
 	err      error

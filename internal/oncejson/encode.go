@@ -71,6 +71,7 @@ const maxDepth = 64
 type encoder struct {
 	out   []byte
 	names map[reflect.Type][]field
+	lists lists
 }
 
 func (e *encoder) write(s string) bool {
@@ -174,7 +175,7 @@ func (e *encoder) object(v reflect.Value, depth int) bool {
 func (e *encoder) fieldsOf(t reflect.Type) []field {
 	list, known := e.names[t]
 	if !known {
-		list = fieldsOf(t)
+		list = e.lists.of(t)
 		e.names[t] = list
 	}
 	return list

@@ -62,7 +62,7 @@ func planPaths(mode Mode, cgroupsPath, id string) ([]Hierarchy, error) {
 	if err != nil {
 		return nil, err
 	}
-	var hs []Hierarchy
+	hs := make([]Hierarchy, 0, len(own))
 	for _, o := range own {
 		if skipHierarchy(mode, &o) {
 			continue

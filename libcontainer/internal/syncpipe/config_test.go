@@ -36,7 +36,7 @@ func pair(t *testing.T) (*Parent, *Init) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close(); child.Close() })
-	return p, &Init{end{child}}
+	return p, &Init{end{f: child}}
 }
 
 func TestConfig(t *testing.T) {

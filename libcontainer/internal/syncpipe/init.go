@@ -16,7 +16,7 @@ type Init struct{ end }
 // NewInit takes over the fd that spawn passed.
 func NewInit(fd uintptr) *Init {
 	syscall.CloseOnExec(int(fd))
-	return &Init{end{os.NewFile(fd, "sync")}}
+	return &Init{end{f: os.NewFile(fd, "sync")}}
 }
 
 // MountFD asks the parent for the source of a mount. If the parent can't make it, it
@@ -85,7 +85,7 @@ const maxText = maxPacket / 2
 
 // fail sends a failure, shortened. A pointer is of use only whole: one that is too long becomes
 // part of the text.
-func (e end) fail(f *Failure) error {
+func (e *end) fail(f *Failure) error {
 	short := *f
 	if len(f.Pointer) > maxPacket/4 {
 		short.Pointer, short.Text = "", f.Pointer+": "+f.Text

@@ -12,7 +12,7 @@ import (
 // Parent is the end of the command that started init.
 type Parent struct {
 	end
-	waiting []byte // the payload of Ready
+	waiting int // the pid that came with Ready, or 0
 
 	// Watch is called now and then while the other end says nothing, if it isn't nil, and ends the
 	// wait with its error.
@@ -21,11 +21,10 @@ type Parent struct {
 
 // Waiting is the process of an exec that waits for the commit, once Serve has returned.
 func (p *Parent) Waiting() (pid int, err error) {
-	value, n := binary.Varint(p.waiting)
-	if n <= 0 {
+	if p.waiting == 0 {
 		return 0, errors.New("receive Ready: no pid")
 	}
-	return int(value), nil
+	return p.waiting, nil
 }
 
 // Handler is what the parent does when init asks.
@@ -70,7 +69,9 @@ func (p *Parent) Serve(h Handler) error {
 		case logged:
 			err = serveLog(h, m.payload)
 		case ready:
-			p.waiting = m.payload
+			if pid, n := binary.Varint(m.payload); n > 0 {
+				p.waiting = int(pid)
+			}
 			return nil
 		case failed:
 			f := &Failure{}

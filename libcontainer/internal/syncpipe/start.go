@@ -14,7 +14,7 @@ import (
 type Starter struct{ end }
 
 // NewStarter takes over a connection to the start channel.
-func NewStarter(conn *os.File) *Starter { return &Starter{end{conn}} }
+func NewStarter(conn *os.File) *Starter { return &Starter{end{f: conn}} }
 
 // Announce tells init that the start is about to become irrevocable: if the start command
 // dies after this, init dies too.
@@ -39,7 +39,7 @@ func (s *Starter) Start(agent func(listener *os.File) error, watch func() error)
 const patience = 100
 
 // listen waits for a message or the end of the channel.
-func (e end) listen(watch func() error) error {
+func (e *end) listen(watch func() error) error {
 	fds := []unix.PollFd{{Fd: int32(e.f.Fd()), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds, patience)
@@ -57,7 +57,7 @@ func (e end) listen(watch func() error) error {
 }
 
 // follow waits until init has executed its program.
-func (e end) follow(agent func(listener *os.File) error, watch func() error) error {
+func (e *end) follow(agent func(listener *os.File) error, watch func() error) error {
 	for {
 		if watch != nil {
 			if err := e.listen(watch); err != nil {
@@ -115,6 +115,7 @@ type Waiter struct{ end }
 // that ends without a word is a start that was killed in time: the container can still be
 // started. One that ends after its announcement is an error, for which init has to end.
 func AwaitStart(channel *os.File) (*Waiter, error) {
+	in := newInbox()
 	for {
 		fd, _, err := unix.Accept4(int(channel.Fd()), unix.SOCK_CLOEXEC)
 		if err == unix.EINTR || err == unix.ECONNABORTED { //nolint:errorlint // a bare errno
@@ -123,7 +124,7 @@ func AwaitStart(channel *os.File) (*Waiter, error) {
 		if err != nil {
 			return nil, fmt.Errorf("wait for start: %w", err)
 		}
-		w := &Waiter{end{os.NewFile(uintptr(fd), "start")}}
+		w := &Waiter{end{os.NewFile(uintptr(fd), "start"), in}}
 		if err := w.await(starting); err != nil {
 			w.Close()
 			continue

@@ -33,6 +33,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -83,16 +85,43 @@ func Pair() (parent *Parent, child *os.File, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
-	return &Parent{end: end{os.NewFile(uintptr(fds[0]), "sync")}}, os.NewFile(uintptr(fds[1]), "sync"), nil
+	return &Parent{end: end{f: os.NewFile(uintptr(fds[0]), "sync")}}, os.NewFile(uintptr(fds[1]), "sync"), nil
 }
 
 // end is what both ends have in common.
-type end struct{ f *os.File }
+type end struct {
+	f  *os.File
+	in *inbox // from the first message on
+}
+
+// inbox is where an end receives its messages, one after the other.
+type inbox struct {
+	_      [0]uint64 // rights begins with a header, which is aligned
+	rights [spaceOfRights]byte
+	packet [maxPacket]byte // last: of most of it, no page is ever used
+}
+
+// spaceOfRights is CMSG_SPACE of so many fds, cmsg(3), with the larger header of 64-bit machines.
+const spaceOfRights = 16 + maxFDs*4
+
+// first is the inbox of the first end, which for most processes is the only one. A page fault is
+// paid for what a message fills of it; the heap would give each part a span of its own.
+var first struct {
+	taken atomic.Bool
+	inbox inbox
+}
+
+func newInbox() *inbox {
+	if first.taken.CompareAndSwap(false, true) {
+		return &first.inbox
+	}
+	return &inbox{}
+}
 
 // Close ends the conversation.
-func (e end) Close() error { return e.f.Close() }
+func (e *end) Close() error { return e.f.Close() }
 
-func (e end) send(k kind, payload []byte, files ...*os.File) error {
+func (e *end) send(k kind, payload []byte, files ...*os.File) error {
 	if len(payload) >= maxPacket || len(files) > maxFDs {
 		return fmt.Errorf("send %v: %d bytes and %d fds are more than a message holds", k, len(payload), len(files))
 	}
@@ -120,16 +149,19 @@ func (e end) send(k kind, payload []byte, files ...*os.File) error {
 	}
 }
 
-// message is what came from the other end. The receiver owns files.
+// message is what came from the other end. The receiver owns files; payload is good until the
+// next message comes.
 type message struct {
 	kind    kind
 	payload []byte
 	files   []*os.File
 }
 
-func (e end) receive() (*message, error) {
-	buf := make([]byte, maxPacket)
-	rights := make([]byte, unix.CmsgSpace(maxFDs*4))
+func (e *end) receive() (*message, error) {
+	if e.in == nil {
+		e.in = newInbox()
+	}
+	buf, rights := e.in.packet[:], e.in.rights[:]
 	var n, nr, flags int
 	var err error
 	for {
@@ -158,7 +190,7 @@ func (e end) receive() (*message, error) {
 }
 
 // expect receives a message of the kind k.
-func (e end) expect(k kind) (*message, error) {
+func (e *end) expect(k kind) (*message, error) {
 	m, err := e.receive()
 	if err != nil {
 		return nil, err
@@ -171,7 +203,7 @@ func (e end) expect(k kind) (*message, error) {
 }
 
 // await receives a message of the kind k that says no more than that it is one.
-func (e end) await(k kind) error {
+func (e *end) await(k kind) error {
 	m, err := e.expect(k)
 	if err == nil {
 		closeAll(m.files)
@@ -179,20 +211,17 @@ func (e end) await(k kind) error {
 	return err
 }
 
-func parseRights(b []byte) ([]*os.File, error) {
-	if len(b) == 0 {
-		return nil, nil
-	}
-	messages, err := unix.ParseSocketControlMessage(b)
-	if err != nil {
-		return nil, fmt.Errorf("receive: control message: %w", err)
-	}
-	var files []*os.File
-	for i := range messages {
-		fds, err := unix.ParseUnixRights(&messages[i])
+func parseRights(b []byte) (files []*os.File, err error) {
+	for len(b) >= unix.SizeofCmsghdr {
+		var m unix.SocketControlMessage
+		if m.Header, m.Data, b, err = unix.ParseOneSocketControlMessage(b); err != nil {
+			return files, fmt.Errorf("receive: control message: %w", err)
+		}
+		fds, err := unix.ParseUnixRights(&m)
 		if err != nil {
 			return files, fmt.Errorf("receive: rights: %w", err)
 		}
+		files = slices.Grow(files, len(fds))
 		for _, fd := range fds {
 			files = append(files, os.NewFile(uintptr(fd), "received"))
 		}

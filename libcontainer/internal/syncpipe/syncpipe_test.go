@@ -42,7 +42,7 @@ func speak(t *testing.T, as *os.File, data []byte) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	e := end{as}
+	e := end{f: as}
 	sent := 0
 	packets(data, func(packet []byte, fds int) {
 		if sent++; sent > 64 { // what a socket holds without a reader
@@ -123,7 +123,7 @@ func TestFailureWithUnreadMessage(t *testing.T) {
 	if err := p.Committed(); err != nil {
 		t.Fatal(err)
 	}
-	i := &Init{end{child}}
+	i := &Init{end{f: child}}
 	if err := i.Failed(&Failure{Text: "no such file"}); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestLongMessages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := &Init{end{child}}
+		i := &Init{end{f: child}}
 		i.Log(4, long)
 		if err := i.Failed(f); err != nil {
 			t.Error(err)
@@ -191,5 +191,34 @@ func TestTooLong(t *testing.T) {
 	defer child.Close()
 	if err := p.send(config, make([]byte, maxPacket)); err == nil {
 		t.Error("a message that is too long was sent")
+	}
+}
+
+// The first end of a process receives into memory of the program, again and again; another one has
+// its own.
+func TestInbox(t *testing.T) {
+	first.taken.Store(false)
+	p, i := pair(t)
+	if allocated := testing.AllocsPerRun(20, func() {
+		if err := p.Committed(); err != nil {
+			t.Error(err)
+		}
+		if err := i.await(committed); err != nil {
+			t.Error(err)
+		}
+	}); allocated > 4 {
+		t.Errorf("%.0f allocations for an empty message", allocated)
+	}
+	other, theirs := pair(t)
+	if err := errors.Join(p.send(logged, []byte("first")), other.send(logged, []byte("other"))); err != nil {
+		t.Fatal(err)
+	}
+	a, err := i.receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := theirs.receive()
+	if err != nil || string(a.payload) != "first" || string(b.payload) != "other" || i.in != &first.inbox {
+		t.Errorf("%q, %q, %v", a.payload, b.payload, err)
 	}
 }

@@ -78,7 +78,7 @@ var defaultRules = [...]struct {
 // NewPolicy applies the rules in their order, to a cgroup that forbids everything, and then the
 // defaults that every container has. nodes is linux.devices. The error is a *specconv.FieldError.
 func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Policy, error) {
-	var p Policy
+	p := Policy{exceptions: make([]exception, 0, len(rules)+len(defaultRules))}
 	for i := range rules {
 		if err := p.addRule(&rules[i]); err != nil {
 			return Policy{}, specconv.Field("/linux/resources/devices/"+strconv.Itoa(i), err)
@@ -126,7 +126,7 @@ func (p *Policy) addRule(r *specs.LinuxDeviceCgroup) error {
 		return fmt.Errorf("invalid cgroup device type %q", r.Type)
 	}
 	if e.major == anyNumber && e.minor == anyNumber && e.access == everything {
-		*p = Policy{allow: r.Allow}
+		*p = Policy{allow: r.Allow, exceptions: p.exceptions[:0]}
 		return nil
 	}
 	block, char := e, e

@@ -24,17 +24,20 @@ func Marshal(v any) []byte { return Append(make([]byte, 0, 4096), v) }
 // Append encodes the value that v points to behind b.
 func Append(b []byte, v any) []byte { return encode(b, reflect.ValueOf(v).Elem()) }
 
-// Unmarshal decodes data into the value that v points to. Strings and byte slices of
-// the result are copies. It fails if data is not what Marshal made of the same type.
+// Unmarshal decodes data into the value that v points to. Byte slices of the result are copies, and
+// its strings parts of one copy of data: a heap that is new pays page faults for every size that it
+// gives out. It fails if data is not what Marshal made of the same type.
 func Unmarshal(data []byte, v any) error {
-	rest, err := Cut(data, v)
-	if err == nil && len(rest) != 0 {
-		err = fmt.Errorf("message has %d bytes too many", len(rest))
+	d := decoder{rest: data, all: string(data)}
+	d.decode(reflect.ValueOf(v).Elem())
+	if d.err == nil && len(d.rest) != 0 {
+		return fmt.Errorf("message has %d bytes too many", len(d.rest))
 	}
-	return err
+	return d.err
 }
 
-// Cut decodes the beginning of data, which another value may follow: it returns the rest.
+// Cut decodes the beginning of data, which another value may follow: it returns the rest. All of
+// the result are copies.
 func Cut(data []byte, v any) (rest []byte, err error) {
 	d := decoder{rest: data}
 	d.decode(reflect.ValueOf(v).Elem())
@@ -104,6 +107,7 @@ func encodeMap(b []byte, v reflect.Value) []byte {
 
 type decoder struct {
 	rest []byte
+	all  string // which strings may be parts of, or empty
 	err  error
 }
 
@@ -122,7 +126,7 @@ func (d *decoder) decode(v reflect.Value) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		v.SetUint(d.uint())
 	case reflect.String:
-		v.SetString(string(d.bytes(d.uint())))
+		v.SetString(d.text(d.uint()))
 	case reflect.Slice:
 		d.decodeSlice(v)
 	case reflect.Map:
@@ -209,6 +213,15 @@ func (d *decoder) bytes(n uint64) []byte {
 	b := d.rest[:n]
 	d.rest = d.rest[n:]
 	return b
+}
+
+func (d *decoder) text(n uint64) string {
+	at := len(d.all) - len(d.rest)
+	b := d.bytes(n)
+	if d.all == "" {
+		return string(b)
+	}
+	return d.all[at : at+len(b)]
 }
 
 func (d *decoder) advance(size int) bool {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +35,29 @@ func TestRoundTrip(t *testing.T) {
 	if err := Unmarshal(Marshal(&want), &got); err != nil {
 		t.Fatal(err)
 	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Strings are no allocations of their own.
+func TestStringsAreOneCopy(t *testing.T) {
+	want := sample{}
+	for i := range 100 {
+		want.Words = append(want.Words, fmt.Sprintf("%0*d", i, i))
+	}
+	data := Marshal(&want)
+	var got sample
+	allocated := testing.AllocsPerRun(20, func() {
+		got = sample{}
+		if err := Unmarshal(data, &got); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocated > 5 {
+		t.Errorf("%.0f allocations for 100 strings", allocated)
+	}
+	clear(data) // which the result has no part of
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
