@@ -77,3 +77,41 @@ func status(t *testing.T, pid int) string {
 	}
 	return string(fields[0])
 }
+
+// TestEndedIsHidden: what the kernel hides of an end is not taken for success.
+func TestEndedIsHidden(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to become another user")
+	}
+	for status, script := range map[syscall.WaitStatus]string{0: "exit 0", 3 << 8: "exit 3"} {
+		cmd := exec.Command("/bin/sh", "-c", script)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Identify(cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(30 * time.Second); alive(t, p); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("it has not ended")
+			}
+		}
+		if got, ok := p.Ended(); got != status || !ok {
+			t.Errorf("%s: to us it ended with %#x, %v", script, got, ok)
+		}
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			runtime.LockOSThread() // for good: the thread ends with the goroutine
+			if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, 65534, 65534, 65534); errno != 0 {
+				t.Errorf("setresuid: %v", errno)
+			}
+			if got, ok := p.Ended(); ok {
+				t.Errorf("%s: to another user it ended with %#x", script, got)
+			}
+		}()
+		<-done
+		_ = cmd.Wait()
+	}
+}

@@ -138,5 +138,21 @@ func (p Process) Ended() (status syscall.WaitStatus, ok bool) {
 		return 0, false
 	}
 	code, err := strconv.ParseUint(string(fields[49]), 10, 32)
-	return syscall.WaitStatus(code), err == nil
+	if err != nil || code == 0 && !p.legible() {
+		return 0, false
+	}
+	return syscall.WaitStatus(code), true
+}
+
+// legible tells whether /proc/PID/stat shows us all of an ended process. To whom ptrace(2) would not
+// let read it, field 52 is 0, as if it had ended well: to a user that of an init that has not
+// executed its program, on kernels that remember of the dead that they were not dumpable. A link of
+// /proc/PID/ns asks the same question.
+func (p Process) legible() bool {
+	var buf [64]byte
+	if _, err := unix.Readlink("/proc/"+strconv.Itoa(p.PID)+"/ns/user", buf[:]); err != nil {
+		return false
+	}
+	fields, err := statFields(p.PID) // it was its link, if it is there still
+	return err == nil && p.began(fields)
 }
