@@ -6,20 +6,24 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"oci-run/internal/cli"
 	"oci-run/internal/oncejson"
+	"oci-run/internal/screen"
 	"oci-run/libcontainer"
 )
 
 var listCommand = cli.Command{
-	Name:        "list",
-	Usage:       "list the containers below --root",
-	Description: "Lists the containers that oci-run made with this --root.",
+	Name:  "list",
+	Usage: "list the containers below --root",
+	Description: "Lists the containers that oci-run made with this --root. On a terminal long IDs and bundles are shortened, and\n" +
+		"the age stands for the time of creation; what is read by a program, or asked for by --format, never changes.",
 	Options: [][]cli.Option{{
 		{Name: "format", Alias: "f", Value: "table", Usage: "table or json"},
+		{Name: "no-trunc", Kind: cli.Boolean, Usage: "shorten nothing on a terminal"},
 		{Name: "quiet", Alias: "q", Kind: cli.Boolean, Usage: "print only IDs"},
 	}},
 	Action: list,
@@ -34,12 +38,15 @@ func list(c *cli.Call) error {
 		return err
 	}
 	w := c.Out
+	size, isTerminal := screen.Of(w)
 	switch format := c.String("format"); {
 	case c.Bool("quiet"):
 		for _, s := range states {
 			fmt.Fprintln(w, s.ID)
 		}
 		return nil
+	case format == "table" && isTerminal && !c.IsSet("format"):
+		return printForPeople(w, states, size.Width, c.Bool("no-trunc"))
 	case format == "table":
 		return printTable(w, states)
 	case format == "json":
@@ -92,4 +99,45 @@ func printTable(w io.Writer, states []*libcontainer.State) error {
 		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\n", s.ID, s.PID, s.Status, s.Bundle, s.Created.Format(time.RFC3339Nano), s.Owner)
 	}
 	return t.Flush()
+}
+
+// printForPeople prints the table as a terminal shows it best.
+func printForPeople(w io.Writer, states []*libcontainer.State, width int, whole bool) error {
+	t := screen.Table{Columns: []screen.Column{
+		{Title: "ID"}, {Title: "PID", Right: true}, {Title: "STATUS"}, {Title: "AGE", Right: true}, {Title: "OWNER"}, {Title: "BUNDLE"},
+	}}
+	short := screen.Brief
+	if whole {
+		width, short = 0, func(id string) string { return id }
+	}
+	for _, s := range states {
+		pid := "-"
+		if s.PID != 0 {
+			pid = strconv.Itoa(s.PID)
+		}
+		t.Rows = append(t.Rows, []string{
+			short(s.ID), pid, statusText(s), screen.Age(time.Since(s.Created)), screen.Printable(s.Owner), screen.Printable(s.Bundle),
+		})
+	}
+	for _, line := range t.Lines(width) {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statusText is a container's status, with its end if that is known.
+func statusText(s *libcontainer.State) string {
+	text := string(s.Status)
+	switch e := s.Ending; {
+	case e == nil:
+		return text
+	case e.OOM:
+		return fmt.Sprintf("%s (%d, out of memory)", text, e.Code)
+	case e.Signal != 0:
+		return fmt.Sprintf("%s (%d, %s)", text, e.Code, e.SignalName())
+	default:
+		return fmt.Sprintf("%s (%d)", text, e.Code)
+	}
 }

@@ -48,6 +48,7 @@ var commands = [...]*cli.Command{
 	&specCommand,
 	&startCommand,
 	&stateCommand,
+	&topCommand,
 	&updateCommand,
 	&waitCommand,
 }

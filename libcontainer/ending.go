@@ -139,18 +139,18 @@ func (c *Container) endUnknown() error {
 	return fmt.Errorf("container %q has stopped; its exit status is no longer available%s", c.ID(), hint)
 }
 
-// endAnnotations are the annotations of a container that has stopped. A file that can't be read is
-// no reason for not telling its state.
-func (c *Container) endAnnotations(dir *state.Dir) map[string]string {
+// lookBack tells how the process of a container that has stopped ended, and its annotations with
+// that. A file that can't be read is no reason for not telling the state.
+func (c *Container) lookBack(dir *state.Dir) (*Ending, map[string]string) {
 	e, _, err := c.pastEnding(dir)
 	if err != nil {
 		slog.Debug(err.Error())
 	}
 	if e == nil {
 		if c.oomKills() == 0 {
-			return c.record.Annotations
+			return nil, c.record.Annotations
 		}
-		return annotated(c.record.Annotations, annotationOOM, "true")
+		return nil, annotated(c.record.Annotations, annotationOOM, "true")
 	}
 	list := annotated(c.record.Annotations, annotationCode, strconv.Itoa(e.Code))
 	if e.Signal != 0 {
@@ -159,7 +159,7 @@ func (c *Container) endAnnotations(dir *state.Dir) map[string]string {
 	if e.OOM {
 		list[annotationOOM] = "true"
 	}
-	return list
+	return e, list
 }
 
 // annotated is a copy of annotations with one more.

@@ -28,6 +28,9 @@ const (
 // Stats is what a container has used of its resources.
 type Stats = cgroups.Stats
 
+// PSI tells in how much of the time processes of a container waited for a resource.
+type PSI = cgroups.PSIStats
+
 // CheckpointOptions is what a checkpoint or a restore asks of CRIU.
 type CheckpointOptions = criu.Options
 

@@ -25,6 +25,8 @@ type State struct {
 	Created     time.Time            `json:"created"`
 	Annotations map[string]string    `json:"annotations,omitempty"`
 	Owner       string               `json:"owner"`
+
+	Ending *Ending `json:"-"` // of one that has stopped, if it is known; annotations say the same
 }
 
 // currentStatus computes the container's status: from its process, the start channel and the
@@ -145,7 +147,7 @@ func (c *Container) State() (*State, error) {
 	if status != specs.StateStopped {
 		s.PID = c.record.Init.PID
 	} else if c.record.Phase == state.Created {
-		s.Annotations = c.endAnnotations(dir)
+		s.Ending, s.Annotations = c.lookBack(dir)
 	}
 	return s, nil
 }

@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"specconv", "hooks"},
 	{"internal/oncejson", "internal/mainstack", "internal/cli", "internal/logfile"},
 	{"internal/linux", "internal/files"},
-	{"internal/crash", "internal/excerpt", "internal/spelling", "internal/ere"},
+	{"internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen"},
 }
 
 // everywhere are the modules that all packages may import: the configuration's types, and the
