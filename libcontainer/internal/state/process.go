@@ -144,8 +144,8 @@ func (p Process) Ended() (status syscall.WaitStatus, ok bool) {
 	return syscall.WaitStatus(code), true
 }
 
-// legible tells whether /proc/PID/stat shows us all of an ended process. To whom ptrace(2) would not
-// let read it, field 52 is 0, as if it had ended well: to a user that of an init that has not
+// legible tells whether /proc/PID/stat shows us all of an ended process. To whom ptrace(2) would
+// not let read it, field 52 is 0, as if it had ended well: to a user that of an init that has not
 // executed its program, on kernels that remember of the dead that they were not dumpable. A link of
 // /proc/PID/ns asks the same question.
 func (p Process) legible() bool {
