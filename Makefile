@@ -11,9 +11,9 @@ MAKEFLAGS += --no-builtin-rules
 # ---- what is built ---------------------------------------------------------
 
 VERSION := $(shell cat VERSION)
-# The commit is the only fact of the build that is not in the sources; a release tarball passes COMMIT=…
-COMMIT ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)$(shell \
-	test -z "$$(git status --porcelain --untracked-files=no 2>/dev/null)" || echo -dirty)
+# The commit is the only fact of the build that is not in the sources; those of a release have it in a file.
+COMMIT ?= $(shell cat COMMIT 2>/dev/null || git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)$(shell \
+	test -e COMMIT || test -z "$$(git status --porcelain --untracked-files=no 2>/dev/null)" || echo -dirty)
 
 # No C: cgo costs about a millisecond at each start, and there are two starts in a create.
 export CGO_ENABLED := 0
@@ -34,8 +34,13 @@ TOOLS := $(CURDIR)/bin/tools
 # The linters, in a directory for this choice of versions.
 LINTERS := honnef.co/go/tools/cmd/staticcheck@v0.8.2 \
 	github.com/polyfloyd/go-errorlint@v1.8.0 \
-	mvdan.cc/unparam@v0.0.0-20260823230713-2fa3d841b0c8
+	mvdan.cc/unparam@v0.0.0-20260823230713-2fa3d841b0c8 \
+	golang.org/x/vuln/cmd/govulncheck@v1.9.0
 LINT := $(TOOLS)/lint-$(shell echo '$(LINTERS)' | cksum | cut -d' ' -f1)
+
+# What makes deb and rpm.
+NFPM := v2.48.0
+DIST ?= bin/dist
 
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
@@ -128,7 +133,7 @@ fuzz: check-go ## run each fuzz target for FUZZTIME (60s)
 	tests/fuzz $(FUZZTIME) $(TAGS)
 
 .PHONY: lint
-lint: check-go $(LINT) ## gofmt, vet, modernizers, staticcheck, errorlint, unparam, shellcheck
+lint: check-go $(LINT) ## gofmt, vet, modernizers, staticcheck, errorlint, unparam, shellcheck, govulncheck
 	tests/lint $(LINT) $(TAGS)
 
 $(LINT):
@@ -145,6 +150,14 @@ bench: build ## time oci-run against runc and crun where installed (BENCH='-n 10
 cross: check-go ## build for every architecture in CROSS, into bin/cross
 	for arch in $(CROSS); do GOARCH=$$arch $(BUILD) -o bin/cross/oci-run.$$arch .; done
 	cd bin/cross && sha256sum oci-run.* | tee SHA256SUMS
+
+.PHONY: dist
+dist: man cross ## make a release in DIST (bin/dist): tarballs, deb, rpm, sources with modules, checksums; the same bytes for the same commit
+	CROSS='$(CROSS)' NFPM=$(NFPM) packaging/dist $(DIST)
+
+.PHONY: test-dist
+test-dist: check-go ## make a release twice and compare; install, use and remove the packages in clean Debian roots, as root
+	NFPM=$(NFPM) tests/dist
 
 .PHONY: man
 man: build ## write the manual pages into bin/man
