@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 
 	"oci-run/internal/cli"
@@ -14,8 +15,10 @@ var createCommand = cli.Command{
 	Arguments: "ID",
 	Description: "Makes the container ID from a bundle: its namespaces, mounts, cgroup and process, which waits.\n" +
 		"start has it execute the program that config.json names.",
-	Options: [][]cli.Option{createOptions},
-	Action:  create,
+	Options: [][]cli.Option{createOptions, {
+		{Name: "dry-run", Kind: cli.Boolean, Usage: "make nothing, and tell what would be made (see plan)"},
+	}},
+	Action: create,
 }
 
 // createOptions are the options of create, and of run, which begins with a create.
@@ -35,7 +38,20 @@ func create(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("dry-run") {
+		return j.preview(c)
+	}
 	_, err = j.create(c)
+	return err
+}
+
+// preview tells what create would do.
+func (j *createJob) preview(c *cli.Call) error {
+	v, err := j.factory.Preview(j.id, j.bundle, &j.options)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(c.Out, v.Text())
 	return err
 }
 

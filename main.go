@@ -41,6 +41,7 @@ var commands = [...]*cli.Command{
 	&killCommand,
 	&listCommand,
 	&pauseCommand,
+	&planCommand,
 	&psCommand,
 	&restoreCommand,
 	&resumeCommand,

@@ -90,6 +90,16 @@ func (b *Bundle) check() error {
 // Locate is the function [Locate] for the bundle's configuration.
 func (b *Bundle) Locate(err error) error { return locateIn(cmp.Or(b.Name, configName), b.Raw, err) }
 
+// Text is what the configuration has at a JSON pointer, as it stands there; "" for nothing.
+func (b *Bundle) Text(pointer string) string {
+	d := &draft{raw: b.Raw}
+	if _, rest := d.existing(pointer); rest != "" {
+		return ""
+	}
+	at := offsetOf(b.Raw, pointer)
+	return string(b.Raw[at:skipValue(b.Raw, at)])
+}
+
 // checkRootExists looks root.path up: "A directory MUST exist at the path declared by the field"
 // (config.md).
 func checkRootExists(path string) error {

@@ -99,7 +99,6 @@ config.json:12:3: warning: /extra: unknown property
 @test "check makes nothing" {
 	needs strace
 	config '.linux.resources.memory = {limit: 33554432} | .process.args = ["no-such-program"]'
-	ls -lAR "$session" >before
 	run -1 strace --follow-forks --trace='?mkdir,?mkdirat,mount,?fsopen,?open_tree,unshare,?clone3,clone,fork,vfork,execve,openat,openat2,?creat' -o trace \
 		"$OCI_RUN" --root "$state" check --bundle .
 	# Threads of Go's runtime, and what is opened for reading, are all that there is beside the program itself.

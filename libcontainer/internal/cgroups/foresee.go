@@ -25,6 +25,11 @@ func (m *maker) Foresee() error {
 	var all []write
 	for _, l := range [...]*limits{m.plan.cpusets(), m.plan.early, m.plan.late} {
 		all = append(all, m.writes(l)...)
+		for i := range all {
+			if all[i].file == "cpu.max" && value(l.CPU.Quota) == 0 && value(l.CPU.Period) != 0 {
+				all[i].at = "/linux/resources/cpu/period"
+			}
+		}
 	}
 	for i := range all {
 		if err := m.foresee(&all[i], all); err != nil {

@@ -3,6 +3,8 @@ package process
 import (
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -18,6 +20,17 @@ import (
 type Rlimit struct {
 	Resource   int
 	Soft, Hard uint64
+}
+
+// String gives name, soft and hard limit: "RLIMIT_NOFILE 1024 unlimited".
+func (r Rlimit) String() string {
+	text := func(n uint64) string {
+		if n == math.MaxUint64 {
+			return "unlimited"
+		}
+		return strconv.FormatUint(n, 10)
+	}
+	return rlimitNames[r.Resource] + " " + text(r.Soft) + " " + text(r.Hard)
 }
 
 // rlimitNames holds each resource's name at its number (getrlimit(2)).
