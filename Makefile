@@ -46,6 +46,8 @@ PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 FUZZTIME ?= 60s
 RACES ?= 2000
 ENGINES ?= docker podman buildah containerd cri
@@ -169,7 +171,7 @@ sbom: build ## write bin/oci-run.spdx.json: what the binary is made of, from wha
 
 # It needs no Go, and writes nothing to the tree: it is often root's, in a tree that is somebody else's.
 .PHONY: install
-install: ## install what `make` has built: the binary, man pages and bash completion (PREFIX, DESTDIR)
+install: ## install what `make` has built: the binary, man pages and completion for bash, zsh and fish (PREFIX, DESTDIR)
 	@for file in $(BIN) bin/man/oci-run.8; do \
 		[[ -e $$file ]] || { echo "make: $$file is not built yet; run 'make' first, as the user who owns the sources" >&2; exit 1; }; done
 	install -d -m 0755 $(DESTDIR)$(SBINDIR)
@@ -177,10 +179,13 @@ install: ## install what `make` has built: the binary, man pages and bash comple
 	install -d -m 0755 $(DESTDIR)$(MANDIR)/man8
 	install -m 0644 bin/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -D -m 0644 contrib/completions/oci-run.bash $(DESTDIR)$(COMPLETIONDIR)/oci-run
+	install -D -m 0644 contrib/completions/_oci-run $(DESTDIR)$(ZSHDIR)/_oci-run
+	install -D -m 0644 contrib/completions/oci-run.fish $(DESTDIR)$(FISHDIR)/oci-run.fish
 
 .PHONY: uninstall
 uninstall: ## remove what `make install` has installed (the same PREFIX, DESTDIR)
-	rm -f $(DESTDIR)$(SBINDIR)/oci-run $(DESTDIR)$(MANDIR)/man8/oci-run.8 $(DESTDIR)$(MANDIR)/man8/oci-run-*.8 $(DESTDIR)$(COMPLETIONDIR)/oci-run
+	rm -f $(DESTDIR)$(SBINDIR)/oci-run $(DESTDIR)$(MANDIR)/man8/oci-run.8 $(DESTDIR)$(MANDIR)/man8/oci-run-*.8 \
+		$(DESTDIR)$(COMPLETIONDIR)/oci-run $(DESTDIR)$(ZSHDIR)/_oci-run $(DESTDIR)$(FISHDIR)/oci-run.fish
 
 .PHONY: clean
 clean: ## remove what was built

@@ -18,6 +18,7 @@ var deleteCommand = cli.Command{
 		regexOption,
 	}},
 	Action: deleteContainer,
+	Next:   nextOfDelete,
 }
 
 func deleteContainer(c *cli.Call) error {

@@ -23,6 +23,7 @@ var eventsCommand = cli.Command{
 		{Name: "stats", Kind: cli.Boolean, Usage: "print the statistics once, now"},
 	}},
 	Action: events,
+	Next:   livingIDs,
 }
 
 // event is a line of the output, in the order of keys that go-runc's users know.

@@ -36,7 +36,7 @@ var execCommand = cli.Command{
 		{Name: "env", Alias: "e", Kind: cli.Texts, Usage: "set the environment variable `NAME=VALUE`"},
 		{Name: "user", Alias: "u", Usage: "run as `UID[:GID]`"},
 		{Name: "additional-gids", Alias: "g", Kind: cli.Texts, Usage: "add the supplementary group `GID`"},
-		{Name: "cap", Alias: "c", Kind: cli.Texts, Usage: "add the capability `NAME`"},
+		{Name: "cap", Alias: "c", Kind: cli.Texts, ValuesOf: capabilityNames, Usage: "add the capability `NAME`"},
 		{Name: "no-new-privs", Kind: cli.Boolean, Usage: "never gain privileges by executing a file"},
 		{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
 		{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
@@ -45,6 +45,7 @@ var execCommand = cli.Command{
 		{Name: "ignore-paused", Kind: cli.Boolean, Usage: "also in a paused container; the process runs when it is resumed"},
 	}},
 	Action: execAction,
+	Next:   pausableIDs,
 }
 
 func execAction(c *cli.Call) error {

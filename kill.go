@@ -24,6 +24,7 @@ var killCommand = cli.Command{
 		regexOption,
 	}},
 	Action: kill,
+	Next:   nextOfKill,
 }
 
 func kill(c *cli.Call) error {

@@ -63,6 +63,10 @@ var logger logfile.Log
 
 // oneCommand runs a command line and returns the exit status.
 func oneCommand(args []string) int {
+	if len(args) > 1 && args[1] == completeWord {
+		complete(args[2:], os.Stdout)
+		return 0
+	}
 	options, err := newApp().Run(args)
 	if code, ok := errors.AsType[exitStatus](err); ok {
 		logger.Flush()

@@ -9,12 +9,12 @@ import (
 var globalOptions = []cli.Option{
 	{Name: "debug", Kind: cli.Boolean, Usage: "log what is done, step by step"},
 	{Name: "log", Usage: "append log messages to `FILE` instead of standard error"},
-	{Name: "log-format", Value: "text", Usage: "format of log messages, text or json"},
-	{Name: "log-level", Value: "info", Usage: "least level of log messages: debug, info, warn or error"},
+	{Name: "log-format", Value: "text", Values: []string{"text", "json"}, Usage: "format of log messages, text or json"},
+	{Name: "log-level", Value: "info", Values: []string{"debug", "info", "warn", "error"}, Usage: "least level of log messages: debug, info, warn or error"},
 	{Name: "root", Usage: "`DIR` for the state of containers (default /run/oci-run, or $XDG_RUNTIME_DIR/oci-run)"},
 	{Name: "systemd-cgroup", Kind: cli.Boolean, Usage: "have systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
-	{Name: "cgroup-manager", Usage: "what makes the cgroups: cgroupfs, systemd or disabled"},
+	{Name: "cgroup-manager", Values: []string{"cgroupfs", "systemd", "disabled"}, Usage: "what makes the cgroups: cgroupfs, systemd or disabled"},
 	{Name: "seal", Value: "mount", Variable: "OCI_RUN_SEAL", Check: libcontainer.CheckSeal,
-		Usage: "what containers can see of this binary: a read-only mount, or memfd, a copy in memory"},
-	{Name: "rootless", Value: "auto", Usage: "tolerate missing privileges: true, false or auto"},
+		Values: []string{"mount", "memfd"}, Usage: "what containers can see of this binary: a read-only mount, or memfd, a copy in memory"},
+	{Name: "rootless", Value: "auto", Values: []string{"true", "false", "auto"}, Usage: "tolerate missing privileges: true, false or auto"},
 }

@@ -8,6 +8,7 @@ var pauseCommand = cli.Command{
 	Arguments:   "ID",
 	Description: "Freezes the processes of the container ID, which is running or created, until resume.",
 	Action:      pause,
+	Next:        pausableIDs,
 }
 
 func pause(c *cli.Call) error {

@@ -8,6 +8,7 @@ var resumeCommand = cli.Command{
 	Arguments:   "ID",
 	Description: "Ends what pause began.",
 	Action:      resume,
+	Next:        pausedIDs,
 }
 
 func resume(c *cli.Call) error {

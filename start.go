@@ -14,6 +14,7 @@ var startCommand = cli.Command{
 	Arguments:   "ID",
 	Description: "Has the process of a created container execute its program, and returns when it does.",
 	Action:      start,
+	Next:        createdIDs,
 }
 
 func start(c *cli.Call) error {

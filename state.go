@@ -13,6 +13,7 @@ var stateCommand = cli.Command{
 	Arguments:   "ID",
 	Description: "Prints the state of the container ID in JSON, as runtime-spec defines it.",
 	Action:      printState,
+	Next:        allIDs,
 }
 
 func printState(c *cli.Call) error {

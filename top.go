@@ -33,9 +33,10 @@ var topCommand = cli.Command{
 	Options: [][]cli.Option{{
 		{Name: "interval", Kind: cli.Duration, Value: "2s", Usage: "time between two tables"},
 		{Name: "count", Alias: "n", Kind: cli.Number, Usage: "end after `N` tables"},
-		{Name: "sort", Value: "cpu", Usage: "what comes first: the most cpu, memory, pids or io, or the first id"},
+		{Name: "sort", Value: "cpu", Values: []string{"cpu", "memory", "pids", "io", "id"}, Usage: "what comes first: the most cpu, memory, pids or io, or the first id"},
 	}},
 	Action: top,
+	Next:   livingIDsEach,
 }
 
 // usage is what a container has used since it was looked at last.

@@ -61,6 +61,7 @@ var updateCommand = cli.Command{
 	Options: [][]cli.Option{updateOptions},
 	More:    limitOptions,
 	Action:  update,
+	Next:    livingIDs,
 }
 
 var updateOptions = []cli.Option{

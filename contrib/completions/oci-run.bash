@@ -1,44 +1,43 @@
-# bash completion for oci-run: commands, options and the names of containers, all asked from oci-run itself.
+# bash completion for oci-run: oci-run itself knows what can stand next, this puts it before bash.
 # shellcheck shell=bash
 
 _oci_run() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command='' root=() i
+	local word words=() join='' line prefix='' i
 	COMPREPLY=()
-
-	for ((i = 1; i < COMP_CWORD; i++)); do
+	# Bash parts words at an equals sign, if COMP_WORDBREAKS has one, as it does by default.
+	for ((i = 1; i <= COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
-		case $word in
-		--root | --log | --log-format | --log-level | --rootless | --seal | --cgroup-manager)
-			[[ $word != --root ]] || root=(--root "${COMP_WORDS[i + 1]}")
-			((i++))
-			;;
-		--root=*) root=("$word") ;;
-		-*) ;;
+		if [[ -n $join || $word == = && ${#words[@]} -gt 0 ]]; then
+			words[-1]+=$word
+		else
+			words+=("$word")
+		fi
+		join=
+		[[ $word != = ]] || join=yes
+	done
+	word=${words[-1]}
+	# Of a word that was parted, only what is behind the sign is replaced.
+	[[ $word != -*=* || $COMP_WORDBREAKS != *=* ]] || prefix=${word%%=*}=
+
+	while IFS= read -r line; do
+		case $line in
+		:files) _oci_run_names -f "${word#"$prefix"}" ;;
+		:dirs) _oci_run_names -d "${word#"$prefix"}" ;;
 		*)
-			command=$word
-			break
+			line=${line%%$'\t'*}
+			COMPREPLY+=("${line#"$prefix"}")
 			;;
 		esac
-	done
+	done < <("${COMP_WORDS[0]}" __complete "${words[@]}" 2>/dev/null)
+}
 
-	case $prev in
-	--root | --bundle | -b)
-		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-		return
-		;;
-	--log | --pid-file | --console-socket | --pidfd-socket | --process | -p | --resources | -r | --image-path | --work-path)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		return
-		;;
-	esac
-
-	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(oci-run ${command:+"$command"} --help 2>/dev/null | grep -oE '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,')" -- "$cur")
-	elif [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(oci-run --help 2>/dev/null | sed -n '/^COMMANDS:/,/^$/s/^   \([a-z-]*\).*/\1/p')" -- "$cur")
-	elif [[ $command != spec && $command != features && $command != list ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(oci-run "${root[@]}" list --quiet 2>/dev/null)" -- "$cur")
-	fi
+# _oci_run_names -f|-d BEGINNING: names of files or directories; bash adds a slash or a blank.
+_oci_run_names() {
+	local name
+	compopt -o filenames 2>/dev/null
+	while IFS= read -r name; do
+		COMPREPLY+=("$name")
+	done < <(compgen "$1" -- "$2")
 }
 
 complete -F _oci_run oci-run

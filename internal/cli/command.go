@@ -3,7 +3,8 @@
 //
 // A plain line, such as engines and most people write, is read by the tables directly
 // ([App.Plain]). From the same tables come the commands of urfave/cli, which reads all other lines,
-// prints the help and words what is wrong ([App.Full]). No other package imports urfave/cli.
+// prints the help and words what is wrong ([App.Full]). No other package imports urfave/cli. From
+// them, too, a shell learns what can stand next ([App.Complete]).
 package cli
 
 import (
@@ -30,6 +31,7 @@ type Command struct {
 	More    func() []Option // those that are made of another table; nil if there are none
 	Foreign bool            // what follows the first argument is another program's command line
 	Action  func(*Call) error
+	Next    func(*Call) []Candidate // for completion: what can follow the arguments so far; nil for nothing
 }
 
 // Option is an option of a verb, or of all.
@@ -41,6 +43,8 @@ type Option struct {
 	Hidden      bool
 	Variable    string             // of the environment, that can give the value
 	Check       func(string) error // of a text
+	Values      []string           // for completion: what it takes, if that is a few words
+	ValuesOf    func() []string    // the same, if they stand in a table
 }
 
 // Kind is what an option's value is.

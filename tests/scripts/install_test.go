@@ -26,7 +26,9 @@ func installer(t *testing.T, files map[string]string) (dir string, run func(targ
 	}
 	write(t, filepath.Join(dir, "Makefile"), string(makefile), 0o644)
 	write(t, filepath.Join(dir, "VERSION"), "1", 0o644)
-	write(t, filepath.Join(dir, "contrib/completions/oci-run.bash"), "completion", 0o644)
+	for _, shell := range []string{"oci-run.bash", "_oci-run", "oci-run.fish"} {
+		write(t, filepath.Join(dir, "contrib/completions", shell), "for "+shell, 0o644)
+	}
 	for name, text := range files {
 		write(t, filepath.Join(dir, name), text, 0o700)
 	}
@@ -90,10 +92,12 @@ func TestInstallCopiesWhatIsBuilt(t *testing.T) {
 		}
 		want := strings.ReplaceAll(`PREFIX/sbin/oci-run 755 program
 PREFIX/sbin/other 644 another's
-PREFIX/share/bash-completion/completions/oci-run 644 completion
+PREFIX/share/bash-completion/completions/oci-run 644 for oci-run.bash
+PREFIX/share/fish/vendor_completions.d/oci-run.fish 644 for oci-run.fish
 PREFIX/share/man/man8/oci-run-run.8 644 page of run
 PREFIX/share/man/man8/oci-run.8 644 page
 PREFIX/share/man/man8/oci.8 644 another's
+PREFIX/share/zsh/site-functions/_oci-run 644 for _oci-run
 `, "PREFIX", prefix)
 		if d := cmp.Diff(want, listing(t, to)); d != "" {
 			t.Errorf("installed (-want +got):\n%s", d)
