@@ -82,9 +82,9 @@ func decodeFault(raw []byte, err error) (fe *FieldError, offset int) {
 // behind tells by how much the offsets of encoding/json's errors are past what they are about: by
 // nothing on the v2 engine, by a byte at least on the first one.
 func behind() int {
-	var te *json.UnmarshalTypeError
-	if errors.As(json.Unmarshal([]byte("[]"), &struct{}{}), &te) && te.Offset > 0 {
-		return 1
+	var se *json.SyntaxError
+	if errors.As(json.Indent(new(bytes.Buffer), []byte("x"), "", ""), &se) {
+		return int(se.Offset)
 	}
 	return 0
 }

@@ -98,9 +98,8 @@ func (a *App) verbs() (names []string) {
 func (c *Command) command(act func(*Command, *Call) error) *cli.Command {
 	made := &cli.Command{
 		Name: c.Name, Usage: c.Usage, ArgsUsage: c.Arguments, Description: c.Description,
-		DisableSliceFlagSeparator: true, // one text of several may hold commas
-		HideHelpCommand:           true,
-		OnUsageError:              usageError,
+		HideHelpCommand: true,
+		OnUsageError:    usageError,
 		Action: func(_ context.Context, l *cli.Command) error {
 			return act(c, &Call{Options: l, CalledAs: l.Root().Name, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
 		},
@@ -139,7 +138,7 @@ func (o *Option) flag() cli.Flag {
 		d, _ := time.ParseDuration(o.Value)
 		return &cli.DurationFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: d}
 	case Texts:
-		return &cli.StringSliceFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden}
+		return &cli.FlagBase[[]string, cli.NoConfig, texts]{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden}
 	}
 	f := &cli.StringFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: o.Value, Validator: o.Check}
 	if o.Variable != "" {
@@ -147,3 +146,29 @@ func (o *Option) flag() cli.Flag {
 	}
 	return f
 }
+
+// texts is the value of an option that may come several times. A text of several may hold commas,
+// at which urfave/cli's own lists are split; and those bring the decoder of encoding/json, 90 KB,
+// for a form in which the library writes them for itself.
+type texts struct{ list *[]string }
+
+// Create implements cli.ValueCreator.
+func (texts) Create(value []string, list *[]string, _ cli.NoConfig) cli.Value {
+	*list = append([]string{}, value...)
+	return texts{list}
+}
+
+// ToString implements cli.ValueCreator.
+func (texts) ToString(value []string) string { return strings.Join(value, ", ") }
+
+// Set implements cli.Value.
+func (t texts) Set(text string) error {
+	*t.list = append(*t.list, text)
+	return nil
+}
+
+// Get implements cli.Value.
+func (t texts) Get() any { return *t.list }
+
+// String implements cli.Value.
+func (t texts) String() string { return t.ToString(*t.list) }

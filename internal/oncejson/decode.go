@@ -2,7 +2,7 @@ package oncejson
 
 import (
 	"encoding/json"
-	"errors"
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -81,8 +81,16 @@ func (d *decoder) value(to reflect.Value) bool {
 	case reflect.Map:
 		return c == '{' && d.dictionary(to) || c != '{' && d.wrong(to)
 	case reflect.Slice:
-		if to.Type().Elem().Kind() != reflect.Uint8 { // that is base64
+		if to.Type().Elem().Kind() != reflect.Uint8 { // that would be base64
 			return c == '[' && d.array(to) || c != '[' && d.wrong(to)
+		}
+	case reflect.Interface:
+		if to.NumMethod() == 0 {
+			value, ok := d.any()
+			if ok {
+				to.Set(reflect.ValueOf(value))
+			}
+			return ok
 		}
 	}
 	return d.scalar(to, c)
@@ -106,13 +114,19 @@ func (d *decoder) scalar(to reflect.Value, c byte) bool {
 		n, err := strconv.ParseInt(d.number(), 10, to.Type().Bits())
 		to.SetInt(n)
 		return err == nil || d.wrongAt(begin, to)
+	case reflect.Float32, reflect.Float64:
+		begin := d.at
+		n, err := strconv.ParseFloat(d.number(), to.Type().Bits())
+		to.SetFloat(n)
+		return err == nil || d.wrongAt(begin, to)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		begin := d.at
 		n, err := strconv.ParseUint(d.number(), 10, to.Type().Bits())
 		to.SetUint(n)
 		return err == nil || d.wrongAt(begin, to)
 	}
-	return d.foreign(to)
+	d.err = fmt.Errorf("decode JSON into a value of type %v: there is no such form", to.Type())
+	return false
 }
 
 // wrong notes that the value is of another type than the one to decode to.
@@ -132,7 +146,7 @@ func (d *decoder) wrongAt(begin int, to reflect.Value) bool {
 		is = "bool"
 	default:
 		is = "number"
-		if to.CanInt() || to.CanUint() {
+		if to.CanInt() || to.CanUint() || to.CanFloat() {
 			is += " " + d.number()
 		}
 	}
@@ -140,19 +154,37 @@ func (d *decoder) wrongAt(begin int, to reflect.Value) bool {
 	return false
 }
 
-// foreign leaves a value to encoding/json: a fraction, base64, or any at all. Such a type has
-// no names of members.
-func (d *decoder) foreign(to reflect.Value) bool {
-	begin := d.at
-	if !d.skip() {
-		return false
+// any decodes what can be anything, as encoding/json does: a number is a float64, an object a
+// map[string]any. An error has been noted if ok is false, or is one of syntax.
+func (d *decoder) any() (value any, ok bool) {
+	switch d.next() {
+	case '{':
+		object := map[string]any{}
+		begin := d.at
+		return object, d.members(func(name string, at int) bool {
+			if _, there := object[name]; there {
+				return d.twice(begin, name, at)
+			}
+			object[name], ok = d.any()
+			return ok
+		})
+	case '[':
+		array := []any{}
+		return array, d.elements(func() bool {
+			element, ok := d.any()
+			array = append(array, element)
+			return ok
+		})
+	case '"':
+		return d.str()
+	case 't', 'f':
+		is := d.word("true")
+		return is, is || d.word("false")
+	case 'n':
+		return nil, d.word("null")
 	}
-	err := json.Unmarshal([]byte(d.text[begin:d.at]), to.Addr().Interface())
-	if te := (*json.UnmarshalTypeError)(nil); errors.As(err, &te) {
-		err = &TypeError{begin, te.Value, te.Type}
-	}
-	d.err = err
-	return err == nil
+	var number float64
+	return number, d.scalar(reflect.ValueOf(&number).Elem(), d.next())
 }
 
 // itself has a value decode the text that stands for it, such as json.RawMessage.

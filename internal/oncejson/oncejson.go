@@ -15,6 +15,7 @@
 package oncejson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,9 +112,9 @@ func (d *decoder) decode(raw []byte, value any) error {
 		return nil
 	}
 	to.SetZero()
-	// As in encoding/json, what is not JSON at all is said first.
-	var text json.RawMessage
-	if err := json.Unmarshal(raw, &text); err != nil {
+	// As in encoding/json, what is not JSON at all is said first. Indent is the cheapest of what
+	// says it with the place; json.Unmarshal would have a second decoder linked.
+	if err := json.Indent(new(bytes.Buffer), raw, "", ""); err != nil {
 		return err
 	}
 	return d.err

@@ -194,12 +194,27 @@ func (l *loaded) asked() map[token.Pos]bool {
 			if named := declared(object); named != nil {
 				for m := range named.Methods() {
 					asked[m.Pos()] = slices.Contains(wellKnownMethods, m.Name()) || slices.ContainsFunc(interfaces, func(i *types.Interface) bool {
-						has, _, _ := types.LookupFieldOrMethod(i, false, nil, m.Name())
-						return has != nil && types.Implements(types.NewPointer(named), i)
+						return hasMethods(named, i) && lookUp(i, m.Name()) != nil
 					})
 				}
 			}
 		}
 	}
 	return asked
+}
+
+// hasMethods tells whether a type has the methods of an interface, by their names: those of a
+// generic interface have other parameters in each instance.
+func hasMethods(named *types.Named, i *types.Interface) bool {
+	for m := range i.Methods() {
+		if lookUp(types.NewPointer(named), m.Name()) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func lookUp(t types.Type, method string) types.Object {
+	object, _, _ := types.LookupFieldOrMethod(t, false, nil, method)
+	return object
 }

@@ -1,6 +1,7 @@
 package cgroups
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,18 +26,18 @@ var annotated = [...]string{
 	"StopWhenUnneeded", "TasksAccounting", "TasksMax", "TimeoutStopUSec",
 }
 
-// annotatedProperties reads the properties that annotations ask for. A name that ends in Sec, as in
-// unit files, is taken for the one in microseconds that D-Bus has. The error is a
-// *specconv.FieldError.
+// annotatedProperties reads the properties that annotations ask for, in the order of their keys. A
+// name that ends in Sec, as in unit files, is taken for the one in microseconds that D-Bus has. The
+// error is a *specconv.FieldError.
 func annotatedProperties(annotations map[string]string) ([]systemd.Property, error) {
 	var out []systemd.Property
-	for key, text := range annotations {
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		name, ok := strings.CutPrefix(key, annotationPrefix)
 		if !ok {
 			continue
 		}
 		at := specconv.Pointer("annotations", key)
-		value, err := systemd.ParseValue(text)
+		value, err := systemd.ParseValue(annotations[key])
 		if err != nil {
 			return nil, specconv.Field(at, err)
 		}
@@ -51,6 +52,5 @@ func annotatedProperties(annotations map[string]string) ([]systemd.Property, err
 		}
 		out = append(out, systemd.Property{Name: name, Value: value, At: at})
 	}
-	slices.SortFunc(out, func(a, b systemd.Property) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }

@@ -1,8 +1,8 @@
 package cgroups
 
 import (
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -47,10 +47,9 @@ func value[T any](p *T) (v T) {
 
 func sortedUnified(m map[string]string) []setting {
 	var out []setting
-	for file, value := range m {
-		out = append(out, setting{file, value})
+	for _, file := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, setting{file, m[file]})
 	}
-	slices.SortFunc(out, func(a, b setting) int { return strings.Compare(a.file, b.file) })
 	return out
 }
 

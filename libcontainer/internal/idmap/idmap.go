@@ -5,6 +5,7 @@
 package idmap
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -37,15 +38,7 @@ func ContainerID(maps []Mapping, id uint32) (container uint32, ok bool) {
 // empty extents.
 func compact(maps []Mapping) []Mapping {
 	sorted := slices.Clone(maps)
-	slices.SortFunc(sorted, func(a, b Mapping) int {
-		switch {
-		case a.ContainerID < b.ContainerID:
-			return -1
-		case a.ContainerID > b.ContainerID:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(sorted, func(a, b Mapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
 	out := sorted[:0]
 	for _, m := range sorted {
 		if m.Size == 0 {

@@ -93,7 +93,7 @@ func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Poli
 	}
 	p.exceptions = slices.DeleteFunc(p.exceptions, func(e exception) bool { return e.access == 0 })
 	p.index = nil
-	slices.SortFunc(p.exceptions, func(a, b exception) int {
+	slices.SortStableFunc(p.exceptions, func(a, b exception) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.major, b.major), cmp.Compare(a.minor, b.minor))
 	})
 	return p, nil
