@@ -24,6 +24,21 @@ load lib
 	jq -e '.linux.cgroup.v1 and .linux.cgroup.v2' <<<"$features"
 }
 
+@test "features --host adds what the host has, and changes nothing else" {
+	run -0 --separate-stderr oci-run features
+	plain=$output
+	[[ -z $stderr ]]
+	jq -e '.annotations | keys | all(startswith("io.github.oci-run.host.") | not)' <<<"$plain"
+	run -0 oci-run features --host
+	host() { jq -r ".annotations[\"io.github.oci-run.host.$1\"]" <<<"$output"; }
+	[[ $(host kernel) == "$(uname -r) $(uname -m)" ]]
+	[[ " $(host namespaces) " == *' mount '* && " $(host namespaces) " == *' user '* ]]
+	[[ $(host seccomp.actions) == "$(cat /proc/sys/kernel/seccomp/actions_avail)" ]]
+	if v2; then [[ $(host cgroup.mode) == v2 && " $(host cgroup.controllers) " == *' pids '* ]]; else [[ $(host cgroup.mode) != v2 ]]; fi
+	[[ $(host apparmor.enabled) == "$([[ $(cat /sys/module/apparmor/parameters/enabled 2>/dev/null) == Y ]] && echo true || echo false)" ]]
+	diff <(jq '.annotations |= with_entries(select(.key | startswith("io.github.oci-run.host.") | not))' <<<"$output") <(jq . <<<"$plain")
+}
+
 @test "spec writes a configuration that runs as it is" {
 	mkdir fresh && cd fresh
 	oci-run spec

@@ -94,6 +94,7 @@ func binary(t *testing.T) string {
 func TestFeatures(t *testing.T) {
 	out := ociRun(t, t.TempDir(), "features")
 	follows(t, "features-schema.json", out)
+	follows(t, "features-schema.json", ociRun(t, t.TempDir(), "features", "--host"))
 	var known any
 	if err := json.Unmarshal(out, &known); err != nil {
 		t.Fatal(err)
