@@ -14,16 +14,15 @@ import (
 
 	"oci-run/internal/crash"
 	"oci-run/internal/oncejson"
+	"oci-run/internal/thread"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/fdsocket"
 	"oci-run/libcontainer/internal/idmap"
-	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/namespaces"
 	"oci-run/libcontainer/internal/netdev"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/sdnotify"
-	"oci-run/libcontainer/internal/selfexe"
 	"oci-run/libcontainer/internal/spawn"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -70,9 +69,8 @@ type creation struct {
 	stands  *state.Record // what takes its place, as soon as init is ready
 	ahead   bool          // it has done so before
 	init    *spawn.Process
-	exe     *os.File // what init is executed from
-	sync    *syncpipe.Parent
-	child   *os.File            // init's end of it, as long as there is no init
+	way     way                 // what init is, and how we speak with it
+	thread  *thread.Spare       // in namespaces of the container's, nil if nobody needs one
 	network *namespaces.Network // new, if it isn't the clone that makes it
 	devices *netdev.Move        // of linux.netDevices, until they are the container's
 	idmaps  *idmap.Namespaces
@@ -86,8 +84,10 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 		return nil, err
 	}
 	c := &creation{factory: f, bundle: b, options: o}
+	defer c.endThread()
 	if ownNetwork(b.Spec.Linux.Namespaces) {
-		c.network = namespaces.NewNetwork()
+		c.thread = thread.New()
+		c.network = namespaces.NewNetwork(c.thread)
 		defer c.network.Close()
 	}
 	p, err := f.newPlan(id, b, o)
@@ -112,13 +112,17 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 	return c.created(), nil
 }
 
+func (c *creation) endThread() {
+	if c.thread != nil {
+		c.thread.End()
+	}
+}
+
 // close lets go of the lock and of init, which notices if there was no commit, unless they
 // were handed on.
 func (c *creation) close() {
-	c.closeHanded()
-	c.closeExe()
-	if c.sync != nil {
-		c.sync.Close()
+	if c.way != nil {
+		c.way.close()
 	}
 	if c.init != nil {
 		c.init.Release()
@@ -139,12 +143,8 @@ func (c *creation) prepare() error {
 	if err != nil {
 		return err
 	}
-	c.plan.init.Process.CallerNofile, c.plan.spawn.Nofile = nofile, initproc.Nofile(nofile)
-	if c.exe, err = selfexe.Open(c.seal()); err != nil {
-		return err
-	}
-	c.sync, c.child, err = syncpipe.Pair()
-	return err
+	c.plan.init.Process.CallerNofile = nofile
+	return c.choose()
 }
 
 // make is the order of a create: first the record of what will be done, then the doing.
@@ -243,25 +243,20 @@ func visibleCgroups(m *cgroups.Manager) []rootfs.Hierarchy {
 // spawn starts init. It inherits the lock, so that as long as it has not heard that we
 // committed, nobody takes the container for an abandoned one while init still runs.
 func (c *creation) spawn() error {
-	defer c.closeHanded()
 	request := c.plan.spawn
 	c.joinNetwork(&request)
-	request.Exe = c.exe
-	request.Args = initproc.Args(c.child, c.dir.File())
-	request.Env = initproc.Env()
 	request.Inherit = 3 + c.options.PreserveFDs
-	request.Pass = []*os.File{c.child, c.dir.File()}
 	birth := c.plan.cgroup.Birth()
 	defer birth.Close()
 	request.Cgroup, request.Tasks = birth.Unified, birth.Tasks
-	var err error
-	if c.init, err = spawn.Start(&request); err != nil {
+	if err := c.way.spawn(c, &request); err != nil {
 		if errors.Is(err, unix.EINVAL) {
 			err = cmp.Or(namespaces.Missing(c.bundle.Spec.Linux.Namespaces), err)
 		}
 		return err
 	}
 	crash.Point("cloned")
+	var err error
 	if c.record.Init, err = state.Identify(c.init.PID); err != nil {
 		return err
 	}
@@ -269,39 +264,6 @@ func (c *creation) spawn() error {
 		return nil // who has to find init finds it in its cgroup
 	}
 	return c.dir.Save(c.record)
-}
-
-// closeHanded closes init's end of the channel, so that we notice its end.
-func (c *creation) closeHanded() {
-	closeAll(c.child)
-	c.child = nil
-}
-
-// closeExe closes what init was executed from. The end of that mount would hold up the ones that
-// are made for init meanwhile, so it comes once init has its plan.
-func (c *creation) closeExe() {
-	if c.exe != nil {
-		letGo(c.exe)
-	}
-	c.exe = nil
-}
-
-// letGo closes the fd of a sealed binary while the caller goes on: the end of a detached mount
-// is a grace period of RCU.
-func letGo(exe *os.File) { go exe.Close() }
-
-// seal is how init's binary is sealed. Where processes of the user namespace that init
-// joins can see init, because it has no new pid namespace, they could look at it through
-// /proc, at the host's root above all, if it weren't for a binary that they can't read.
-func (c *creation) seal() string {
-	joinsUser := false
-	for _, j := range c.plan.joined {
-		joinsUser = joinsUser || j.Kind.Type == specs.UserNamespace
-	}
-	if joinsUser && c.plan.spawn.New&unix.CLONE_NEWPID == 0 {
-		return selfexe.Memfd
-	}
-	return c.options.Seal
 }
 
 // confine puts init, which waits for its plan, into its cgroup and limits.
@@ -321,55 +283,13 @@ func (c *creation) confine() error {
 	return adjust(&c.plan.init.Process, c.init.PID)
 }
 
-// serve sends init its plan and does what it asks until it is ready.
+// serve sees init through until it is ready.
 func (c *creation) serve() error {
-	files, err := c.startFiles()
-	defer closeNamed(files)
-	if err != nil {
-		return err
-	}
-	if socket := c.options.ConsoleSocket; socket != nil {
-		files = append(files, syncpipe.File{Name: initproc.ConsoleSocket, File: socket})
-	}
-	if c.network != nil {
-		c.plan.init.Loopback = !c.network.Loopback() // what failed, init tries again, and says why
-	}
-	prepared := c.prepareMounts()
-	defer closeNamed(prepared)
-	files = append(files, prepared...)
-	err = c.sync.Config(&c.plan.init, files...)
-	if err == nil {
-		err = c.stage()
-	}
-	c.closeExe()
-	if err == nil {
-		err = c.sync.Serve(c)
-	}
+	err := c.way.serve(c)
 	if errors.Is(err, syncpipe.ErrClosed) {
 		return c.explainEnd()
 	}
-	if f, ok := errors.AsType[*syncpipe.Failure](err); ok && f.Pointer != "" {
-		return specconv.Field(f.Pointer, f)
-	}
 	return err
-}
-
-// prepareMounts makes what init would need for mounts, which is still starting.
-func (c *creation) prepareMounts() (files []syncpipe.File) {
-	if c.plan.spawn.New&unix.CLONE_NEWNS == 0 || c.plan.init.UserNamespace {
-		return nil
-	}
-	root := &c.plan.init.Root
-	for i, file := range rootfs.Prepare(root) {
-		files = append(files, syncpipe.File{Name: initproc.PreparedMount(root.Prepared[i]), File: file})
-	}
-	return files
-}
-
-func closeNamed(files []syncpipe.File) {
-	for _, f := range files {
-		f.Close()
-	}
 }
 
 // closeAll closes the files, of which some may be nil.
@@ -410,7 +330,7 @@ func (c *creation) stage() error {
 		return err
 	}
 	c.record = c.stands
-	if err := c.sync.Committed(); !errors.Is(err, syncpipe.ErrClosed) {
+	if err := c.way.committed(); !errors.Is(err, syncpipe.ErrClosed) {
 		return err
 	}
 	return nil // init has failed already, and what it said is still to be received
@@ -471,7 +391,7 @@ func (c *creation) commit() error {
 	if c.options.Starts {
 		return nil // Created.Start tells init
 	}
-	if err := c.sync.Committed(); err != nil {
+	if err := c.way.committed(); err != nil {
 		return err
 	}
 	return c.dir.Settle()
@@ -484,7 +404,7 @@ func (c *creation) undo() error {
 	}
 	returned := c.returnDevices()
 	if c.init != nil {
-		c.sync.Close()
+		c.way.close()
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
 		c.init.Wait()
 		c.init.Close()

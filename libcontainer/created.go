@@ -26,7 +26,7 @@ type Created struct {
 	// What a container with CreateOptions.Starts still has of its creation; nil otherwise, and once
 	// it has been started.
 	dir      *state.Dir // locked
-	sync     *syncpipe.Parent
+	way      way
 	ahead    bool // init needs no word to go on
 	filtered bool // a seccomp filter is between init and its program
 }
@@ -38,8 +38,8 @@ func (c *creation) created() *Created {
 		filtered: c.plan.init.Seccomp != nil,
 	}
 	if c.options.Starts {
-		created.dir, created.sync, created.ahead = c.dir, c.sync, c.ahead
-		c.dir, c.sync = nil, nil
+		created.dir, created.way, created.ahead = c.dir, c.way, c.ahead
+		c.dir, c.way = nil, nil
 	}
 	return created
 }
@@ -49,7 +49,7 @@ func (c *creation) created() *Created {
 // on the channel that it has with us, unless it has got that beforehand. If we end before that, so
 // does init. Without Starts it is Container.Start itself.
 func (c *Created) Start() error {
-	if c.sync == nil {
+	if c.way == nil {
 		return c.Container.Start()
 	}
 	defer c.Abandon()
@@ -57,8 +57,7 @@ func (c *Created) Start() error {
 		return c.blameLimit(err)
 	}
 	crash.Point("released")
-	agent := func(f *os.File) error { return c.seccompAgent(c.dir, f) }
-	if err := c.sync.Follow(agent, c.leaderless); err != nil {
+	if err := c.way.follow(c, c.leaderless); err != nil {
 		return c.blameLimit(err)
 	}
 	if err := c.dir.Settle(); err != nil { // it was ready before it ran its program
@@ -77,7 +76,7 @@ func (c *Created) release() error {
 	if c.ahead {
 		return nil
 	}
-	err := c.sync.Committed()
+	err := c.way.committed()
 	if errors.Is(err, syncpipe.ErrClosed) {
 		err = toStart.require(c.record.ID, specs.StateStopped)
 	}
@@ -86,9 +85,9 @@ func (c *Created) release() error {
 
 // Abandon lets go of the lock and of init. If it was not started, it ends.
 func (c *Created) Abandon() {
-	if c.sync != nil {
-		c.sync.Close()
+	if c.way != nil {
+		c.way.close()
 		c.dir.Close()
-		c.sync, c.dir = nil, nil
+		c.way, c.dir = nil, nil
 	}
 }

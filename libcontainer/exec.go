@@ -152,7 +152,7 @@ func (e *execution) join() error {
 
 // enter takes the way that is open: a batch of system calls, or another start of oci-run.
 func (e *execution) enter() (err error) {
-	if e.plan.Batchable() && !crash.ByInit() {
+	if e.plan.Batchable() && !crash.ByInit("EXEC") {
 		e.way = &batchEntrance{}
 		if e.pid, err = e.way.enter(e); !errors.Is(err, calls.ErrUnavailable) {
 			return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -12,7 +13,9 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/internal/crash"
-	"oci-run/libcontainer/internal/initproc"
+	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -46,9 +49,16 @@ func (c *Container) Start() error {
 		return err
 	}
 	defer starter.Close()
-	if err := starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless); err != nil {
+	root, err := c.openRoot() // which is gone with init
+	if root != nil {
+		defer root.Close()
+	}
+	if err == nil {
+		err = starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless)
+	}
+	if err != nil {
 		starter.Close() // on which init ends that waits for us
-		return errors.Join(c.blameLimit(err), awaitFailed(c.record.Init))
+		return errors.Join(c.blameLimit(c.explainRefused(dir, root, err)), awaitFailed(c.record.Init))
 	}
 	if err := ranProgram(c.record.Init); err != nil {
 		return c.blameLimit(err)
@@ -84,6 +94,38 @@ func (c *Container) announce(dir *state.Dir) (*syncpipe.Starter, error) {
 	}
 	crash.Point("unlink")
 	return starter, nil
+}
+
+// openRoot opens the container's root as init has it. It returns nil where that may not be seen,
+// which only explanations need.
+func (c *Container) openRoot() (*os.File, error) {
+	root, err := files.Open("/proc/"+strconv.Itoa(c.record.Init.PID)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	return root, err
+}
+
+// explainRefused says why a program can't be executed that an init which is a list of calls has
+// tried to.
+func (c *Container) explainRefused(dir *state.Dir, root *os.File, err error) error {
+	refused, ok := errors.AsType[*syncpipe.Refused](err)
+	if !ok || refused.Path == "" {
+		return err
+	}
+	hint := ""
+	if root != nil {
+		spec, err := c.spec(dir)
+		if err != nil {
+			return errors.Join(refused, err)
+		}
+		plan, err := process.NewPlan(spec.Process, spec, "/process")
+		if err != nil {
+			return errors.Join(refused, err)
+		}
+		hint = program.Hint(plan, process.Root{Dir: root}, refused.Path, refused.Errno)
+	}
+	return program.ExecFailure(refused.Path, refused.Errno, hint)
 }
 
 // awaitFailed waits for the end of an init that has given up, so that whoever is told of the
@@ -163,27 +205,4 @@ func (c *Container) seccompAgent(dir *state.Dir, listener *os.File) error {
 	return seccomp.SendListener(spec.Linux.Seccomp.ListenerPath, int(listener.Fd()), &specs.ContainerProcessState{
 		Version: specs.Version, Pid: c.record.Init.PID, Metadata: spec.Linux.Seccomp.ListenerMetadata, State: *s,
 	})
-}
-
-// startFiles makes what tells of the container's start: the channel that init waits on for it, and
-// the file by which its startContainer hooks are seen.
-func (c *creation) startFiles() (files []syncpipe.File, err error) {
-	for _, f := range [...]struct {
-		wanted bool
-		name   string
-		make   func() (*os.File, error)
-	}{
-		{!c.options.Starts, initproc.StartChannel, c.dir.ListenStart},
-		{c.record.StartHooks, initproc.StartingLock, c.dir.HoldStart},
-	} {
-		if !f.wanted {
-			continue
-		}
-		file, err := f.make()
-		if err != nil {
-			return files, err
-		}
-		files = append(files, syncpipe.File{Name: f.name, File: file})
-	}
-	return files, nil
 }

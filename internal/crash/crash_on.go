@@ -18,5 +18,6 @@ func Point(step string) {
 	}
 }
 
-// ByInit lets a test compare the two ways of an exec.
-func ByInit() bool { return os.Getenv("OCI_RUN_EXEC") == "init" }
+// ByInit lets a test compare the two ways of a command, "CREATE" or "EXEC": the variable OCI_RUN_
+// and its name says "init".
+func ByInit(command string) bool { return os.Getenv("OCI_RUN_"+command) == "init" }

@@ -27,7 +27,7 @@ var layers = [][]string{
 	},
 	{"specconv", "hooks"},
 	{"internal/oncejson", "internal/mainstack", "internal/cli", "internal/logfile"},
-	{"internal/linux", "internal/files"},
+	{"internal/linux", "internal/files", "internal/thread"},
 	{"internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen"},
 }
 

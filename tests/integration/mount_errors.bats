@@ -59,18 +59,18 @@ mounts_only() { # TYPE...
 # It would show the whole of the host's, with its cgroups.
 @test "a sysfs that is refused is an error without a user namespace" {
 	needs_root
-	mounts_only proc sysfs
-	program cat /proc/self/mountinfo
-	run -1 refusing fsopen:error=EPERM:when=2 run "$id"
+	mounts_only sysfs
+	program true
+	run -1 refusing fsopen:error=EPERM run "$id"
 	plain
 	output_has 'mount "sysfs" on "/sys": fsopen: operation not permitted'
 }
 
 @test "a cgroup mount that is refused is an error without a user namespace" {
 	needs_root
-	mounts_only proc cgroup
-	config '.linux.namespaces += [{"type": "cgroup"}] | .mounts[1].type = "cgroup2"'
-	run -1 refusing fsopen:error=EPERM:when=2 run "$id"
+	mounts_only cgroup
+	config '.linux.namespaces += [{"type": "cgroup"}] | .mounts[0].type = "cgroup2"'
+	run -1 refusing fsopen:error=EPERM run "$id"
 	plain
 	output_has 'mount "cgroup" on "/sys/fs/cgroup": fsopen: operation not permitted'
 }

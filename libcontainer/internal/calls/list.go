@@ -295,6 +295,10 @@ const MessageValue = 4
 // "no error", and a result may become its value.
 func (l *List) Message() uintptr { return l.Room(2 * ReportSize) }
 
+// ReportTo is where the process of an executable has the number of the descriptor that it reports
+// to, eight bytes, which a result may replace.
+func (l *List) ReportTo() uintptr { return imageBase + reportAt }
+
 // Failure tells what a report says: an error, or, if there is none, the value of a Message.
 func (l *List) Failure(report [ReportSize]byte) (value uint32, err error) {
 	at, value := binary.NativeEndian.Uint32(report[:4]), binary.NativeEndian.Uint32(report[4:])

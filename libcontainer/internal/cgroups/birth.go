@@ -69,3 +69,7 @@ func (c *Creation) Birth() *Birth {
 	c.born = len(c.record.Hierarchies) > 0
 	return b
 }
+
+// Born tells whether [Creation.Birth] has given the process all that it needs to be in its cgroups
+// from its beginning on.
+func (c *Creation) Born() bool { return c.born }

@@ -67,6 +67,52 @@ func Send(socket *os.File, name string, f *os.File) error {
 	return nil
 }
 
+// SendByte sends one byte, whose value means nothing, with f unless that is nil.
+func SendByte(socket, f *os.File) error {
+	var rights []byte
+	if f != nil {
+		rights = unix.UnixRights(int(f.Fd()))
+	}
+	return retry(func() error {
+		return unix.Sendmsg(int(socket.Fd()), []byte{1}, rights, nil, unix.MSG_NOSIGNAL)
+	})
+}
+
+// ReceiveAll waits for size bytes, which are sent at once, and for all the descriptors that come
+// with them.
+func ReceiveAll(socket *os.File, size int) (data []byte, files []*os.File, err error) {
+	data = make([]byte, size)
+	rights := make([]byte, unix.CmsgSpace(4*253)) // SCM_MAX_FD of the kernel
+	var n, nr, flags int
+	err = retry(func() (err error) {
+		n, nr, flags, _, err = unix.Recvmsg(int(socket.Fd()), data, rights, unix.MSG_CMSG_CLOEXEC)
+		return err
+	})
+	if errors.Is(err, unix.ECONNRESET) {
+		return nil, nil, ErrClosed
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("receive descriptors: %w", err)
+	}
+	fds, err := parse(rights[:nr])
+	for _, fd := range fds {
+		files = append(files, os.NewFile(uintptr(fd), "received"))
+	}
+	switch {
+	case err != nil:
+	case n == 0 && len(files) == 0:
+		err = ErrClosed
+	case n != size || flags&unix.MSG_CTRUNC != 0:
+		err = fmt.Errorf("receive descriptors: %d bytes came instead of %d", n, size)
+	default:
+		return data, files, nil
+	}
+	for _, f := range files {
+		f.Close()
+	}
+	return nil, nil, err
+}
+
 // SendTo connects to the socket at path and hands over f.
 func SendTo(path string, f *os.File) error {
 	socket, err := Dial(path)
@@ -77,8 +123,8 @@ func SendTo(path string, f *os.File) error {
 	return Send(socket, f.Name(), f)
 }
 
-// errClosed says that the other end closed the socket without sending anything.
-var errClosed = errors.New("the other end closed the socket")
+// ErrClosed says that the other end closed the socket without sending anything.
+var ErrClosed = errors.New("the other end closed the socket")
 
 // Receive waits for one descriptor. The file bears the name that came with it.
 func Receive(socket *os.File) (*os.File, error) {
@@ -96,7 +142,7 @@ func Receive(socket *os.File) (*os.File, error) {
 	switch {
 	case err != nil:
 	case n == 0 && len(fds) == 0:
-		err = errClosed
+		err = ErrClosed
 	case len(fds) != 1 || flags&unix.MSG_CTRUNC != 0:
 		err = errors.New("not exactly one came")
 	case n > maxName:

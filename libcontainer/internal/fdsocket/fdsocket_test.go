@@ -101,7 +101,7 @@ func TestReceiveRefuses(t *testing.T) {
 		rights  []byte
 		want    string
 	}{
-		{"nothing", "", nil, errClosed.Error()},
+		{"nothing", "", nil, ErrClosed.Error()},
 		{"no descriptor", "x", nil, "not exactly one came"},
 		{"two descriptors", "x", unix.UnixRights(fd, fd), "not exactly one came"},
 		{"forty descriptors", "x", unix.UnixRights(make([]int, 40)...), "not exactly one came"},

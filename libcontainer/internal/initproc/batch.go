@@ -130,14 +130,22 @@ func (b *Batch) execute() {
 	end := &calls.Call{Number: unix.SYS_EXIT_GROUP, Args: [6]uintptr{1}}
 	l.Do(unix.SYS_READ, channel, l.Room(8), 1).Or("wait for the exec command").Zero = end
 	addFilter(l, p.Seccomp)
-	b.program.AddExec(l)
+	b.program.AddExec(l, nil)
 	l.Add(end)
 }
 
 func addFilter(l *calls.List, filter *seccomp.Filter) {
-	if filter == nil {
-		return
+	if filter != nil {
+		l.Add(filterCall(l, filter))
 	}
+}
+
+// loadingFilter is what an error of the filter's loading is called.
+const loadingFilter = "load the seccomp filter"
+
+// filterCall is the call that loads the filter.
+func filterCall(l *calls.List, filter *seccomp.Filter) *calls.Call {
 	fprog := l.Words(uint64(filter.Len()), uint64(l.Bytes(filter.Instructions))) // struct sock_fprog
-	l.Do(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(filter.Flags), fprog).Or("load the seccomp filter")
+	load := &calls.Call{Number: unix.SYS_SECCOMP, Args: [6]uintptr{unix.SECCOMP_SET_MODE_FILTER, uintptr(filter.Flags), fprog}}
+	return load.Or(loadingFilter)
 }

@@ -47,7 +47,7 @@ func (p *Plan) Describe(root process.Root) ([]calls.Line, error) {
 	}
 	addFilter(l, p.Seccomp)
 	if found != nil {
-		found.AddExec(l)
+		found.AddExec(l, nil)
 	} else {
 		l.Do(unix.SYS_EXECVE, l.Text(p.Process.Args[0]))
 	}

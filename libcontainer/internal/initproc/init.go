@@ -146,7 +146,11 @@ func (c *container) step(s *step) error {
 	}
 	begin := time.Now()
 	err := s.run(c)
-	slog.Debug("init: " + s.name + ": " + time.Since(begin).String())
+	who := "init: "
+	if c.elsewhere {
+		who = "builder: "
+	}
+	slog.Debug(who + s.name + ": " + time.Since(begin).String())
 	return err
 }
 

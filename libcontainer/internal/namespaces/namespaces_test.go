@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/thread"
 	"oci-run/specconv"
-	"oci-run/tests/isolation"
 )
 
 func TestKinds(t *testing.T) {
@@ -131,16 +131,6 @@ func TestIsOwn(t *testing.T) {
 	}
 }
 
-// newNetwork is NewNetwork, on the process's first thread if the scheduler is to have chosen that.
-func newNetwork(onFirstThread bool) *Network {
-	if !onFirstThread {
-		return NewNetwork()
-	}
-	n := &Network{made: make(chan struct{}), tried: make(chan struct{})}
-	isolation.OnFirstThread(n.make)
-	return n
-}
-
 // TestNewNetwork: the namespace is new, and no thread of ours is left in it.
 func TestNewNetwork(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -152,8 +142,10 @@ func TestNewNetwork(t *testing.T) {
 	}
 	kind, _ := Lookup(specs.NetworkNamespace)
 	seen := map[string]bool{own: true}
-	for i := range 20 {
-		n := newNetwork(i == 0)
+	for range 20 {
+		by := thread.New()
+		n := NewNetwork(by)
+		by.End()
 		defer n.Close() // not before the end: numbers of closed ones come again
 		f, err := n.File()
 		if err != nil {

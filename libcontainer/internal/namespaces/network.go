@@ -2,11 +2,11 @@ package namespaces
 
 import (
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/internal/thread"
 )
 
 // Network is a new network namespace that no process is in.
@@ -18,26 +18,17 @@ type Network struct {
 	lo    error
 }
 
-// NewNetwork begins to make a network namespace, owned by the caller's user namespace. The
-// kernel takes as long for it as for all other kinds and the process together, so it is made
-// beside what else the caller does. It ends with the last fd and process that refer to it.
-func NewNetwork() *Network {
+// NewNetwork begins to make a network namespace, owned by the caller's user namespace, with a
+// thread that stays in it. The kernel takes as long for it as for all other kinds and the process
+// together, so it is made beside what else the caller does. It ends with the last fd, thread and
+// process that refer to it.
+func NewNetwork(by *thread.Spare) *Network {
 	n := &Network{made: make(chan struct{}), tried: make(chan struct{})}
-	go n.make()
+	by.Go(n.make)
 	return n
 }
 
-// make creates the namespace with a thread that enters it, and ends with this goroutine.
 func (n *Network) make() {
-	runtime.LockOSThread() // and never unlocked
-	if unix.Gettid() == unix.Getpid() {
-		// The first thread never ends, and stands for the process in /proc. While we hold it,
-		// another one is taken.
-		go n.make()
-		<-n.made
-		runtime.UnlockOSThread()
-		return
-	}
 	defer close(n.tried)
 	if n.err = os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)); n.err == nil {
 		n.file, n.err = files.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)

@@ -26,12 +26,19 @@ func (p *Plan) CreateCwd(root Root) error {
 		if i < len(p.Cwd) && p.Cwd[i] != '/' {
 			continue
 		}
-		if err := makeDir(root, p.Cwd[:i]); err != nil {
+		err := makeDir(root, p.Cwd[:i])
+		if errors.Is(err, errNoPlace) {
+			return nil // as above
+		}
+		if err != nil {
 			return fmt.Errorf("create cwd %q: mkdir %q: %w", p.Cwd, p.Cwd[:i], err)
 		}
 	}
 	return nil
 }
+
+// errNoPlace tells of a procfs: nothing can be made there, and links lead elsewhere for others.
+var errNoPlace = errors.New("a procfs has no place for a directory")
 
 func makeDir(root Root, path string) error {
 	parent, err := root.findFor(filepath.Dir(path), unix.O_DIRECTORY)
@@ -39,6 +46,10 @@ func makeDir(root Root, path string) error {
 		return err
 	}
 	defer unix.Close(parent)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(parent, &fs); err == nil && fs.Type == unix.PROC_SUPER_MAGIC {
+		return errNoPlace
+	}
 	if err := unix.Mkdirat(parent, filepath.Base(path), 0o755); !errors.Is(err, unix.EEXIST) {
 		return err
 	}
@@ -89,11 +100,12 @@ func (e *Entering) add(l *calls.List, expect []unix.Errno, elsewhere *calls.Call
 		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
 	})
 	open := l.Do(unix.SYS_OPENAT2, uintptr(here), l.Text(e.plan.Cwd), how, unix.SizeofOpenHow)
-	fchdir := l.Do(unix.SYS_FCHDIR, 0)
-	open.Into = fchdir
+	open.Result = l.Room(8)
+	fchdir := l.On(open.Result, unix.SYS_FCHDIR)
 	for _, c := range []*calls.Call{open, fchdir} {
 		c.Explain, c.Expect, c.Else = explain, expect, elsewhere
 	}
+	l.On(open.Result, unix.SYS_CLOSE) // a container that waits for its start shows it otherwise
 	e.plan.addVerifyCwd(l, e.buf)
 }
 

@@ -184,21 +184,28 @@ func candidate(dir, name string) string {
 // Path is the path that was chosen by a list of this process, whose calls have been made.
 func (f *Found) Path() string { return f.paths[*f.number] }
 
-// AddExec adds the execve.
-func (f *Found) AddExec(l *calls.List) {
+// AddExec adds the execve. add, if it isn't nil, adds the call for a path in the place of just the
+// call: twice.
+func (f *Found) AddExec(l *calls.List, add func(path string, first, second *calls.Call)) {
 	argv, envv := l.Vector(f.plan.Args), l.Vector(f.plan.Env)
 	for i, path := range f.paths {
-		exec := &calls.Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{l.Text(path), argv, envv}}
+		exec := calls.Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{l.Text(path), argv, envv}}
+		first := exec
 		exec.Explain = func(errno unix.Errno) error {
 			return ExecFailure(path, errno, Hint(f.plan, f.root, path, errno))
 		}
+		var other *calls.Call
 		if i < len(f.paths)-1 {
-			other := l.Do(calls.Equal, f.chosen, uintptr(i), uintptr(unix.EAGAIN))
+			other = l.Do(calls.Equal, f.chosen, uintptr(i), uintptr(unix.EAGAIN))
 			other.Expect, other.Else = []unix.Errno{unix.EAGAIN}, l.Place()
-			l.Add(exec)
-			l.Add(other.Else)
-			continue
 		}
-		l.Add(exec)
+		if add == nil {
+			l.Add(&exec)
+		} else {
+			add(path, &first, &exec)
+		}
+		if other != nil {
+			l.Add(other.Else)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,9 @@ import (
 // process makes the superblock of each, and hands over its context, from which the thread makes the
 // mount when it is that one's turn.
 
+// maxProcs bounds how many superblocks the process hands over: they go in one message.
+const maxProcs = 100
+
 // NeedsInit says why the root can't be made by a thread that is not in the container's pid
 // namespace and not in its cgroup, or "".
 func (p *Plan) NeedsInit() string {
@@ -28,9 +32,15 @@ func (p *Plan) NeedsInit() string {
 	case p.NoPivot:
 		return "the root is not pivoted"
 	}
+	procs := 0
 	for i := range p.Mounts {
 		m := &p.Mounts[i]
+		if m.Kind == Proc {
+			procs++
+		}
 		switch {
+		case procs > maxProcs:
+			return fmt.Sprintf("there are more than %d mounts of type proc", maxProcs)
 		case m.CopyUp: // the pages of a tmpfs are accounted to the cgroup of who writes them
 			return fmt.Sprintf("what is copied to %q counts as the container's memory", m.Destination)
 		case m.Kind == Proc && m.legacy():
@@ -40,6 +50,17 @@ func (p *Plan) NeedsInit() string {
 		}
 	}
 	return ""
+}
+
+// ShowsCgroups tells whether there is a mount of type cgroup, which is made in the cgroup namespace
+// of the container.
+func (p *Plan) ShowsCgroups() bool {
+	for i := range p.Mounts {
+		if m := &p.Mounts[i]; (m.Kind == Cgroup || m.Kind == Cgroup2) && !m.Remount {
+			return true
+		}
+	}
+	return false
 }
 
 // Context is the superblock of a mount, made by the container's process.
@@ -90,9 +111,29 @@ func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
 	return open.Result
 }
 
-// Foreign says that FS is used outside of the container's pid namespace: filesystems that show one
-// come with [FS.Supply].
-func (f *FS) Foreign() { f.foreign = true }
+// Foreign says that FS is used outside of the container's pid namespace, in which its process has
+// this pid. Filesystems that show one come with [FS.Supply], and links that lead to the process are
+// resolved here: for us they lead nowhere.
+func (f *FS) Foreign(pid int) { f.self = strconv.Itoa(pid) }
+
+// selfLink is where the link with this name, which is open, leads if it is one of a procfs to the
+// process that looks at it.
+func (f *FS) selfLink(name string, fd int) (target string, isLink bool, err error) {
+	if f.self == "" || name != "self" && name != "thread-self" {
+		return "", false, nil
+	}
+	if proc, err := isFS(fd, unix.PROC_SUPER_MAGIC); err != nil || !proc {
+		return "", false, err
+	}
+	at, err := placeOf(fd)
+	if err != nil || !at.isLink() {
+		return "", false, err
+	}
+	if name == "self" {
+		return f.self, true, nil
+	}
+	return f.self + "/task/" + f.self, true, nil
+}
 
 // Supply takes what the container's process has made for the mount with the index i, which is FS's
 // then.

@@ -138,7 +138,7 @@ func (f *FS) fresh(i int, m *Mount, extra Param) (int, error) {
 	ctx, found := f.ready(i)
 	switch {
 	case found:
-	case m.Kind == Proc && f.foreign:
+	case m.Kind == Proc && f.self != "":
 		return -1, errors.New("the container's process has not made its superblock")
 	default:
 		return f.detached(m, extra)

@@ -34,7 +34,7 @@ type FS struct {
 
 	prepared []*os.File // what the parent has made, see Plan.Prepared
 	outside  bool       // this is the parent, which sees the host's mounts themselves
-	foreign  bool       // this is a thread of the parent's, in the container's namespaces but that of pids
+	self     string     // the pid of the container's process, if this is a thread of the parent's
 }
 
 // late is a mount that becomes read-only in [FS.Readonly].

@@ -19,7 +19,11 @@ const maxLinks = 40
 
 // lookup opens unsafePath inside the root as a mere place (O_PATH). Flags are for openat2(2).
 func (f *FS) lookup(unsafePath string, flags uint64) (int, error) {
-	return linux.Openat2(f.root, unsafePath, unix.O_PATH|flags, 0, inRoot)
+	fd, err := linux.Openat2(f.root, unsafePath, unix.O_PATH|flags, 0, inRoot)
+	if err == unix.ENOENT && f.self != "" && flags&unix.O_NOFOLLOW == 0 { //nolint:errorlint // a bare errno
+		return f.walk(walk{todo: split(unsafePath), only: true}) // which knows what /proc/self is
+	}
+	return fd, err
 }
 
 // target opens unsafePath inside the root for something to be mounted there. What is missing is
@@ -41,7 +45,11 @@ func (f *FS) target(unsafePath string, file bool) (fd int, created bool, err err
 // opened, so that nobody who renames or links meanwhile can make it leave the root
 // (CVE-2024-45310).
 func (f *FS) create(unsafePath string, file bool) (int, error) {
-	w := walk{fs: f, cur: -1, todo: split(unsafePath), file: file}
+	return f.walk(walk{todo: split(unsafePath), file: file})
+}
+
+func (f *FS) walk(w walk) (int, error) {
+	w.fs, w.cur = f, -1
 	if err := w.restart(nil); err != nil {
 		return -1, err
 	}
@@ -69,6 +77,7 @@ type walk struct {
 	todo  []string
 	links int
 	file  bool // the last name shall be a file
+	only  bool // what is missing is not made
 }
 
 func split(p string) []string {
@@ -107,7 +116,10 @@ func (w *walk) step() error {
 	if err != nil {
 		return err
 	}
-	target, isLink, err := readLink(fd)
+	target, isLink, err := w.fs.selfLink(name, fd)
+	if !isLink && err == nil {
+		target, isLink, err = readLink(fd)
+	}
 	if isLink || err != nil {
 		unix.Close(fd)
 		if err != nil {
@@ -123,7 +135,7 @@ func (w *walk) step() error {
 func (w *walk) enter(name string) (int, error) {
 	for {
 		fd, err := linux.Openat2(w.cur, name, unix.O_PATH|unix.O_NOFOLLOW, 0, unix.RESOLVE_NO_MAGICLINKS)
-		if err != unix.ENOENT { //nolint:errorlint // a bare errno
+		if err != unix.ENOENT || w.only { //nolint:errorlint // a bare errno
 			return fd, err
 		}
 		if w.file && len(w.todo) == 0 {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
+	"oci-run/internal/thread"
 	"oci-run/specconv"
 )
 
@@ -19,7 +20,9 @@ import (
 // The namespace ends with the last process that start leaves in it.
 func Rebuild(p *Plan, at string, start func() error) error {
 	var err error
-	onSpareThread(func() { err = rebuild(p, at, start) })
+	t := thread.New()
+	t.Do(func() { err = rebuild(p, at, start) })
+	t.End()
 	return err
 }
 

@@ -14,8 +14,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"oci-run/tests/isolation"
 )
 
 func TestMaskAndReadonly(t *testing.T) {
@@ -334,15 +332,6 @@ func TestVolumePropagation(t *testing.T) {
 		if reached := mountField(volume+"/sub", 4) != "not mounted"; reached != c.reaches {
 			t.Errorf("root %q, volume %q: the mount reaches the host: %v", c.root, c.volume, reached)
 		}
-	}
-}
-
-// The scheduler may give the process's first thread to the goroutine that changes a thread.
-func TestSpareThreadIsNotTheFirst(t *testing.T) {
-	tid := 0
-	isolation.OnFirstThread(func() { spareThread(func() { tid = unix.Gettid() }, make(chan struct{})) })
-	if tid == 0 || tid == unix.Getpid() {
-		t.Errorf("the work was done by thread %d of process %d", tid, unix.Getpid())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
+	"oci-run/internal/thread"
 	"oci-run/specconv"
 )
 
@@ -31,7 +32,9 @@ func SourceFD(p *Plan, i int, mountNS, userNS *os.File) (*os.File, error) {
 	}
 	var file *os.File
 	var err error
-	onSpareThread(func() { file, err = cloneSource(m, mountNS, userNS) })
+	t := thread.New()
+	t.Do(func() { file, err = cloneSource(m, mountNS, userNS) })
+	t.End()
 	runtime.KeepAlive(mountNS)
 	runtime.KeepAlive(userNS)
 	if err != nil {
@@ -39,29 +42,6 @@ func SourceFD(p *Plan, i int, mountNS, userNS *os.File) (*os.File, error) {
 		return nil, specconv.Field(m.pointer(), err)
 	}
 	return file, nil
-}
-
-// onSpareThread runs work on a thread of its own, which then ends with all that was changed about
-// it.
-func onSpareThread(work func()) {
-	done := make(chan struct{})
-	go spareThread(work, done)
-	<-done
-}
-
-// spareThread is what [onSpareThread] starts. The thread can't be the process's first one: that
-// never ends, and it is what /proc/self is about.
-func spareThread(work func(), done chan<- struct{}) {
-	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-	if unix.Gettid() != unix.Getpid() {
-		work()
-		close(done)
-		return
-	}
-	// As long as this goroutine has the first thread, another one can't get it.
-	defer runtime.UnlockOSThread()
-	defer close(done)
-	onSpareThread(work)
 }
 
 func cloneSource(m *Mount, mountNS, userNS *os.File) (*os.File, error) {

@@ -44,7 +44,7 @@ type Handler interface {
 func (p *Parent) Serve(h Handler) error {
 	for {
 		if p.Watch != nil {
-			if err := p.listen(p.Watch); err != nil {
+			if err := Listen(p.f, p.Watch); err != nil {
 				return err
 			}
 		}

@@ -38,9 +38,10 @@ func (s *Starter) Start(agent func(listener *os.File) error, watch func() error)
 // patience is how often a silent init is looked at, in milliseconds.
 const patience = 100
 
-// listen waits for a message or the end of the channel.
-func (e *end) listen(watch func() error) error {
-	fds := []unix.PollFd{{Fd: int32(e.f.Fd()), Events: unix.POLLIN}}
+// Listen waits for a message or the end of a channel. watch is called now and then meanwhile, and
+// ends the wait with its error.
+func Listen(channel *os.File, watch func() error) error {
+	fds := []unix.PollFd{{Fd: int32(channel.Fd()), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds, patience)
 		switch {
@@ -60,7 +61,7 @@ func (e *end) listen(watch func() error) error {
 func (e *end) follow(agent func(listener *os.File) error, watch func() error) error {
 	for {
 		if watch != nil {
-			if err := e.listen(watch); err != nil {
+			if err := Listen(e.f, watch); err != nil {
 				return err
 			}
 		}
@@ -77,6 +78,9 @@ func (e *end) follow(agent func(listener *os.File) error, watch func() error) er
 				return fmt.Errorf("receive Failed: %w", err)
 			}
 			return f
+		case m.kind == refused:
+			closeAll(m.files)
+			return e.refusal(m.payload)
 		case m.kind == listener && len(m.files) == 1:
 			err = agent(m.files[0])
 			m.files[0].Close()

@@ -23,6 +23,11 @@
 //	ListenerDone             --->
 //	                         <---  Failed(error), or the end-of-file of a successful execve
 //
+// An init that is a list of calls (see AddAwaitStart) says instead of Failed
+//
+//	<---  Refused(path or what)    what it is about to try a second time
+//	<---  errno                    a report of package calls
+//
 // The channel is a SOCK_SEQPACKET socket pair: a message is one packet, fds ride along as
 // SCM_RIGHTS. When one end dies, the other reads end-of-file; init then ends too, so that a killed
 // create leaves no process. A message out of order is an error that names what came and what was
@@ -54,11 +59,13 @@ const (
 	withdrawn
 	start
 	listener
+	refused
 )
 
 var kindNames = [...]string{
 	config: "Config", mountFD: "MountFD", hooks: "Hooks", limits: "Limits", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed",
 	starting: "Starting", withdrawn: "Withdrawn", start: "Start", listener: "Listener",
+	refused: "Refused",
 }
 
 func (k kind) String() string {
