@@ -3,11 +3,15 @@ package cgroups
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/cgroups/systemd"
 )
 
 func TestParseNumbers(t *testing.T) {
@@ -28,6 +32,38 @@ func TestParseNumbers(t *testing.T) {
 		if _, err := parseNumbers(list, 9); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", list, err, want)
 		}
+	}
+}
+
+// Whatever spelling of a list the check lets pass, systemd is told the numbers that it means.
+func TestListsForSystemd(t *testing.T) {
+	possible := filepath.Join(t.TempDir(), "possible")
+	if err := os.WriteFile(possible, []byte("0-8\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for list, want := range map[string][]byte{
+		"1,3": {10}, "all": {255, 1}, "N": {0, 1}, "0-N:1/2": {0x55, 1}, "0-7:2/4": {0x33}, " 1\t3,\n": {10}, "9": {0, 2},
+	} {
+		if _, err := parseNumbers(list, mostNumber); err != nil {
+			t.Errorf("the check refuses %q: %v", list, err)
+		}
+		got, err := expand(list, possible)
+		if d := cmp.Diff(numbers(want), got); d != "" || err != nil {
+			t.Errorf("%q: %v, %s", list, err, d)
+		}
+	}
+	if got, err := expand("all", possible+".none"); err != nil || !got.has(0) || got.last() != 0 {
+		t.Errorf("all nodes of a kernel without NUMA: %v, %v", got, err)
+	}
+	if got, err := expand(",", possible); err == nil {
+		t.Errorf("an empty list: %v", got)
+	}
+	const list = "0-7:1/2"
+	l := newLimits(&specs.LinuxResources{CPU: &specs.LinuxCPU{Cpus: list, Mems: list}, Unified: map[string]string{"cpuset.cpus": list, "cpuset.mems": list}})
+	got, err := managerOf(Record{Mode: V2}).properties(l)
+	cpus, nodes := systemd.Property{Name: "AllowedCPUs", Value: []byte{0x55}}, systemd.Property{Name: "AllowedMemoryNodes", Value: []byte{0x55}}
+	if d := cmp.Diff([]systemd.Property{cpus, nodes, cpus, nodes}, got); d != "" || err != nil {
+		t.Errorf("%v, %s", err, d)
 	}
 }
 
