@@ -35,7 +35,7 @@ func check(c *cli.Call) error {
 	if len(c.Args) != 0 {
 		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.CalledAs, c.Verb, len(c.Args))
 	}
-	f, err := newFactory(c)
+	f, err := planningFactory(c)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,16 @@ import (
 
 // newFactory makes the factory that the global options describe.
 func newFactory(c *cli.Call) (*libcontainer.Factory, error) {
+	return factory(c, libcontainer.DefaultRoot)
+}
+
+// planningFactory is newFactory for who makes nothing, not even the directory of containers.
+func planningFactory(c *cli.Call) (*libcontainer.Factory, error) {
+	return factory(c, func() (string, error) { return libcontainer.PlannedRoot(), nil })
+}
+
+// factory takes the directory of containers from the options, or else from a function.
+func factory(c *cli.Call, otherwise func() (string, error)) (*libcontainer.Factory, error) {
 	rootless, err := isRootless(c.String("rootless"))
 	if err != nil {
 		return nil, err
@@ -20,7 +30,7 @@ func newFactory(c *cli.Call) (*libcontainer.Factory, error) {
 	}
 	root := c.String("root")
 	if root == "" {
-		if root, err = libcontainer.DefaultRoot(); err != nil {
+		if root, err = otherwise(); err != nil {
 			return nil, err
 		}
 	}

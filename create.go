@@ -69,7 +69,11 @@ func newCreateJob(c *cli.Call) (*createJob, error) {
 		return nil, err
 	}
 	j := &createJob{id: id}
-	if j.factory, err = newFactory(c); err != nil {
+	made := newFactory
+	if c.Bool("dry-run") {
+		made = planningFactory
+	}
+	if j.factory, err = made(c); err != nil {
 		return nil, err
 	}
 	if j.bundle, err = specconv.LoadWith(c.String("config"), c.String("bundle")); err != nil {

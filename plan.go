@@ -39,7 +39,7 @@ func plan(c *cli.Call) error {
 	default:
 		return fmt.Errorf("%s: %q takes one argument at most, the container's ID; there are %d", c.CalledAs, c.Verb, len(c.Args))
 	}
-	f, err := newFactory(c)
+	f, err := planningFactory(c)
 	if err != nil {
 		return err
 	}

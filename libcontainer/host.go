@@ -28,7 +28,7 @@ type Host struct {
 	Build         string `json:"build"`  // of the kernel
 	UID           int    `json:"uid"`
 	UserNamespace bool   `json:"inUserNamespace"` // the caller is in another one than the host's
-	// Lacking are the capabilities that root has and the caller does not.
+	// Lacking are the capabilities that the caller does not have; "all" without any.
 	Lacking string `json:"lackingCapabilities"`
 
 	Cgroups    *cgroups.Host   `json:"cgroups"`
@@ -120,7 +120,7 @@ func (h *Host) Text() string {
 	}
 	line("oci-run", "%s, commit %s", h.Version, h.Commit)
 	line("kernel", "%s (%s)", h.Kernel, h.Build)
-	line("caller", "uid %d%s, lacks %s", h.UID, map[bool]string{true: " in a user namespace"}[h.UserNamespace], orNone(h.Lacking))
+	line("caller", "uid %d%s, lacks capabilities: %s", h.UID, map[bool]string{true: " in a user namespace"}[h.UserNamespace], orNone(h.Lacking))
 	h.Cgroups.Describe(line)
 	line("namespaces", "%s", h.namespaces())
 	line("user ids", "%s; %s: %s", h.IDs.UIDHelper, "/etc/subuid", h.IDs.SubUIDs)

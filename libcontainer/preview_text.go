@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"oci-run/internal/excerpt"
 	"oci-run/libcontainer/internal/rootfs"
 )
 
@@ -23,7 +24,7 @@ func (o *outline) section(heading string, lines ...string) {
 	}
 	o.WriteString(heading + "\n")
 	for _, line := range lines {
-		o.WriteString("  " + line + "\n")
+		o.WriteString("  " + excerpt.Printable(line) + "\n")
 	}
 }
 
@@ -88,6 +89,9 @@ func (v *Preview) cgroup() []string {
 	}
 	for _, dir := range c.Directories {
 		lines = append(lines, "directory "+dir)
+	}
+	for _, dir := range c.Left {
+		lines = append(lines, "without "+dir+", where the caller may make none")
 	}
 	if c.Owner != nil {
 		lines = append(lines, fmt.Sprintf("handed over to uid %d", *c.Owner))

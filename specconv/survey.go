@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/excerpt"
 	"oci-run/internal/oncejson"
 	"oci-run/internal/spelling"
 )
@@ -299,17 +300,17 @@ func (r *Report) Text() string {
 	var b strings.Builder
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		b.WriteString(r.Config)
+		line := r.Config
 		if f.Line > 0 {
-			fmt.Fprintf(&b, ":%d:%d", f.Line, f.Column)
+			line += fmt.Sprintf(":%d:%d", f.Line, f.Column)
 		}
 		if f.Severity == Warning {
-			b.WriteString(": warning")
+			line += ": warning"
 		}
 		if f.Pointer != "" {
-			b.WriteString(": " + f.Pointer)
+			line += ": " + f.Pointer
 		}
-		b.WriteString(": " + f.Message + "\n")
+		b.WriteString(excerpt.Printable(line+": "+f.Message) + "\n")
 	}
 	fmt.Fprintf(&b, "%s, %s\n", count(r.Faults, "fault"), count(r.Warnings, "warning"))
 	return b.String()

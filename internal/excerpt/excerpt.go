@@ -5,6 +5,9 @@ package excerpt
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -28,3 +31,24 @@ func Of(text string, limit int) string {
 	}
 	return text[:head] + fmt.Sprintf(" …(%d bytes)… ", tail-head) + text[tail:]
 }
+
+// Printable returns a line of text with every character that a terminal would act on, a line feed
+// too, as an escape in the way of Go: names in a configuration are somebody else's.
+func Printable(line string) string {
+	if !strings.ContainsFunc(line, acted) {
+		return line
+	}
+	var b strings.Builder
+	for _, r := range line {
+		if acted(r) {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// acted tells whether a character is not printed as it is.
+func acted(r rune) bool { return !unicode.IsPrint(r) }

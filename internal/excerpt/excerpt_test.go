@@ -32,3 +32,16 @@ func TestLimit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain text, ümläut": "plain text, ümläut",
+		"a\x1b[2Jb\n\tc\x00": `a\x1b[2Jb\n\tc\x00`,
+		"\u202e":             `\u202e`, // would turn the line around
+		"":                   "",
+	} {
+		if got := Printable(text); got != want {
+			t.Errorf("%q becomes %q, must be %q", text, got, want)
+		}
+	}
+}

@@ -135,3 +135,21 @@ config.json:12:3: warning: /extra: unknown property
 	output_has '/linux/resources/memory'
 	if v2; then output_has 'Delegate=cpu cpuset io memory pids'; else output_has 'systemd.unified_cgroup_hierarchy=1'; fi
 }
+
+@test "check and plan print nothing that a terminal acts on" {
+	config '.["\u001b[2Jx"] = 1 | .process.env += ["A=\u001b[31mred"]'
+	run -0 oci-run check --bundle .
+	output_has 'warning: /\x1b[2Jx: unknown property'
+	run -0 oci-run plan --bundle .
+	output_has 'environment A=\x1b[31mred'
+	[[ $output != *$'\e'* ]]
+}
+
+@test "check and plan make no directory for containers" {
+	((EUID)) || skip 'of a user'
+	mkdir "$session/runtime"
+	XDG_RUNTIME_DIR=$session/runtime "$OCI_RUN" check --bundle . >/dev/null
+	XDG_RUNTIME_DIR=$session/runtime "$OCI_RUN" plan --bundle . >/dev/null
+	XDG_RUNTIME_DIR=$session/runtime "$OCI_RUN" create --dry-run --bundle . "$id" >/dev/null
+	[[ -z $(ls -A "$session/runtime") ]]
+}

@@ -29,5 +29,10 @@ func CheckNames(c *specs.LinuxCapabilities, at string) error {
 	return nil
 }
 
-// Lacking lists the capabilities of Linux that a set doesn't have: "CAP_SYS_RESOURCE".
-func Lacking(set uint64) string { return Format(all &^ set) }
+// Lacking lists the capabilities of Linux that a set doesn't have: "CAP_SYS_RESOURCE", or "all".
+func Lacking(set uint64) string {
+	if set&all == 0 {
+		return "all"
+	}
+	return Format(all &^ set)
+}

@@ -3,6 +3,8 @@ package cgroups
 import (
 	"fmt"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Outline is what becomes of a new container's cgroups, for people.
@@ -13,6 +15,8 @@ type Outline struct {
 	Slice  string `json:"slice,omitempty"`
 	// Directories are the cgroup in each hierarchy.
 	Directories []string `json:"directories"`
+	// Left are those of which the caller is kept out, and which the container does without.
+	Left []string `json:"left,omitempty"`
 	// Files are what is written there, in order.
 	Files []FileLine `json:"files"`
 	// Properties are what systemd is told: "MemoryMax=33554432".
@@ -34,6 +38,18 @@ type FileLine struct {
 	When string `json:"when"`
 }
 
+// denied is the error of making the cgroup in a hierarchy, as far as permission is concerned. What
+// systemd makes, the caller need not be able to.
+func (c *Creation) denied(h *Hierarchy) error {
+	if c.record.Driver == DriverSystemd {
+		return nil
+	}
+	if err := unix.Access(existing(h.Dir()), unix.W_OK); err != nil {
+		return &fileError{Op: "mkdir", Path: h.Dir(), Err: err}
+	}
+	return nil
+}
+
 // Outline tells what Create, Configure, Join and Limit will do. It changes nothing.
 func (c *Creation) Outline() (*Outline, error) {
 	r := c.record
@@ -43,7 +59,15 @@ func (c *Creation) Outline() (*Outline, error) {
 		return o, nil
 	}
 	for i := range r.Hierarchies {
-		o.Directories = append(o.Directories, r.Hierarchies[i].Dir())
+		h := &r.Hierarchies[i]
+		if c.mayDrop(h, c.denied(h)) {
+			o.Left = append(o.Left, h.Dir())
+		} else {
+			o.Directories = append(o.Directories, h.Dir())
+		}
+	}
+	if len(o.Directories) == 0 {
+		o.Devices = []string{}
 	}
 	for _, part := range [...]struct {
 		limits *limits

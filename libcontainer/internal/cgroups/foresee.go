@@ -90,7 +90,7 @@ func (m *maker) mayMake(w *write, above string) error {
 	if err == nil {
 		return nil
 	}
-	return specconv.Field(w.at, m.record.advise(&fileError{Op: "mkdir", Path: w.dir, Err: err}))
+	return specconv.Field(w.at, m.record.advise(fmt.Errorf("make a cgroup in %q: %w", above, err)))
 }
 
 // delegates tells whether a v2 cgroup has the controller for those below it. One that systemd will

@@ -28,6 +28,9 @@ func (p *Plan) Foresee() error {
 		case m.Kind == Filesystem:
 			err = foreseeFilesystem(m)
 		}
+		if err == nil {
+			err = m.foreseeOptions()
+		}
 		if err != nil {
 			return err
 		}
@@ -44,6 +47,24 @@ func (p *Plan) foreseeSource(m *Mount) error {
 		return nil
 	}
 	return specconv.Field(m.pointer()+"/source", fmt.Errorf("bind source %q: %w%s", m.Source, err, blameHost(m.Source, err)))
+}
+
+// shortestOption is the least length of a name for which another one can be called near:
+// filesystems have short ones of their own.
+const shortestOption = 4
+
+// foreseeOptions finds an option that is none by its name, and so goes to the filesystem, but is
+// near one: "nosuidd" would be refused there, if the filesystem is not one that takes anything.
+func (m *Mount) foreseeOptions() error {
+	for _, param := range m.Params {
+		if param.HasValue || len(param.Key) < shortestOption || param.Option < 0 {
+			continue
+		}
+		if hint := spelling.Hint(param.Key, MountOptionNames()); hint != "" {
+			return specconv.Fieldf(m.pointer()+specconv.Pointer("options", param.Option), "there is no mount option %q%s", param.Key, hint)
+		}
+	}
+	return nil
 }
 
 // foreseeFilesystem looks for a type of filesystems among those that the kernel has, and those that

@@ -1,12 +1,15 @@
 package seccomp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"oci-run/internal/spelling"
 	"oci-run/specconv"
@@ -34,7 +37,30 @@ func Foresee(s *specs.LinuxSeccomp) error {
 			return specconv.Field("/linux/seccomp/listenerPath", err)
 		}
 	}
-	return nil
+	return foreseeExec(s)
+}
+
+// foreseeExec tells whether a profile refuses execve(2), whatever its arguments: it is in force by
+// the time that the program is to be executed.
+func foreseeExec(s *specs.LinuxSeccomp) error {
+	native := nativeArchitecture()
+	p, err := readProfile(s)
+	execve, known := lookUpSyscall("execve")
+	if native == nil || err != nil || !known || s.DefaultAction == "" {
+		return nil
+	}
+	number, _ := native.number(execve)
+	spans, _ := p.judge(native)
+	last, _ := slices.BinarySearchFunc(spans, number+1, func(s span, n uint32) int { return cmp.Compare(s.first, n) })
+	v := spans[last-1].verdict
+	if v.block != 0 {
+		return nil // it depends on the arguments
+	}
+	switch v.ret & unix.SECCOMP_RET_ACTION_FULL {
+	case unix.SECCOMP_RET_ALLOW, unix.SECCOMP_RET_LOG, unix.SECCOMP_RET_TRACE, unix.SECCOMP_RET_USER_NOTIF:
+		return nil
+	}
+	return specconv.Fieldf("/linux/seccomp", "the profile refuses execve, by which the program is started: allow it in /linux/seccomp/syscalls")
 }
 
 func allSyscalls() []string {
