@@ -4,6 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/process"
 )
 
@@ -21,5 +22,5 @@ func adjust(p *process.Plan, pid int) error {
 		return err
 	}
 	defer proc.Close()
-	return p.SetOOMScore(int(proc.Fd()), pid)
+	return calls.Here(func(l *calls.List) { p.AddOOMScore(l, int(proc.Fd()), pid) })
 }

@@ -14,7 +14,10 @@ const frame = 20 << 10
 // The linker orders initialisers by what packages import, and among those that wait for nothing by
 // path. Nothing is imported here, so that this comes before internal/godebug, the first that needs
 // more than 2 KiB: TestMainStackGrowsFirst in tests/architecture sees that it does.
-func init() { reserve(false) }
+func init() { Grow() }
+
+// Grow does the same for the goroutine that calls it, for one that is going to need as much.
+func Grow() { reserve(false) }
 
 // reserve has a frame of that size, for which the stack has to grow when it is called; the frame
 // itself stays untouched.

@@ -6,6 +6,8 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/mainstack"
 )
 
 // Spare is a thread that does what it is given, one after the other. Who waits for it must not be
@@ -33,6 +35,7 @@ func (s *Spare) run() {
 		<-s.begun
 		return
 	}
+	mainstack.Grow()
 	close(s.begun)
 	for work := range s.work {
 		work()

@@ -26,9 +26,9 @@ var layers = [][]string{
 		"libcontainer/internal/fdsocket", "libcontainer/internal/calls",
 	},
 	{"specconv", "hooks"},
-	{"internal/oncejson", "internal/mainstack", "internal/cli", "internal/logfile"},
+	{"internal/oncejson", "internal/cli", "internal/logfile"},
 	{"internal/linux", "internal/files", "internal/thread"},
-	{"internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen"},
+	{"internal/mainstack", "internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen"},
 }
 
 // everywhere are the modules that all packages may import: the configuration's types, and the

@@ -65,7 +65,7 @@ func become(spec *specs.Spec) error {
 	}
 	for _, step := range []func() error{
 		func() error { return p.CreateCwd(root) },
-		func() error { return p.SetOOMScore(proc, 0) },
+		func() error { return calls.Here(func(l *calls.List) { p.AddOOMScore(l, proc, 0) }) },
 		func() error {
 			l := calls.NewHere(-1)
 			AddKeyring(l, spec.Hostname, true, false)
@@ -266,13 +266,14 @@ func TestOOMScore(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	proc := int(openDir(t, "/proc").Dir.Fd())
 	plan := Plan{OOMScoreAdj: new(333)}
-	if err := plan.SetOOMScore(proc, cmd.Process.Pid); err != nil {
+	set := func(pid int) error { return calls.Here(func(l *calls.List) { plan.AddOOMScore(l, proc, pid) }) }
+	if err := set(cmd.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := readFile(proc, fmt.Sprintf("%d/oom_score_adj", cmd.Process.Pid)); got != "333\n" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if err := plan.SetOOMScore(proc, 1<<22); err == nil || !strings.Contains(err.Error(), `write "333" to /proc/4194304/oom_score_adj: no such file`) {
+	if err := set(1 << 22); err == nil || !strings.Contains(err.Error(), `write "333" to /proc/4194304/oom_score_adj: no such file`) {
 		t.Error(err)
 	}
 }

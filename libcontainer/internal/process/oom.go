@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/internal/linux"
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/specconv"
 )
 
@@ -23,30 +23,35 @@ func planOOMScore(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error 
 	return nil
 }
 
-// SetOOMScore writes oom_score_adj of process pid, or of the calling one if pid is 0. proc is a
+// AddOOMScore writes oom_score_adj of process pid, or of the calling one if pid is 0. proc is a
 // directory fd of the procfs that knows the pid. Without a value in the config nothing is written
 // (the spec's MUST NOT). A process that has changed its credentials, and so is not dumpable, can't
 // write its own; the parent can. There is no fallback for a value that the kernel refuses: going
 // below the inherited value needs CAP_SYS_RESOURCE (proc_pid_oom_score_adj(5)), and runc fails as
 // well.
-func (p *Plan) SetOOMScore(proc, pid int) error {
+func (p *Plan) AddOOMScore(l *calls.List, proc, pid int) {
 	if p.OOMScoreAdj == nil {
-		return nil
+		return
 	}
 	name := "self/oom_score_adj"
 	if pid != 0 {
 		name = strconv.Itoa(pid) + "/oom_score_adj"
 	}
 	value := strconv.Itoa(*p.OOMScoreAdj)
-	err := writeFile(proc, name, value)
-	if err == nil {
-		return nil
+	how := calls.Struct(l, &unix.OpenHow{Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: inProcfs})
+	open := l.Do(unix.SYS_OPENAT2, uintptr(proc), l.Text(name), how, unix.SizeofOpenHow)
+	open.Result = l.Room(8)
+	write := l.On(open.Result, unix.SYS_WRITE, l.Text(value), uintptr(len(value)))
+	for _, c := range []*calls.Call{open, write} {
+		c.Explain = func(errno unix.Errno) error {
+			hint := ""
+			if now, _ := readFile(proc, name); isPermission(errno) && lower(value, now) {
+				hint = " (going below the inherited value needs CAP_SYS_RESOURCE)"
+			}
+			return fmt.Errorf("write %q to /proc/%s: %w%s", value, name, errno, hint)
+		}
 	}
-	hint := ""
-	if now, _ := readFile(proc, name); isPermission(err) && lower(value, now) {
-		hint = " (going below the inherited value needs CAP_SYS_RESOURCE)"
-	}
-	return fmt.Errorf("write %q to /proc/%s: %w%s", value, name, err, hint)
+	l.On(open.Result, unix.SYS_CLOSE)
 }
 
 // lower tells whether a score is below the one that a file says.
@@ -54,16 +59,4 @@ func lower(value, now string) bool {
 	asked, _ := strconv.Atoi(value)
 	has, err := strconv.Atoi(strings.TrimSpace(now))
 	return err == nil && asked < has
-}
-
-// writeFile writes value to an existing file below the directory fd dir, without following magic
-// links or crossing mounts.
-func writeFile(dir int, name, value string) error {
-	fd, err := linux.Openat2(dir, name, unix.O_WRONLY, 0, inProcfs)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte(value))
-	return err
 }

@@ -14,7 +14,7 @@
 //	label.AddKeys, AddKeyring
 //	… namespaces, mounts …
 //	CreateCwd                           while the root is writable
-//	SetOOMScore                         while dumpable, or by the parent
+//	AddOOMScore                         while dumpable, or by the parent
 //	label.Add
 //	ResolveHome                         before limits that it may exceed
 //	AddRlimits                          by the parent if there is a user namespace

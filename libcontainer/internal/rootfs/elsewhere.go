@@ -100,13 +100,14 @@ func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
 	config := func(explain func(unix.Errno) error, args ...uintptr) {
 		l.On(open.Result, unix.SYS_FSCONFIG, args...).Explain = explain
 	}
-	for _, s := range f.settings(m, Param{}) {
+	_ = f.settings(m, Param{}, func(s setting) error { // which gives none
 		value := uintptr(0)
 		if s.command == unix.FSCONFIG_SET_STRING {
 			value = l.Text(s.value)
 		}
 		config(fail("fsconfig", &s), s.command, l.Text(s.key), value)
-	}
+		return nil
+	})
 	config(fail("fsconfig", nil), unix.FSCONFIG_CMD_CREATE)
 	return open.Result
 }

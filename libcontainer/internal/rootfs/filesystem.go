@@ -44,7 +44,7 @@ func (f *FS) mountFilesystem(i int, m *Mount) error {
 		return notDirectory(at, m.Destination)
 	}
 	extra := Param{}
-	if m.Kind == Tmpfs && !created {
+	if m.Kind == Tmpfs && !created && !m.hasMode() {
 		extra = Param{Key: "mode", Value: fmt.Sprintf("%04o", at.mode&0o7777), HasValue: true}
 	}
 	if m.legacy() {
@@ -175,7 +175,7 @@ func (f *FS) superblock(m *Mount, extra Param) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err = configure(ctx, f.settings(m, extra)); err == nil {
+	if err = f.settings(m, extra, configure(ctx)); err == nil {
 		err = linux.FsconfigCreate(ctx)
 	}
 	if err != nil {
@@ -217,24 +217,52 @@ func flagSetting(key string) setting {
 
 func (s *setting) failure(err error) error { return fmt.Errorf("%s %q: %w", s.kind, s.shown, err) }
 
-// settings lists the parameters of a new superblock: first what is implied, which the given ones
-// may override.
-func (f *FS) settings(m *Mount, extra Param) []setting {
-	list := []setting{stringSetting("source", "source", m.name())}
-	if _, sub, found := strings.Cut(m.Type, "."); found { // fuse.sshfs
-		list = append(list, stringSetting("subtype", "subtype", sub))
+// settings calls set with each parameter of a new superblock, until that gives an error: first what
+// is implied, which the given ones may override.
+func (f *FS) settings(m *Mount, extra Param, set func(setting) error) error {
+	err := set(stringSetting("source", "source", m.name()))
+	if _, sub, found := strings.Cut(m.Type, "."); found && err == nil { // fuse.sshfs
+		err = set(stringSetting("subtype", "subtype", sub))
 	}
-	if f.labelled(m) {
-		list = append(list, stringSetting("label", "context", f.plan.Label))
+	if err == nil && f.labelled(m) {
+		err = set(stringSetting("label", "context", f.plan.Label))
 	}
-	if extra.Key != "" {
-		list = append(list, extra.setting())
+	if err == nil && extra.Key != "" {
+		err = set(extra.setting())
 	}
-	list = append(list, superSettings(m, m.readonlySuper())...)
+	if err == nil {
+		err = m.given(m.readonlySuper(), set)
+	}
+	return err
+}
+
+// given calls set with what the options say of a superblock.
+func (m *Mount) given(readonly bool, set func(setting) error) error {
+	flags := m.Super
+	if readonly {
+		flags.Set |= unix.MS_RDONLY
+	}
+	for _, s := range superFlags {
+		name := ""
+		switch {
+		case flags.Set&s.ms != 0:
+			name = s.set
+		case flags.Clear&s.ms != 0 && m.Remount:
+			name = s.clear
+		}
+		if name == "" {
+			continue
+		}
+		if err := set(flagSetting(name)); err != nil {
+			return err
+		}
+	}
 	for _, param := range m.Params {
-		list = append(list, param.setting())
+		if err := set(param.setting()); err != nil {
+			return err
+		}
 	}
-	return list
+	return nil
 }
 
 func (p Param) setting() setting {
@@ -244,10 +272,9 @@ func (p Param) setting() setting {
 	return setting{unix.FSCONFIG_SET_STRING, p.Key, p.Value, "option", p.Key + "=" + p.Value}
 }
 
-// configure sets the parameters of a superblock.
-func configure(ctx int, settings []setting) error {
-	for i := range settings {
-		s, err := &settings[i], error(nil)
+// configure sets the parameters of the superblock that ctx is for.
+func configure(ctx int) func(setting) error {
+	return func(s setting) (err error) {
 		if s.command == unix.FSCONFIG_SET_FLAG {
 			err = linux.FsconfigFlag(ctx, s.key)
 		} else {
@@ -256,8 +283,8 @@ func configure(ctx int, settings []setting) error {
 		if err != nil {
 			return s.failure(err)
 		}
+		return nil
 	}
-	return nil
 }
 
 // labelled tells whether linux.mountLabel is for this mount: procfs, sysfs and cgroups have labels
@@ -271,26 +298,6 @@ func (f *FS) labelled(m *Mount) bool {
 // the flag would last.
 func (m *Mount) readonlySuper() bool {
 	return m.Kind == Filesystem && m.Attr.Set&unix.MS_RDONLY != 0 && !m.readonlyLate()
-}
-
-func superSettings(m *Mount, readonly bool) (list []setting) {
-	flags := m.Super
-	if readonly {
-		flags.Set |= unix.MS_RDONLY
-	}
-	for _, s := range superFlags {
-		name := ""
-		switch {
-		case flags.Set&s.ms != 0:
-			name = s.set
-		case flags.Clear&s.ms != 0 && m.Remount:
-			name = s.clear
-		}
-		if name != "" {
-			list = append(list, flagSetting(name))
-		}
-	}
-	return list
 }
 
 // explain adds what the kernel has to say about an error: its messages wait in the context, each a

@@ -36,11 +36,7 @@ func reconfigure(fd int, m *Mount) error {
 		return err
 	}
 	defer unix.Close(ctx)
-	settings := superSettings(m, false)
-	for _, param := range m.Params {
-		settings = append(settings, param.setting())
-	}
-	if err := configure(ctx, settings); err != nil {
+	if err := m.given(false, configure(ctx)); err != nil {
 		return explain(ctx, err)
 	}
 	if err := linux.FsconfigReconfigure(ctx); err != nil {
