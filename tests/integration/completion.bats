@@ -9,7 +9,7 @@ setup_shell() {
 	mkdir -p "$session/bin" "$session/home" "$session/run" "$session/names/dir" "$session/names/data"
 	touch "$session/names/data.json"
 	ln -sf "$OCI_RUN" "$session/bin/oci-run"
-	cd "$session/names"
+	cd "$session/names" || return
 }
 
 needs_shell() { command -v "$1" >/dev/null || skip "no $1 here (Debian: apt-get install $1)"; }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -130,5 +131,29 @@ func TestInstallSaysWhatToBuild(t *testing.T) {
 		if got := listing(t, to); got != "" {
 			t.Errorf("installed all the same:\n%s", got)
 		}
+	}
+}
+
+// TestTargetsOfDocumentsExist: what the documents say can be made, can.
+func TestTargetsOfDocumentsExist(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := 0
+	for _, page := range []string{"README.md", "docs/getting-started.md"} {
+		text, err := os.ReadFile("../../" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile("(?m)(?:^\\$ (?:sudo )?|&& (?:sudo )?|`)make ([a-z-]+)").FindAllSubmatch(text, -1) {
+			called++
+			if !strings.Contains(string(makefile), "\n"+string(match[1])+":") {
+				t.Errorf("%s: make %s: the Makefile has no such target", page, match[1])
+			}
+		}
+	}
+	if called < 5 {
+		t.Errorf("the documents call make only %d times", called)
 	}
 }
