@@ -105,7 +105,10 @@ const (
 	wireFixed32 = 5
 )
 
-// Number adds a field that is a number.
+// Number adds a field that is a number. It isn't inlined, nor is Text: at the places that call them
+// that would be 16 KB of binary.
+//
+//go:noinline
 func (m *Message) Number(field int, v uint64) {
 	*m = binary.AppendUvarint(*m, uint64(field)<<3|wireVarint)
 	*m = binary.AppendUvarint(*m, v)
@@ -121,6 +124,8 @@ func (m *Message) Flag(field int, v bool) {
 }
 
 // Text adds a field that is a string.
+//
+//go:noinline
 func (m *Message) Text(field int, text string) {
 	*m = binary.AppendUvarint(*m, uint64(field)<<3|wireBytes)
 	*m = binary.AppendUvarint(*m, uint64(len(text)))
