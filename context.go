@@ -69,7 +69,7 @@ func isRootless(option string) (bool, error) {
 // onlyID returns the single argument of a verb that takes a container's ID.
 func onlyID(c *cli.Call) (string, error) {
 	if len(c.Args) != 1 {
-		return "", fmt.Errorf("%s: %q takes exactly one argument, the container's ID; there are %d", c.CalledAs, c.Verb, len(c.Args))
+		return "", fmt.Errorf("%q takes exactly one argument, the container's ID; there are %d", c.Verb, len(c.Args))
 	}
 	return c.Args[0], nil
 }
@@ -77,7 +77,7 @@ func onlyID(c *cli.Call) (string, error) {
 // load finds the container that a verb's first argument names.
 func load(c *cli.Call) (*libcontainer.Container, error) {
 	if len(c.Args) == 0 {
-		return nil, fmt.Errorf("%s: %q needs the container's ID", c.CalledAs, c.Verb)
+		return nil, fmt.Errorf("%q needs the container's ID", c.Verb)
 	}
 	f, err := newFactory(c)
 	if err != nil {

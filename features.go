@@ -23,7 +23,7 @@ var featuresCommand = cli.Command{
 
 func printFeatures(c *cli.Call) error {
 	if len(c.Args) != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.CalledAs, c.Verb, len(c.Args))
+		return fmt.Errorf("%q takes no arguments; there are %d", c.Verb, len(c.Args))
 	}
 	known := supported()
 	if c.Bool("host") {

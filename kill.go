@@ -29,7 +29,7 @@ var killCommand = cli.Command{
 
 func kill(c *cli.Call) error {
 	if len(c.Args) > 2 {
-		return fmt.Errorf("%s: %q takes an ID and a signal; there are %d arguments", c.CalledAs, c.Verb, len(c.Args))
+		return fmt.Errorf("%q takes an ID and a signal; there are %d arguments", c.Verb, len(c.Args))
 	}
 	name := "TERM"
 	if len(c.Args) > 1 && c.Args[1] != "" {

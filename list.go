@@ -31,7 +31,7 @@ var listCommand = cli.Command{
 
 func list(c *cli.Call) error {
 	if len(c.Args) != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.CalledAs, c.Verb, len(c.Args))
+		return fmt.Errorf("%q takes no arguments; there are %d", c.Verb, len(c.Args))
 	}
 	states, err := states(c)
 	if err != nil {

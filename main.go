@@ -11,9 +11,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -21,6 +23,7 @@ import (
 	"oci-run/internal/cli"
 	"oci-run/internal/logfile"
 	_ "oci-run/internal/mainstack" // grows the stack at once
+	"oci-run/specconv"
 )
 
 // Stamped by the linker, see the Makefile.
@@ -67,7 +70,8 @@ func oneCommand(args []string) int {
 		complete(args[2:], os.Stdout)
 		return 0
 	}
-	options, err := newApp().Run(args)
+	app := newApp()
+	options, err := app.Run(args)
 	if code, ok := errors.AsType[exitStatus](err); ok {
 		logger.Flush()
 		return int(code)
@@ -77,7 +81,7 @@ func oneCommand(args []string) int {
 		return 0
 	}
 	logger.Open(options)
-	logger.Fatal(explainNofile(err))
+	logger.Fatal(explainNofile(err), details(app.Called(), err))
 	if e, ok := errors.AsType[*runtimeError](err); ok {
 		return e.status
 	}
@@ -93,6 +97,31 @@ func newApp() *cli.App {
 		Begin:    func(o cli.Options) error { return logger.Open(o) },
 		Out:      os.Stdout,
 	}
+}
+
+// details are what a program that reads the log need not take from the text of an error. Which
+// argument is a container's ID, a verb's usage tells.
+func details(called *cli.Call, err error) (d logfile.Details) {
+	if called != nil {
+		d.Command = called.Verb
+		for _, c := range commands {
+			if c.Name == called.Verb && strings.HasPrefix(c.Arguments, "ID") && len(called.Args) > 0 {
+				d.ID = called.Args[0]
+			}
+		}
+	}
+	if field, ok := errors.AsType[*specconv.FieldError](err); ok {
+		d.Pointer = field.Pointer
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		d.Path = path.Path
+	} else if failure := (interface{ FailedPath() string })(nil); errors.As(err, &failure) {
+		d.Path = failure.FailedPath()
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		d.Errno = unix.ErrnoName(errno)
+	}
+	return d
 }
 
 // explainNofile says of an error whose text doesn't do so yet that it is oci-run itself that may

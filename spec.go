@@ -26,7 +26,7 @@ var specCommand = cli.Command{
 
 func writeSpec(c *cli.Call) error {
 	if len(c.Args) != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.CalledAs, c.Verb, len(c.Args))
+		return fmt.Errorf("%q takes no arguments; there are %d", c.Verb, len(c.Args))
 	}
 	spec := specconv.Default()
 	if c.Bool("rootless") {

@@ -21,6 +21,17 @@ type App struct {
 	Options  []Option            // those that can stand before and behind each verb
 	Begin    func(Options) error // called before the action of a verb; nil for nothing
 	Out      io.Writer           // standard output
+
+	call *Call
+}
+
+// Called is the call that Run has come to, nil if the line was no command line of any verb.
+func (a *App) Called() *Call { return a.call }
+
+// act calls the action of a verb.
+func (a *App) act(c *Command, line *Call) error {
+	a.call = line
+	return c.Action(line)
 }
 
 // Command is a verb.
@@ -62,10 +73,9 @@ const (
 // Call is a command line that calls a verb.
 type Call struct {
 	Options
-	CalledAs string   // the name that the binary was called by
-	Verb     string   // its name
-	Args     []string // what is not an option
-	Out      io.Writer
+	Verb string   // its name
+	Args []string // what is not an option
+	Out  io.Writer
 }
 
 // Options are what a command line says, or the defaults. A verb's own option stands before a global
@@ -84,14 +94,14 @@ type Options interface {
 func (a *App) Run(args []string) (Options, error) {
 	c, line := a.Plain(args)
 	if line == nil {
-		return a.Full(args, func(c *Command, line *Call) error { return c.Action(line) })
+		return a.Full(args, a.act)
 	}
 	if a.Begin != nil {
 		if err := a.Begin(line); err != nil {
 			return line, err
 		}
 	}
-	return line, c.Action(line)
+	return line, a.act(c, line)
 }
 
 // named finds a verb, or nil.

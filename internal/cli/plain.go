@@ -2,7 +2,6 @@ package cli
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ func (a *App) Plain(args []string) (*Command, *Call) {
 	if !ok {
 		return nil, nil
 	}
-	l.call = Call{Options: l, CalledAs: filepath.Base(args[0]), Verb: c.Name, Args: words, Out: a.Out}
+	l.call = Call{Options: l, Verb: c.Name, Args: words, Out: a.Out}
 	return c, &l.call
 }
 

@@ -69,8 +69,8 @@ func (a *App) called(args []string) []*Command {
 
 func (a *App) noCommand(_ context.Context, c *cli.Command) error {
 	if c.Args().Present() {
-		//lint:ignore ST1005 the words of urfave/cli, which scripts know
-		return fmt.Errorf("No help topic for '%s'%s", c.Args().First(), spelling.Hint(c.Args().First(), a.verbs()))
+		unknown := c.Args().First()
+		return fmt.Errorf("unknown command %q%s (see: %s help)", unknown, spelling.Hint(unknown, a.verbs()), c.Name)
 	}
 	return cli.ShowRootCommandHelp(c)
 }
@@ -84,7 +84,32 @@ func usageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 		}
 		hint = spelling.Hint("--"+strings.TrimLeft(unknown, "-"), known)
 	}
-	return fmt.Errorf("%w%s (see: %s --help)", err, hint, strings.TrimSpace(c.FullName()))
+	return fmt.Errorf("%w%s (see: %s --help)", wrongValue(c, err), hint, strings.TrimSpace(c.FullName()))
+}
+
+// wrongValue says of a value that is not of its option's kind what is, in place of the functions of
+// package strconv. Any other error is returned as it is.
+func wrongValue(c *cli.Command, err error) error {
+	rest, ok := strings.CutPrefix(err.Error(), "invalid value ")
+	if !ok {
+		return err
+	}
+	value, rest, _ := strings.Cut(rest, " for flag -")
+	name, reason, _ := strings.Cut(rest, ": ")
+	for _, f := range c.Flags {
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
+		switch f.(type) {
+		case *cli.IntFlag:
+			reason = "must be a whole number"
+		case *cli.DurationFlag:
+			reason = "must be a duration, such as 500ms or 5s"
+		case *cli.BoolFlag:
+			reason = "must be true or false"
+		}
+	}
+	return fmt.Errorf("--%s %s: %s", name, value, reason)
 }
 
 func (a *App) verbs() (names []string) {
@@ -101,7 +126,7 @@ func (c *Command) command(act func(*Command, *Call) error) *cli.Command {
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
 		Action: func(_ context.Context, l *cli.Command) error {
-			return act(c, &Call{Options: l, CalledAs: l.Root().Name, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
+			return act(c, &Call{Options: l, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
 		},
 	}
 	for _, group := range c.Own() {

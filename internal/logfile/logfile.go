@@ -4,21 +4,30 @@
 //	time="2026-01-02T15:04:05Z" level=error msg="…"
 //	{"level":"error","msg":"…","time":"2026-01-02T15:04:05Z"}
 //
+// A terminal gets the text alone: nobody parses it there.
+//
+//	oci-run: …
+//
 // Podman takes a JSON log file for an error message only if it holds that one object, so warnings
-// wait until the command has succeeded ([Log.Flush]) and are dropped when it fails.
+// wait until the command has succeeded ([Log.Flush]). When it fails, they are part of the error's
+// object.
 package logfile
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"oci-run/internal/excerpt"
 )
@@ -30,7 +39,36 @@ type Log struct {
 	own     bool      // out is the file of --log
 	json    bool
 	level   slog.Level
-	waiting []byte
+	waiting []entry // warnings of a JSON file, see the package's comment
+	to      reader  // who reads what is written to standard error
+}
+
+// reader is what is known of who reads a log.
+type reader uint8
+
+const (
+	unknown reader = iota
+	program        // a file or a pipe
+	person         // a terminal
+)
+
+// Details are what a JSON log has of an error beside its text, for programs: all of them may be
+// empty.
+type Details struct {
+	ID      string `json:"id,omitempty"`      // of the container
+	Command string `json:"command,omitempty"` // the verb
+	Pointer string `json:"pointer,omitempty"` // of the field in config.json or another document (RFC 6901)
+	Path    string `json:"path,omitempty"`    // of the file that the error is about
+	Errno   string `json:"errno,omitempty"`   // by its name, such as ENOENT
+}
+
+// entry is a line of the log.
+type entry struct {
+	Level string `json:"level"`
+	Msg   string `json:"msg"`
+	Time  string `json:"time"`
+	Details
+	Warnings []string `json:"warnings,omitempty"` // what was said before the error
 }
 
 // Options are what a command line says of the log: debug, log, log-format and log-level.
@@ -55,8 +93,8 @@ func (l *Log) Open(o Options) error {
 	slog.SetDefault(slog.New(l))
 	if path := o.String("log"); path != "" {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-		if err != nil {
-			return err
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			return fmt.Errorf("--log %q: %w", path, pe.Err)
 		}
 		l.out, l.own = f, true
 	}
@@ -89,22 +127,27 @@ func (l *Log) setLevel(o Options) error {
 func (l *Log) Flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) > 0 {
-		_, _ = l.out.Write(l.waiting)
-		l.waiting = nil
+	for i := range l.waiting {
+		_, _ = l.out.Write(l.format(&l.waiting[i]))
 	}
+	l.waiting = nil
 }
+
+// mostWarnings bounds how many warnings go with an error.
+const mostWarnings = 16
 
 // Fatal writes the error that the command ends with; to standard error too, where a
 // person looks, if the log is a file.
-func (l *Log) Fatal(err error) {
+func (l *Log) Fatal(err error, details Details) {
+	e := newEntry(slog.LevelError, err.Error(), time.Now())
+	e.Details = details
 	if l.own {
-		fmt.Fprintln(os.Stderr, excerpt.Of(err.Error(), maxText))
+		fmt.Fprintln(os.Stderr, e.Msg)
 	}
-	if l.level <= slog.LevelDebug || !l.json {
-		l.Flush()
+	for i := range l.waiting[:min(len(l.waiting), mostWarnings)] {
+		e.Warnings = append(e.Warnings, l.waiting[i].Msg)
 	}
-	_, _ = l.out.Write(l.format(slog.LevelError, err.Error(), time.Now()))
+	_, _ = l.out.Write(l.format(&e))
 }
 
 // Enabled implements slog.Handler.
@@ -117,14 +160,14 @@ func (l *Log) Handle(_ context.Context, r slog.Record) error {
 		text += " " + a.Key + "=" + a.Value.String()
 		return true
 	})
-	line := l.format(r.Level, text, r.Time)
+	e := newEntry(r.Level, text, r.Time)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.own && l.json && l.level > slog.LevelDebug {
-		l.waiting = append(l.waiting, line...)
+		l.waiting = append(l.waiting, e)
 		return nil
 	}
-	_, err := l.out.Write(line)
+	_, err := l.out.Write(l.format(&e))
 	return err
 }
 
@@ -137,23 +180,41 @@ func (l *Log) WithGroup(string) slog.Handler { return l }
 // maxText bounds a message: conmon, for one, reads no more than 8 KiB of an error.
 const maxText = 6 << 10
 
-func (l *Log) format(level slog.Level, text string, at time.Time) []byte {
+func newEntry(level slog.Level, text string, at time.Time) entry {
 	name := "warning"
 	if level != slog.LevelWarn {
 		name = strings.ToLower(level.String())
 	}
-	text = excerpt.Of(text, maxText)
-	when := at.Format(time.RFC3339)
-	if !l.json {
-		return []byte("time=\"" + when + "\" level=" + name + " msg=" + strconv.Quote(text) + "\n")
+	return entry{Level: name, Msg: excerpt.Of(text, maxText), Time: at.Format(time.RFC3339)}
+}
+
+// format makes a line of an entry.
+func (l *Log) format(e *entry) []byte {
+	switch {
+	case l.json:
+		line, err := json.Marshal(e)
+		if err != nil { // can't be: strings
+			return nil
+		}
+		return append(line, '\n')
+	case l.reader() == program:
+		return []byte("time=\"" + e.Time + "\" level=" + e.Level + " msg=" + strconv.Quote(e.Msg) + "\n")
+	case e.Level == "error":
+		return []byte("oci-run: " + e.Msg + "\n")
 	}
-	line, err := json.Marshal(struct {
-		Level string `json:"level"`
-		Msg   string `json:"msg"`
-		Time  string `json:"time"`
-	}{name, text, when})
-	if err != nil { // can't be: three strings
-		return nil
+	return []byte("oci-run: " + e.Level + ": " + e.Msg + "\n")
+}
+
+// reader tells who reads the log: a person, if it goes to a terminal. A file that is named by --log
+// is a program's, whatever it is.
+func (l *Log) reader() reader {
+	if l.to == unknown {
+		l.to = program
+		if f, ok := l.out.(*os.File); ok && !l.own {
+			if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+				l.to = person
+			}
+		}
 	}
-	return append(line, '\n')
+	return l.to
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 )
@@ -14,7 +15,7 @@ func TestLogJSON(t *testing.T) {
 	var out bytes.Buffer
 	l := &Log{out: &out, json: true}
 	slog.New(l).Warn("careful", "what", "this")
-	l.Fatal(errors.New("exec: \"x\": not <found>\n"))
+	l.Fatal(errors.New("exec: \"x\": not <found>\n"), Details{})
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	if len(lines) != 2 {
 		t.Fatalf("%d lines: %s", len(lines), out.String())
@@ -36,30 +37,52 @@ func TestLogJSON(t *testing.T) {
 func TestLogText(t *testing.T) {
 	l := &Log{}
 	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
-	got := string(l.format(slog.LevelError, `open "/x": no such file`, at))
+	e := newEntry(slog.LevelError, `open "/x": no such file`, at)
+	got := string(l.format(&e))
 	want := `time="2026-01-02T15:04:05Z" level=error msg="open \"/x\": no such file"` + "\n"
 	if got != want {
 		t.Errorf("got %s want %s", got, want)
 	}
 }
 
-// Podman reads a JSON log as one object: a warning must not stand before the error.
-func TestWarningsGiveWayToTheError(t *testing.T) {
+// What a terminal gets is the text, without quotes of quotes.
+func TestLogForPeople(t *testing.T) {
+	l := &Log{to: person}
+	for level, want := range map[slog.Level]string{
+		slog.LevelError: `oci-run: open "/x": no such file` + "\n",
+		slog.LevelWarn:  `oci-run: warning: open "/x": no such file` + "\n",
+	} {
+		e := newEntry(level, `open "/x": no such file`, time.Now())
+		if got := string(l.format(&e)); got != want {
+			t.Errorf("got %s want %s", got, want)
+		}
+	}
+}
+
+// Podman reads a JSON log as one object: a warning must not stand before the error, and is kept in
+// its object.
+func TestWarningsGoWithTheError(t *testing.T) {
 	for _, failed := range []bool{true, false} {
 		var out bytes.Buffer
 		l := &Log{out: &out, own: true, json: true}
 		slog.New(l).Warn("careful")
 		if failed {
-			l.Fatal(errors.New("broken"))
+			l.Fatal(errors.New("broken"), Details{ID: "x", Pointer: "/root"})
 		} else {
 			l.Flush()
 		}
-		var got struct{ Msg string }
+		var got struct {
+			Msg, ID, Pointer string
+			Warnings         []string
+		}
 		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 			t.Fatalf("%v: %s", err, out.String())
 		}
 		if want := map[bool]string{true: "broken", false: "careful"}[failed]; got.Msg != want {
 			t.Errorf("failed %v: got %q", failed, got.Msg)
+		}
+		if failed && (got.ID != "x" || got.Pointer != "/root" || !slices.Equal(got.Warnings, []string{"careful"})) {
+			t.Errorf("the error's object: %+v", got)
 		}
 	}
 }

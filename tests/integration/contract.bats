@@ -46,7 +46,7 @@ log_is_right() {
 		[[ ! -s log ]] || { echo "logged by: $1"; cat log; return 1; }
 		return
 	fi
-	message=$(jq -ers 'if length == 1 and (.[0] | keys == ["level", "msg", "time"] and .level == "error" and
+	message=$(jq -ers 'if length == 1 and (.[0] | (keys - ["id", "command", "pointer", "path", "errno", "warnings"]) == ["level", "msg", "time"] and .level == "error" and
 		(.time | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"))) then .[0].msg else empty end' log) ||
 		{ echo "the log of: $1"; cat log; return 1; }
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -471,5 +472,19 @@ func TestConsoleSocketMismatch(t *testing.T) {
 	s.config(func(spec *specs.Spec) { spec.Process.Terminal = false })
 	if out, err := s.command("create", "--bundle", s.bundle, "--console-socket", path, s.id).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("--console-socket")) {
 		t.Errorf("a socket without a terminal: %s, %v", out, err)
+	}
+}
+
+// On a terminal an error is its text; through a pipe it stays what engines parse.
+func TestErrorOnATerminal(t *testing.T) {
+	s := newSession(t, false, "no such program")
+	u := newUser(t)
+	cmd := s.command("run", "--bundle", s.bundle, s.id)
+	u.at(cmd)
+	u.sees(`oci-run: config.json: /process/args/0: exec: "no such program": executable file not found in $PATH`)
+	exits(t, cmd, 1)
+	out, _ := s.command("run", "--bundle", s.bundle, s.id).CombinedOutput()
+	if !regexp.MustCompile(`^time="[^"]*" level=error msg="config.json: /process/args/0: exec: \\"no such program\\": `).Match(out) {
+		t.Errorf("through a pipe: %s", out)
 	}
 }
