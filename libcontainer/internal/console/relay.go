@@ -106,7 +106,7 @@ func (r *Relay) Finish(abandon <-chan struct{}) {
 	r.peer.Close()
 }
 
-// carryInput copies stdin to the terminal. It reads only what is there already, so that
+// carryInput copies stdin to the terminal, and its end. It reads only what is there already, so that
 // nothing that the user types after the end is lost to the shell.
 func (r *Relay) carryInput() {
 	defer r.wake[0].Close()
@@ -125,6 +125,7 @@ func (r *Relay) carryInput() {
 		case err == unix.EINTR, err == unix.EAGAIN:
 			continue
 		case err != nil, n == 0:
+			r.endOfInput()
 			return
 		}
 		if _, err := r.master.Write(buf[:n]); err != nil {

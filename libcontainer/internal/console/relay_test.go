@@ -57,7 +57,7 @@ func patternSum(n int64) string {
 func session(task string) {
 	unix.CloseOnExec(3)
 	report := os.NewFile(3, "report")
-	if task != "line" {
+	if task != "line" && task != "lines" {
 		rawMode(os.Stdin)
 	}
 	switch task {
@@ -108,6 +108,19 @@ func session(task string) {
 		var line string
 		fmt.Scanln(&line)
 		fmt.Println("got", line)
+	case "raw":
+		fmt.Fprint(os.Stdout, "r")
+		time.Sleep(5 * latest / 10)
+		waiting, err := unix.IoctlGetInt(0, unix.TIOCINQ)
+		fmt.Fprintf(report, "%d bytes", waiting)
+		if err != nil {
+			fmt.Fprint(report, err)
+		}
+	case "lines":
+		// Each of two readers in a row finds the end of the input.
+		first, err := io.ReadAll(os.Stdin)
+		second, err2 := io.ReadAll(os.Stdin)
+		fmt.Fprintf(report, "%q %v %q %v", first, err, second, err2)
 	case "child":
 		// A process that outlives the session leader and keeps the terminal.
 		cmd := exec.Command("/bin/sleep", "1000")
@@ -468,6 +481,32 @@ func TestEchoAndLineEditing(t *testing.T) {
 	out, err := io.ReadAll(r.out)
 	if err != nil || !bytes.HasSuffix(out, []byte("got hello\n")) || strings.Contains(string(out), "\r") {
 		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// A stdin that ends is the end of a file for each who reads the terminal, also behind a line without
+// a newline; a terminal that is raw gets the key once, as long as nobody reads it.
+func TestStdinEnds(t *testing.T) {
+	for input, want := range map[string]string{
+		"":         `"" <nil> "" <nil>`,
+		"one\ntwo": `"one\ntwo" <nil> "" <nil>`,
+		"one\n":    `"one\n" <nil> "" <nil>`,
+	} {
+		r := relay(t, "lines")
+		go func() { _, _ = io.Copy(io.Discard, r.out) }()
+		if _, err := r.in.WriteString(input); err != nil {
+			t.Fatal(err)
+		}
+		r.in.Close()
+		if got := r.finish(t); got != want {
+			t.Errorf("of %q the program read %s, want %s", input, got, want)
+		}
+	}
+	r := relay(t, "raw")
+	r.ready(t)
+	r.in.Close()
+	if got := r.finish(t); got != "1 bytes" {
+		t.Errorf("the raw terminal got %s, not the key alone", got)
 	}
 }
 
