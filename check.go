@@ -33,7 +33,7 @@ const (
 
 func check(c *cli.Call) error {
 	if len(c.Args) != 0 {
-		return fmt.Errorf("%s: %q takes no arguments; there are %d", c.CalledAs, c.Verb, len(c.Args))
+		return fmt.Errorf("%q takes no arguments; there are %d", c.Verb, len(c.Args))
 	}
 	f, err := planningFactory(c)
 	if err != nil {

@@ -94,12 +94,30 @@ func joinContainer(c *cli.Call) error {
 	}
 	if attendant == nil {
 		e, err := container.Exec(p, config, o)
-		if err != nil {
-			return file.Locate(err)
+		if err == nil {
+			err = e.Start()
 		}
-		return e.Start()
+		return locateExec(file, err)
 	}
-	return file.Locate(execForeground(container, p, config, o, attendant))
+	return locateExec(file, execForeground(container, p, config, o, attendant))
+}
+
+// locateExec says where an error about the process has its origin: in the file, or, for a process
+// that the command line describes, in the option that sets the field.
+func locateExec(file *specconv.Document, err error) error {
+	field, ok := errors.AsType[*specconv.FieldError](err)
+	if file != nil || !ok || field.Error() != err.Error() {
+		return file.Locate(err)
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(field.Pointer, "/"), "/")
+	for _, o := range [...]struct{ field, option string }{
+		{"cwd", "--cwd"}, {"env", "--env"}, {"apparmorProfile", "--apparmor"}, {"selinuxLabel", "--process-label"}, {"terminal", "--tty"},
+	} {
+		if o.field == name {
+			return fmt.Errorf("%s: %w", o.option, field.Err)
+		}
+	}
+	return err
 }
 
 // execForeground runs the process as if it were a program of ours.

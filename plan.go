@@ -37,7 +37,7 @@ func plan(c *cli.Call) error {
 	case 1:
 		id = c.Args[0]
 	default:
-		return fmt.Errorf("%s: %q takes one argument at most, the container's ID; there are %d", c.CalledAs, c.Verb, len(c.Args))
+		return fmt.Errorf("%q takes one argument at most, the container's ID; there are %d", c.Verb, len(c.Args))
 	}
 	f, err := planningFactory(c)
 	if err != nil {

@@ -22,7 +22,7 @@ var regexOption = cli.Option{
 // an error, as an ID that doesn't exist is, unless --force takes it.
 func eachMatch(c *cli.Call, act func(*libcontainer.Factory, string) error) error {
 	if len(c.Args) == 0 || c.Args[0] == "" {
-		return fmt.Errorf("%s: %q --regex needs an expression", c.CalledAs, c.Verb)
+		return fmt.Errorf("%q --regex needs an expression", c.Verb)
 	}
 	pattern, err := ere.Compile(c.Args[0])
 	if err != nil {

@@ -92,6 +92,9 @@ func (j *createJob) foreground(
 	if err != nil {
 		return errors.Join(err, remove(created))
 	}
+	if end != nil && end.OOM {
+		created.TellOOM()
+	}
 	if c.Bool("keep") {
 		created.KeepEnding(end)
 	} else if err := remove(created); err != nil {

@@ -112,7 +112,7 @@ func anyChange(c *cli.Call) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: %q needs an option that says what is to change (see: %s update --help)", c.CalledAs, c.Verb, c.CalledAs)
+	return fmt.Errorf("%q needs an option that says what is to change (see: oci-run update --help)", c.Verb)
 }
 
 // updateResources makes one set of limits out of the flags or the file.

@@ -90,6 +90,7 @@ func RunAll(name string, list []specs.Hook, state *specs.State) {
 		if err := Run(name, list[i:i+1], state); err != nil {
 			if he := (*hookError)(nil); errors.As(err, &he) {
 				he.Index = i
+				err = fmt.Errorf("%s: %w", he.pointer(), he)
 			}
 			slog.Warn(err.Error())
 		}
@@ -133,6 +134,28 @@ type hookError struct {
 // Error gives `error running createRuntime hook #1: "/bin/false": exit status 1`.
 func (e *hookError) Error() string {
 	return fmt.Sprintf("error running %s hook #%d: %s", e.Name, e.Index, e.Err)
+}
+
+// pointer is the JSON pointer of what is to blame: the hook that failed, its timeout, or the path of
+// a program that could not be started.
+func (e *hookError) pointer() string {
+	at := fmt.Sprintf("/hooks/%s/%d", e.Name, e.Index)
+	if _, ended := errors.AsType[*exitError](e.Err); ended {
+		return at
+	}
+	if _, late := errors.AsType[*timeoutError](e.Err); late {
+		return at + "/timeout"
+	}
+	return at + "/path"
+}
+
+// Pointer is the JSON pointer of what is to blame for an error of Run in a config.json, "" if that is
+// no hook.
+func Pointer(err error) string {
+	if failed, ok := errors.AsType[*hookError](err); ok {
+		return failed.pointer()
+	}
+	return ""
 }
 
 // Unwrap gives the reason.

@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"errors"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -12,7 +11,6 @@ import (
 	"oci-run/libcontainer/internal/selfexe"
 	"oci-run/libcontainer/internal/spawn"
 	"oci-run/libcontainer/internal/syncpipe"
-	"oci-run/specconv"
 )
 
 // byInit is the way by another start of oci-run, which applies the plan: see [initproc.Plan].
@@ -104,10 +102,7 @@ func (w *byInit) serve(c *creation) error {
 	if err == nil {
 		err = w.sync.Serve(c)
 	}
-	if f, ok := errors.AsType[*syncpipe.Failure](err); ok && f.Pointer != "" {
-		return specconv.Field(f.Pointer, f)
-	}
-	return err
+	return syncpipe.Located(err)
 }
 
 // prepareMounts makes what init would need for mounts, which is still starting.

@@ -391,7 +391,11 @@ func (c *creation) commit() error {
 	if c.options.Starts {
 		return nil // Created.Start tells init
 	}
-	if err := c.way.committed(); err != nil {
+	err := c.way.committed()
+	switch {
+	case errors.Is(err, syncpipe.ErrClosed):
+		return c.explainEnd() // of an init that a limit has killed meanwhile
+	case err != nil:
 		return err
 	}
 	return c.dir.Settle()

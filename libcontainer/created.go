@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -28,14 +29,14 @@ type Created struct {
 	dir      *state.Dir // locked
 	way      way
 	ahead    bool // init needs no word to go on
-	filtered bool // a seccomp filter is between init and its program
+	doubtful bool // init may be killed between the start and its program: by a seccomp filter or a limit of memory
 }
 
 // created hands on what a creation that has succeeded leaves.
 func (c *creation) created() *Created {
 	created := &Created{
 		Container: &Container{c.factory.Root, c.record, c.plan.cgroup.Manager}, PID: c.init.PID, PidFD: c.init.PidFD,
-		filtered: c.plan.init.Seccomp != nil,
+		doubtful: c.plan.init.Seccomp != nil || c.plan.init.Limited,
 	}
 	if c.options.Starts {
 		created.dir, created.way, created.ahead = c.dir, c.way, c.ahead
@@ -58,14 +59,14 @@ func (c *Created) Start() error {
 	}
 	crash.Point("released")
 	if err := c.way.follow(c, c.leaderless); err != nil {
-		return c.blameLimit(err)
+		return c.explainStart(c.dir, err)
 	}
 	if err := c.dir.Settle(); err != nil { // it was ready before it ran its program
 		return err
 	}
-	if c.filtered {
+	if c.doubtful {
 		if err := ranProgram(c.record.Init); err != nil {
-			return c.blameLimit(err)
+			return c.explainStart(c.dir, err)
 		}
 	}
 	return c.poststart(c.dir)
@@ -81,6 +82,18 @@ func (c *Created) release() error {
 		err = toStart.require(c.record.ID, specs.StateStopped)
 	}
 	return err
+}
+
+// TellOOM warns of a memory limit that has killed processes of the container. It is for a container
+// that was killed, before it is deleted: exit status 137 alone doesn't say by whom.
+func (c *Created) TellOOM() {
+	cgroup, err := c.cgroup()
+	if err != nil || cgroup == nil {
+		return
+	}
+	if text := cgroup.TellOOM(); text != "" {
+		slog.Warn(text)
+	}
 }
 
 // Abandon lets go of the lock and of init. If it was not started, it ends.

@@ -47,7 +47,7 @@ func (i *initEntrance) enter(e *execution) (pid int, err error) {
 		return 0, e.explainEnd()
 	}
 	if err != nil {
-		return 0, err
+		return 0, syncpipe.Located(err)
 	}
 	return i.sync.Waiting()
 }
@@ -109,7 +109,9 @@ func (i *initEntrance) spawn() error {
 	return err
 }
 
-func (i *initEntrance) start(agent func(listener *os.File) error) error { return i.sync.Start(agent) }
+func (i *initEntrance) start(agent func(listener *os.File) error) error {
+	return syncpipe.Located(i.sync.Start(agent))
+}
 
 func (i *initEntrance) leave() {
 	if i.sync != nil {

@@ -2,6 +2,7 @@ package libcontainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -108,9 +109,12 @@ func (e *execution) planConfinement(p *specs.Process) error {
 	if err != nil {
 		return err
 	}
-	caps, warnings := capabilities.NewPlan(p.Capabilities, available)
+	caps, warnings := capabilities.NewPlan(p.Capabilities, available, "")
 	for _, w := range warnings {
-		slog.Warn(w)
+		if field, ok := errors.AsType[*specconv.FieldError](w); ok { // it mostly comes from an option
+			w = field.Err
+		}
+		slog.Warn(w.Error())
 	}
 	e.plan.Capabilities = *caps
 	labels, err := lsm.NewPlan(p, e.spec.Linux.MountLabel, "")

@@ -44,12 +44,17 @@ func (e *Executed) ranProgram() error {
 	return ranProgram(p)
 }
 
+// profileError is the error of an init that its seccomp profile has kept from its program.
+type profileError string
+
+func (e profileError) Error() string { return string(e) }
+
 func notExecuted(status syscall.WaitStatus) error {
 	switch {
 	case status.Signaled() && status.Signal() == unix.SIGSEGV, !status.Signaled(): // it ends by a fault if it may not exit
-		return errors.New("init could not execute the program, and the seccomp profile does not let it report why")
+		return profileError("init could not execute the program, and the seccomp profile does not let it report why")
 	case status.Signal() == unix.SIGSYS:
-		return errors.New("the seccomp profile killed init at execve (SIGSYS): it does not allow execve, or does not let init report why execve failed")
+		return profileError("the seccomp profile killed init at execve (SIGSYS): it does not allow execve, or does not let init report why execve failed")
 	}
 	return fmt.Errorf("init was killed at execve (%s)", unix.SignalName(status.Signal()))
 }

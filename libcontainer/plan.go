@@ -60,6 +60,7 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 	}
 	p.init.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
 	p.init.Starts = o.Starts
+	p.init.Limited = limitsMemory(spec.Linux.Resources)
 	p.init.PreserveFDs = o.PreserveFDs
 	p.init.Keyring = !o.NoNewKeyring
 	return p, nil
@@ -73,7 +74,7 @@ func (p *plan) subjects(f *Factory, id string, b *specconv.Bundle, o *CreateOpti
 		subjectNamespaces:  func() error { return p.planNamespaces(spec) },
 		subjectRoot:        func() error { return p.planRoot(b, o) },
 		subjectProcess:     func() error { return p.planProcess(spec, o) },
-		subjectConfinement: func() error { return p.planConfinement(spec) },
+		subjectConfinement: func() error { return p.planConfinement(b) },
 		subjectCgroup:      func() error { return p.planCgroup(f, id, spec) },
 		subjectResctrl:     func() (err error) { p.resctrl, err = rdt.New(spec.Linux.IntelRdt, id, ""); return err },
 		subjectHooks:       func() error { return p.planHooks(id, b) },
@@ -91,6 +92,15 @@ const (
 	subjectHooks
 	subjectCount
 )
+
+// limitsMemory tells whether a container has a limit of memory that it can reach.
+func limitsMemory(r *specs.LinuxResources) bool {
+	if r == nil {
+		return false
+	}
+	_, unified := r.Unified["memory.max"]
+	return unified || r.Memory != nil && r.Memory.Limit != nil && *r.Memory.Limit > 0
+}
 
 // close releases the namespaces that were opened to be joined.
 func (p *plan) close() { namespaces.Close(p.joined) }
@@ -193,14 +203,15 @@ func preserved(n int) error {
 	return nil
 }
 
-func (p *plan) planConfinement(spec *specs.Spec) error {
+func (p *plan) planConfinement(b *specconv.Bundle) error {
+	spec := b.Spec
 	available, err := capabilities.Permitted(p.init.UserNamespace)
 	if err != nil {
 		return err
 	}
-	caps, warnings := capabilities.NewPlan(spec.Process.Capabilities, available)
+	caps, warnings := capabilities.NewPlan(spec.Process.Capabilities, available, "/process/capabilities")
 	for _, w := range warnings {
-		slog.Warn(w)
+		slog.Warn(specconv.Locate(b.Raw, w).Error())
 	}
 	p.init.Capabilities = *caps
 	labels, err := lsm.NewPlan(spec.Process, spec.Linux.MountLabel, "/process")
@@ -211,10 +222,11 @@ func (p *plan) planConfinement(spec *specs.Spec) error {
 	if spec.Linux.Seccomp == nil {
 		return nil
 	}
-	p.init.Seccomp, warnings, err = seccomp.Compile(spec.Linux.Seccomp)
-	for _, w := range warnings {
-		slog.Debug(w)
+	filter, notes, err := seccomp.Compile(spec.Linux.Seccomp)
+	for _, n := range notes {
+		slog.Debug(n)
 	}
+	p.init.Seccomp, p.init.ExecRefused = filter, seccomp.ExecVerdict(spec.Linux.Seccomp)
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"oci-run/hooks"
 	"oci-run/libcontainer/internal/criu"
 	"oci-run/libcontainer/internal/fdsocket"
+	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/specconv"
@@ -149,9 +150,9 @@ func (r *restoration) runtimeHooks(pid int) error {
 	}
 	s := hookState(r.record, specs.StateCreating, pid)
 	if err := hooks.Run(hooks.Prestart, hooks.List(h, hooks.Prestart), s); err != nil {
-		return err
+		return initproc.HookField(err)
 	}
-	return hooks.Run(hooks.CreateRuntime, h.CreateRuntime, s)
+	return initproc.HookField(hooks.Run(hooks.CreateRuntime, h.CreateRuntime, s))
 }
 
 // terminal hands on the master of the terminal.

@@ -8,6 +8,7 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/process"
 )
 
@@ -26,9 +27,9 @@ func (c *creation) Hooks() error {
 	h := c.bundle.Spec.Hooks
 	s := hookState(c.record, specs.StateCreating, c.init.PID)
 	if err := hooks.Run("prestart", h.Prestart, s); err != nil { // deprecated, and used by Docker before 28
-		return err
+		return initproc.HookField(err)
 	}
-	return hooks.Run("createRuntime", h.CreateRuntime, s)
+	return initproc.HookField(hooks.Run("createRuntime", h.CreateRuntime, s))
 }
 
 // Log implements syncpipe.Handler.

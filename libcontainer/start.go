@@ -58,10 +58,10 @@ func (c *Container) Start() error {
 	}
 	if err != nil {
 		starter.Close() // on which init ends that waits for us
-		return errors.Join(c.blameLimit(c.explainRefused(dir, root, err)), awaitFailed(c.record.Init))
+		return errors.Join(c.explainStart(dir, c.explainRefused(dir, root, err)), awaitFailed(c.record.Init))
 	}
 	if err := ranProgram(c.record.Init); err != nil {
-		return c.blameLimit(err)
+		return c.explainStart(dir, err)
 	}
 	return c.poststart(dir)
 }
@@ -113,19 +113,18 @@ func (c *Container) explainRefused(dir *state.Dir, root *os.File, err error) err
 	if !ok || refused.Path == "" {
 		return err
 	}
-	hint := ""
+	hint, plan := "", &process.Plan{At: "/process"}
 	if root != nil {
 		spec, err := c.spec(dir)
 		if err != nil {
 			return errors.Join(refused, err)
 		}
-		plan, err := process.NewPlan(spec.Process, spec, "/process")
-		if err != nil {
+		if plan, err = process.NewPlan(spec.Process, spec, "/process"); err != nil {
 			return errors.Join(refused, err)
 		}
 		hint = program.Hint(plan, process.Root{Dir: root}, refused.Path, refused.Errno)
 	}
-	return program.ExecFailure(refused.Path, refused.Errno, hint)
+	return program.ExecFailure(plan, refused.Path, refused.Errno, hint)
 }
 
 // awaitFailed waits for the end of an init that has given up, so that whoever is told of the
@@ -151,6 +150,29 @@ func (c *Container) noProcess(dir *state.Dir) error {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
 	return fmt.Errorf("container %q: %w", c.record.ID, specconv.Locate(raw, specconv.NoProcess()))
+}
+
+// locate gives an error of init its place in the config.json that the container was created with.
+func (c *Container) locate(dir *state.Dir, err error) error {
+	err = syncpipe.Located(err)
+	if raw, rerr := dir.Config(); rerr == nil { // without it the error still has the field
+		return specconv.Locate(raw, err)
+	}
+	return err
+}
+
+// explainStart says of an init that didn't become the program what is known about it here: a memory
+// limit that has killed it, and the place in config.json, which is that of what refuses execve where
+// the seccomp profile has kept it from telling more.
+func (c *Container) explainStart(dir *state.Dir, err error) error {
+	if spec, serr := c.spec(dir); serr == nil && spec.Linux != nil {
+		verdict := seccomp.ExecVerdict(spec.Linux.Seccomp)
+		if _, refused := errors.AsType[profileError](err); refused && verdict.Pointer != "" {
+			err = specconv.Field(verdict.Pointer, err)
+		}
+		err = program.Refused(err, verdict.Gives, verdict.Pointer)
+	}
+	return c.locate(dir, c.blameLimit(err))
 }
 
 // blameLimit adds to the error of an init that didn't become the program that the memory limit has
@@ -182,6 +204,7 @@ func (c *Container) poststart(dir *state.Dir) error {
 	if err == nil || errors.Is(dir.Linked(), state.ErrNotExist) { // a forced delete didn't wait for the hook
 		return err
 	}
+	err = c.locate(dir, initproc.HookField(err))
 	return errors.Join(err, c.destroy(dir, specs.StateRunning))
 }
 

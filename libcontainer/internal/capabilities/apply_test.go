@@ -184,7 +184,7 @@ func TestAbsent(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("effective uid is not 0")
 	}
-	plan, _ := NewPlan(nil, all)
+	plan, _ := NewPlan(nil, all, "")
 	for _, uid := range []uint32{0, 1000} {
 		for _, keep := range []bool{false, true} {
 			if got := status(t, child{Plan: *plan, UID: uid, KeepSysAdmin: keep}); got != [5]uint64{} {

@@ -1,6 +1,8 @@
 package capabilities
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/spelling"
+	"oci-run/specconv"
 )
 
 // Plan is what a thread's five sets shall be at execve. Bit N of a set is capability number N. The
@@ -32,22 +35,26 @@ func Permitted(userNS bool) (uint64, error) {
 // neither an unknown name nor a capability that can't be granted to be an error, so both become one
 // warning each and are left out of the sets. No process.capabilities are no capabilities, the
 // bounding set included: who forgets them must not get root's.
-func NewPlan(c *specs.LinuxCapabilities, available uint64) (p *Plan, warnings []string) {
+// at is the JSON pointer of process.capabilities; what is unknown is a *specconv.FieldError.
+func NewPlan(c *specs.LinuxCapabilities, available uint64, at string) (p *Plan, warnings []error) {
 	if c == nil {
 		return &Plan{}, nil
 	}
-	var unknown []string
+	unknown := unknownNames{at: at}
 	p = &Plan{
-		Bounding:    parse(c.Bounding, &unknown),
-		Effective:   parse(c.Effective, &unknown),
-		Permitted:   parse(c.Permitted, &unknown),
-		Inheritable: parse(c.Inheritable, &unknown),
-		Ambient:     parse(c.Ambient, &unknown),
+		Bounding:    unknown.parse("bounding", c.Bounding),
+		Effective:   unknown.parse("effective", c.Effective),
+		Permitted:   unknown.parse("permitted", c.Permitted),
+		Inheritable: unknown.parse("inheritable", c.Inheritable),
+		Ambient:     unknown.parse("ambient", c.Ambient),
 	}
-	if len(unknown) > 0 {
-		warnings = append(warnings, fmt.Sprintf("ignoring unknown capabilities: %s", strings.Join(unknown, ", ")))
+	if len(unknown.names) > 0 {
+		warnings = append(warnings, specconv.Fieldf(unknown.first, "ignoring unknown capabilities: %s", strings.Join(unknown.names, ", ")))
 	}
-	return p, append(warnings, p.restrict(available)...)
+	for _, text := range p.restrict(available) {
+		warnings = append(warnings, errors.New(text))
+	}
+	return p, warnings
 }
 
 // restrict removes from the sets what the kernel would not accept and returns a warning for each
@@ -86,17 +93,23 @@ func ambientWarning(extra uint64) string {
 		Format(extra&^first)
 }
 
-// parse returns the set of the names in list and adds to unknown, once each, those that Linux does
-// not have.
-func parse(list []string, unknown *[]string) (set uint64) {
-	for _, name := range list {
+// unknownNames are those that Linux does not have, once each, and the pointer of the first.
+type unknownNames struct {
+	at, first string
+	names     []string
+}
+
+// parse returns the set of the names in a list and notes those that are unknown.
+func (u *unknownNames) parse(field string, list []string) (set uint64) {
+	for i, name := range list {
 		n, ok := Number(name)
 		if ok {
 			set |= 1 << n
 			continue
 		}
-		if q := fmt.Sprintf("%q%s", name, spelling.Hint(name, names[:])); !slices.Contains(*unknown, q) {
-			*unknown = append(*unknown, q)
+		if q := fmt.Sprintf("%q%s", name, spelling.Hint(name, names[:])); !slices.Contains(u.names, q) {
+			u.names = append(u.names, q)
+			u.first = cmp.Or(u.first, u.at+specconv.Pointer(field, i))
 		}
 	}
 	return set

@@ -77,7 +77,7 @@ func TestNewPlan(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, warnings := NewPlan(test.in, test.available)
+			p, warnings := NewPlan(test.in, test.available, "/process/capabilities")
 			if diff := cmp.Diff(test.want, *p); diff != "" {
 				t.Error(diff)
 			}
@@ -85,7 +85,7 @@ func TestNewPlan(t *testing.T) {
 				t.Fatalf("warnings %q, want %q", warnings, test.warnings)
 			}
 			for i, want := range test.warnings {
-				if !strings.Contains(warnings[i], want) {
+				if !strings.Contains(warnings[i].Error(), want) {
 					t.Errorf("warning %q does not contain %q", warnings[i], want)
 				}
 			}
@@ -99,7 +99,7 @@ func FuzzNewPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string, available uint64) {
 		p, _ := NewPlan(&specs.LinuxCapabilities{
 			Bounding: []string{a}, Effective: []string{a, b}, Permitted: []string{b}, Inheritable: []string{b, a}, Ambient: []string{a, b},
-		}, available&all)
+		}, available&all, "")
 		if p.Effective&^p.Permitted|p.Inheritable&^p.Bounding|p.Ambient&^(p.Permitted&p.Inheritable) != 0 {
 			t.Errorf("the kernel would refuse %+v", p)
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/specconv"
 )
 
 // The texts of runc for a cgroup that can't be taken over; tests and users know them.
@@ -43,7 +45,17 @@ func (m *maker) Create() error {
 	if m.optional && denied(err) {
 		err = fmt.Errorf("rootless needs no limits + no cgrouppath when no permission is granted for cgroups: %w", err)
 	}
-	return fmt.Errorf("unable to apply cgroup configuration: %w", m.record.advise(err))
+	return notApplied(m.record.advise(err))
+}
+
+// notApplied says, in runc's words, that a cgroup could not be made as it was planned; the field
+// that is to blame comes first.
+func notApplied(err error) error {
+	const words = "unable to apply cgroup configuration: %w"
+	if field, ok := errors.AsType[*specconv.FieldError](err); ok && field.Error() == err.Error() {
+		return specconv.Fieldf(field.Pointer, words, field.Err)
+	}
+	return fmt.Errorf(words, err)
 }
 
 func (m *maker) create() error {

@@ -221,9 +221,26 @@ func (m *meter) memoryEventsFile() string {
 // and what it would have needed, as far as the kernel knows. Else it returns nil. It is for an init
 // that died without a word.
 func (m *meter) ExplainOOM() error {
+	if sizes := m.killedAt(); sizes != "" {
+		return errors.New("container init was OOM-killed (memory limit too low?): " + sizes)
+	}
+	return nil
+}
+
+// TellOOM is what a person may want to know of a container whose program was killed: that its memory
+// limit has killed processes. It is "" if it has not.
+func (m *meter) TellOOM() string {
+	if sizes := m.killedAt(); sizes != "" {
+		return "the memory limit has killed a process of the container: " + sizes
+	}
+	return ""
+}
+
+// killedAt tells the limit and the peak use of memory, if the limit has killed a process.
+func (m *meter) killedAt() string {
 	kills, err := m.OOMKills()
 	if err != nil || kills == 0 {
-		return nil
+		return ""
 	}
 	limit, peak := "/memory.limit_in_bytes", "/memory.max_usage_in_bytes"
 	if m.record.Mode == V2 {
@@ -232,13 +249,13 @@ func (m *meter) ExplainOOM() error {
 	dir := m.Path("memory")
 	most, err := readFile(dir + limit)
 	if err != nil {
-		return nil
+		return ""
 	}
-	text := "container init was OOM-killed (memory limit too low?): the limit is " + bytesText(most)
+	text := "the limit is " + bytesText(most)
 	if used, err := readFile(dir + peak); err == nil {
 		text += ", the peak use was " + bytesText(used)
 	}
-	return errors.New(text)
+	return text
 }
 
 // bytesText writes a number of bytes in the largest unit that it is a multiple of.

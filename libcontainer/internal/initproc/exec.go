@@ -117,7 +117,7 @@ func (c *container) execChild() error {
 		return console.ExplainHangup(err)
 	}
 	root, errno := process.Root{Dir: c.rootDir, Proc: procOutside()}, syscall.Errno(refused)
-	return program.ExecFailure(c.path, errno, program.Hint(&c.plan.Process, root, c.path, errno))
+	return program.ExecFailure(&c.plan.Process, c.path, errno, program.Hint(&c.plan.Process, root, c.path, errno))
 }
 
 // procOutside opens the host's procfs once more, by a thread that has not entered the container: in

@@ -8,6 +8,7 @@ package initproc
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strconv"
@@ -46,7 +47,8 @@ func Args(inherited ...*os.File) []string {
 	return args
 }
 
-// Executing is the name (comm) that init gives itself before it loads a seccomp filter. No program
+// Executing is the name (comm) that init gives itself before it loads a seccomp filter, or waits
+// under a limit of memory: by it, whoever finds init dead knows that it never executed. No program
 // can have it from its execution: names of files have no slash.
 const Executing = "oci-run/execve"
 
@@ -222,6 +224,9 @@ func (c *container) fail(step string, err error) {
 	f := &syncpipe.Failure{Step: step, Text: err.Error()}
 	if field, ok := errors.AsType[*specconv.FieldError](err); ok {
 		f.Pointer, f.Text = field.Pointer, field.Err.Error()
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		f.Path = path.Path
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		f.Errno = errno

@@ -220,6 +220,9 @@ func (b *List) takeStdio(stdio *console.Stdio) {
 // and it is started. Then it lets go of the command.
 func (b *List) ready(ahead bool) {
 	l, channel := b.half, b.channel
+	if b.plan.Limited {
+		process.AddName(l, Executing)
+	}
 	l.Do(unix.SYS_WRITE, channel, l.Message(), calls.ReportSize).Or("report to the command")
 	if !ahead {
 		wait := l.Do(unix.SYS_READ, channel, l.Room(8), 1).Or("wait for the commit")

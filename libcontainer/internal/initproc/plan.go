@@ -43,7 +43,9 @@ type Plan struct {
 	Capabilities capabilities.Plan
 	Labels       lsm.Plan
 	Seccomp      *seccomp.Filter
-	Terminal     *console.Plan // nil without a terminal
+	ExecRefused  seccomp.Verdict // by the profile, for the error
+	Limited      bool            // a limit of memory may kill init before it executes its program
+	Terminal     *console.Plan   // nil without a terminal
 
 	UserNamespace   bool // init is in a user namespace of the container
 	CgroupNamespace bool // to be unshared once init is in its cgroup

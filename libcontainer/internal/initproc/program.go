@@ -10,6 +10,7 @@ import (
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
+	"oci-run/specconv"
 )
 
 // process applies what the process asks for and what does not depend on its user. Its limits are
@@ -141,6 +142,9 @@ func (c *container) exec() error {
 	} else if errno, err = filter.exec(c.image); err != nil {
 		return err
 	}
+	if refused := &c.plan.ExecRefused; c.plan.Seccomp != nil && refused.Gives(errno) {
+		return program.Refused(program.ExecFailure(&c.plan.Process, c.path, errno, ""), refused.Gives, refused.Pointer)
+	}
 	hint := c.hint
 	switch {
 	case c.plan.Seccomp == nil:
@@ -148,7 +152,7 @@ func (c *container) exec() error {
 	case errno != c.expected:
 		hint = ""
 	}
-	return program.ExecFailure(c.path, errno, hint)
+	return program.ExecFailure(&c.plan.Process, c.path, errno, hint)
 }
 
 // closeInherited marks every fd that the program must not have. Those that it shall have

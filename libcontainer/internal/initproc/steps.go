@@ -138,7 +138,7 @@ func (c *container) createContainerHooks() error {
 	if err := c.root.Chdir(); err != nil {
 		return err
 	}
-	return hooks.Run(hooks.CreateContainer, list, c.state(specs.StateCreating))
+	return HookField(hooks.Run(hooks.CreateContainer, list, c.state(specs.StateCreating)))
 }
 
 // state is what a hook inside the container reads: there, init has another pid.
@@ -166,12 +166,17 @@ func (c *container) sysctl() error {
 	if len(c.plan.Sysctl) == 0 {
 		return nil
 	}
-	return specconv.Field("/linux/sysctl", sysctl.Apply(c.proc.Dir(), c.plan.Sysctl))
+	return sysctl.Apply(c.proc.Dir(), c.plan.Sysctl)
 }
 
 // ready tells the parent that all steps are done, and lets go of what ties init to it, but for the
 // channel to hear the start on.
 func (c *container) ready() error {
+	if c.plan.Limited {
+		if err := c.named(Executing); err != nil {
+			return err
+		}
+	}
 	if err := c.sync.Ready(); err != nil {
 		return err
 	}
@@ -219,5 +224,13 @@ func (c *container) startContainerHooks() error {
 	if err != nil {
 		return err
 	}
-	return hooks.Run("startContainer", hooks.WithEnv(list, c.plan.Process.Env), c.state(specs.StateCreated))
+	return HookField(hooks.Run("startContainer", hooks.WithEnv(list, c.plan.Process.Env), c.state(specs.StateCreated)))
+}
+
+// HookField gives the error of a hook its place in config.json.
+func HookField(err error) error {
+	if pointer := hooks.Pointer(err); pointer != "" {
+		return specconv.Field(pointer, err)
+	}
+	return err
 }

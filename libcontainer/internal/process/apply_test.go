@@ -48,7 +48,7 @@ func become(spec *specs.Spec) error {
 	if err != nil {
 		return err
 	}
-	caps, _ := capabilities.NewPlan(spec.Process.Capabilities, available)
+	caps, _ := capabilities.NewPlan(spec.Process.Capabilities, available, "")
 	if spec.Root != nil {
 		if err := syscall.Chroot(spec.Root.Path); err != nil {
 			return err

@@ -80,6 +80,27 @@ func (s CPUSet) Count() (n int) {
 	return n
 }
 
+// List gives the members as parseCPUSet takes them: "0-3,5".
+func (s CPUSet) List() string {
+	has := func(n int) bool { return n < len(s)*64 && s[n/64]&(1<<(n%64)) != 0 }
+	var ranges []string
+	for n := 0; n < len(s)*64; n++ {
+		if !has(n) {
+			continue
+		}
+		first := n
+		for has(n + 1) {
+			n++
+		}
+		text := strconv.Itoa(first)
+		if n > first {
+			text += "-" + strconv.Itoa(n)
+		}
+		ranges = append(ranges, text)
+	}
+	return strings.Join(ranges, ",")
+}
+
 // String gives the mask as one hexadecimal number: "0x3" for CPUs 0 and 1.
 func (s CPUSet) String() string {
 	var b strings.Builder

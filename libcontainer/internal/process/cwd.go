@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/specconv"
 )
 
 // CreateCwd makes the working directory with mode 0755, and what is missing above it, if it does
@@ -31,7 +32,7 @@ func (p *Plan) CreateCwd(root Root) error {
 			return nil // as above
 		}
 		if err != nil {
-			return fmt.Errorf("create cwd %q: mkdir %q: %w", p.Cwd, p.Cwd[:i], err)
+			return specconv.Fieldf(p.At+"/cwd", "create cwd %q: mkdir %q: %w", p.Cwd, p.Cwd[:i], err)
 		}
 	}
 	return nil
@@ -118,7 +119,7 @@ func (p *Plan) addVerifyCwd(l *calls.List, buf uintptr) {
 }
 
 func (p *Plan) cwdError(root Root, err error) error {
-	return fmt.Errorf("chdir to cwd %q: %w%s", p.Cwd, err, p.cwdHint(root, err))
+	return specconv.Fieldf(p.At+"/cwd", "chdir to cwd %q: %w%s", p.Cwd, err, p.cwdHint(root, err))
 }
 
 // cwdHint explains an error of the change to the working directory.
@@ -126,6 +127,10 @@ func (p *Plan) cwdHint(root Root, err error) string {
 	switch {
 	case errors.Is(err, unix.ELOOP) && strings.HasPrefix(p.Cwd, "/proc/"):
 		return " (it leads through a magic link, which could lead out of the container)"
+	case errors.Is(err, unix.ENOTDIR):
+		if file := root.NotDirectory(p.Cwd + "/."); file != "" {
+			return fmt.Sprintf(" (%q is a file)", file)
+		}
 	case isPermission(err):
 		if reason := p.DeniedBy(root, p.Cwd+"/."); reason != "" {
 			return " (" + reason + ")"
@@ -135,5 +140,5 @@ func (p *Plan) cwdHint(root Root, err error) string {
 }
 
 func (p *Plan) cwdOutside() error {
-	return fmt.Errorf("cwd %q is outside of the container's root: possible container breakout detected", p.Cwd)
+	return specconv.Fieldf(p.At+"/cwd", "cwd %q is outside of the container's root: possible container breakout detected", p.Cwd)
 }

@@ -1,11 +1,12 @@
 package process
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/files"
 	"oci-run/internal/spelling"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/specconv"
@@ -139,5 +140,9 @@ func (p *Plan) addMemoryPolicy(l *calls.List) {
 func (m *MemoryPolicy) maxnode() uintptr { return uintptr(len(m.Nodes)*64 + 1) }
 
 func (m *MemoryPolicy) failure(errno unix.Errno) error {
-	return fmt.Errorf("set memory policy %#x for nodes %s: %w", m.Mode, m.Nodes, errno)
+	hint := ""
+	if has, err := files.Read("/sys/devices/system/node/online"); err == nil && errno == unix.EINVAL {
+		hint = " (this machine has the memory nodes " + strings.TrimSpace(string(has)) + ")"
+	}
+	return specconv.Fieldf("/linux/memoryPolicy", "set memory policy %#x for nodes %q: %w%s", m.Mode, m.Nodes.List(), errno, hint)
 }

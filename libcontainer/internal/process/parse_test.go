@@ -12,6 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestCPUSetList(t *testing.T) {
+	for in, want := range map[string]string{"": "", "0": "0", "0-3,5": "0-3,5", "63-64": "63-64", "5,4,9": "4-5,9", "1000": "1000"} {
+		set, err := parseCPUSet(in)
+		if err != nil || set.List() != want {
+			t.Errorf("parseCPUSet(%q).List() = %q, %v; want %q", in, set.List(), err, want)
+		}
+	}
+}
+
 func TestParseCPUSet(t *testing.T) {
 	for _, test := range []struct {
 		in     string
@@ -27,12 +36,12 @@ func TestParseCPUSet(t *testing.T) {
 	} {
 		got, err := parseCPUSet(test.in)
 		if err != nil || !cmp.Equal(got, test.want) || got.String() != test.format || len(got.Bytes()) != 8*len(got) {
-			t.Errorf("ParseCPUSet(%q) = %#x, %v", test.in, []uint64(got), err)
+			t.Errorf("parseCPUSet(%q) = %#x, %v", test.in, []uint64(got), err)
 		}
 	}
 	for _, in := range []string{",", " ", "-1", "1-", "a", "0-9876543210", "65536", "2-1", "0x1", "+1", "1 2", "1--2"} {
 		if got, err := parseCPUSet(in); err == nil {
-			t.Errorf("ParseCPUSet(%q) = %s", in, got)
+			t.Errorf("parseCPUSet(%q) = %s", in, got)
 		}
 	}
 }

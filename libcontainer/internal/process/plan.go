@@ -41,6 +41,8 @@ import (
 // Plan is what one process of a container, the first or a later one, shall be. It is plain data
 // that travels to init.
 type Plan struct {
+	// At is the JSON pointer of the process in the document that it is from, for errors.
+	At   string
 	Args []string
 	// Env is the environment without duplicates and, if NeedHome, without HOME, which only init can
 	// find out.
@@ -86,7 +88,7 @@ type subject func(plan *Plan, p *specs.Process, spec *specs.Spec, at string) err
 // in the document it came from: "/process" for a config.json, "" for a process.json. Errors are
 // *specconv.FieldError.
 func NewPlan(p *specs.Process, spec *specs.Spec, at string) (*Plan, error) {
-	plan := &Plan{Args: p.Args, Cwd: filepath.Clean("/" + p.Cwd), NoNewPrivs: p.NoNewPrivileges}
+	plan := &Plan{At: at, Args: p.Args, Cwd: filepath.Clean("/" + p.Cwd), NoNewPrivs: p.NoNewPrivileges}
 	plan.planEnv(p.Env)
 	for _, plans := range [...]subject{
 		planUser, planRlimits, planOOMScore, planScheduler, planIOPriority, planAffinity, planPersonality, planMemoryPolicy,

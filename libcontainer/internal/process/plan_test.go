@@ -36,7 +36,7 @@ func TestNewPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Plan{
-		Args: []string{"sh"}, Env: []string{"PATH=/bin", "A=1"}, NeedHome: true, Path: "/bin", Cwd: "/b",
+		At: "/process", Args: []string{"sh"}, Env: []string{"PATH=/bin", "A=1"}, NeedHome: true, Path: "/bin", Cwd: "/b",
 		UID: 1, GID: 2, Groups: []uint32{3, 4}, Umask: 0o27, NoNewPrivs: true, OOMScoreAdj: new(0),
 		Rlimits:         []Rlimit{{unix.RLIMIT_NOFILE, 1, 2}, {unix.RLIMIT_RTTIME, 3, unix.RLIM_INFINITY}},
 		Scheduler:       &Scheduler{Attr: unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH, Flags: 0x09, Nice: 5}, CPUs: true},

@@ -69,9 +69,12 @@ func planRlimits(plan *Plan, p *specs.Process, _ *specs.Spec, at string) error {
 // do it for a process in another user namespace: raising a hard limit asks for CAP_SYS_RESOURCE in
 // the initial one (prlimit(2)).
 func (p *Plan) AddRlimits(l *calls.List, pid int) {
-	for _, limit := range p.Rlimits {
+	for i := range p.Rlimits {
+		limit := &p.Rlimits[i]
 		set := l.Do(unix.SYS_PRLIMIT64, uintptr(pid), uintptr(limit.Resource), l.Words(limit.Soft, limit.Hard))
-		set.Explain = func(errno unix.Errno) error { return limit.failure(pid, errno) }
+		set.Explain = func(errno unix.Errno) error {
+			return specconv.Field(p.At+specconv.Pointer("rlimits", i), limit.failure(pid, errno))
+		}
 	}
 }
 

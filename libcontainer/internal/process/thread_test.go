@@ -105,9 +105,9 @@ func TestMemoryPolicy(t *testing.T) {
 		{specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MpolFStaticNodes}}, "bind=static:0\n"},
 		{specs.LinuxMemoryPolicy{Mode: specs.MpolPreferred, Nodes: "0", Flags: []specs.MemoryPolicyFlagType{specs.MpolFRelativeNodes}}, "prefer=relative:0\n"},
 		{specs.LinuxMemoryPolicy{Mode: specs.MpolDefault}, "default\n"},
-		{specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "1000"}, "error: set memory policy 0x2 for nodes 0x1" + strings.Repeat("0", 250) + ": invalid argument\n"},
+		{specs.LinuxMemoryPolicy{Mode: specs.MpolBind, Nodes: "1000"}, "error: /linux/memoryPolicy: set memory policy 0x2 for nodes \"1000\": invalid argument (this machine has the memory nodes 0"},
 	} {
-		if got := runChild(t, &specs.Spec{Process: p, Linux: &specs.Linux{MemoryPolicy: &test.m}}); got != test.want {
+		if got := runChild(t, &specs.Spec{Process: p, Linux: &specs.Linux{MemoryPolicy: &test.m}}); !strings.HasPrefix(got, test.want) {
 			t.Errorf("%+v: %q, want %q", test.m, got, test.want)
 		}
 	}

@@ -1,9 +1,17 @@
 package program
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/excerpt"
+	"oci-run/libcontainer/internal/process"
+	"oci-run/specconv"
 )
 
 // Error says why a program can't be run. Its text is what engines look for (Go's os/exec and runc
@@ -45,7 +53,57 @@ func errnoOf(err error) unix.Errno {
 	return errno
 }
 
-// ExecFailure is the error for an execve of path that failed with errno. hint may come from Hint.
-func ExecFailure(path string, errno unix.Errno, hint string) *Error {
-	return &Error{Prefix: "exec " + path + ": ", Err: errno, Hint: hint}
+// ExecFailure is the error for an execve of path, which p asks for, that failed with errno. hint may
+// come from Hint.
+func ExecFailure(p *process.Plan, path string, errno unix.Errno, hint string) error {
+	return locate(p, &Error{Prefix: "exec " + path + ": ", Err: errno, Hint: hint})
+}
+
+// Refused blames a seccomp profile for an error of execve, whose text it keeps, if the profile gives
+// its errno; pointer is the action that does.
+func Refused(err error, gives func(errno unix.Errno) bool, pointer string) error {
+	failed, ok := errors.AsType[*Error](err)
+	if !ok || strings.HasPrefix(failed.Prefix, "exec: ") || !gives(errnoOf(failed.Err)) {
+		return err
+	}
+	return specconv.Field(pointer, &Error{Prefix: failed.Prefix, Err: failed.Err, Hint: "the seccomp profile refuses execve"})
+}
+
+// locate gives an error its place in config.json. The program of an exec has none: it mostly comes
+// from the command line of an engine's user, who has never seen the file that the engine makes of it.
+func locate(p *process.Plan, e *Error) error {
+	if p.At == "" {
+		return e
+	}
+	return specconv.Field(p.At+"/args/0", e)
+}
+
+// misspelt is a hint at what may be wrong with the name of a program that isn't found, from its look
+// alone; exists tells of another name whether it leads to a program.
+func misspelt(name string, exists func(name string) bool) string {
+	first, _, several := strings.Cut(name, " ")
+	switch {
+	case name == "":
+		return "the name of the program is empty"
+	case strings.HasSuffix(name, "\r"):
+		return "the name ends in a carriage return, as on Windows"
+	case strings.TrimSpace(name) != name:
+		return "the name begins or ends with white space"
+	case strings.HasPrefix(name, "~"), strings.HasPrefix(name, "$"):
+		return "no shell is there to expand the name"
+	case strings.Trim(name, `"'`) != name:
+		return "the quotes are part of the name: no shell takes them away"
+	case several && exists(first):
+		return fmt.Sprintf("each argument is an entry of its own: [%s]", quoted(name))
+	}
+	return ""
+}
+
+// quoted writes the words of a command line as JSON has them in args.
+func quoted(line string) string {
+	words := strings.Fields(line)
+	for i := range words {
+		words[i] = strconv.Quote(words[i])
+	}
+	return excerpt.Of(strings.Join(words, ", "), 200)
 }

@@ -62,7 +62,25 @@ func AddLookup(l *calls.List, p *process.Plan, root process.Root) (*Found, error
 
 // failure is the error for a path.
 func (f *Found) failure(path string, err error) error {
-	return &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: err, Hint: Hint(f.plan, f.root, path, errnoOf(err))}
+	e := &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: err, Hint: Hint(f.plan, f.root, path, errnoOf(err))}
+	if e.Hint == "" {
+		e.Hint = misspelt(f.plan.Args[0], f.exists)
+	}
+	return locate(f.plan, e)
+}
+
+// exists tells whether a name leads to a file, as it is or in a directory of PATH.
+func (f *Found) exists(name string) bool {
+	if strings.Contains(name, "/") {
+		kind, err := f.seen(name)
+		return err == nil && kind != directory
+	}
+	for dir := range strings.SplitSeq(f.plan.Path, ":") {
+		if kind, err := f.seen(candidate(dir, name)); err == nil && kind != directory {
+			return true
+		}
+	}
+	return false
 }
 
 // inRoot is a path as seen from the container's root.
@@ -159,10 +177,11 @@ func (f *Found) notFound() error {
 	e := &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: errNotFound}
 	for _, path := range f.there {
 		if e.Hint = f.deniedCandidate(path); e.Hint != "" {
-			break
+			return locate(f.plan, e)
 		}
 	}
-	return e
+	e.Hint = misspelt(f.plan.Args[0], f.exists)
+	return locate(f.plan, e)
 }
 
 // deniedCandidate explains why a file of the right name in a directory of PATH is not taken.
@@ -192,7 +211,7 @@ func (f *Found) AddExec(l *calls.List, add func(path string, first, second *call
 		exec := calls.Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{l.Text(path), argv, envv}}
 		first := exec
 		exec.Explain = func(errno unix.Errno) error {
-			return ExecFailure(path, errno, Hint(f.plan, f.root, path, errno))
+			return ExecFailure(f.plan, path, errno, Hint(f.plan, f.root, path, errno))
 		}
 		var other *calls.Call
 		if i < len(f.paths)-1 {

@@ -46,7 +46,7 @@ func become(p *specs.Process) error {
 	if err != nil {
 		return err
 	}
-	caps, _ := capabilities.NewPlan(p.Capabilities, available)
+	caps, _ := capabilities.NewPlan(p.Capabilities, available, "")
 	dir, err := os.OpenFile("/", unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func become(p *specs.Process) error {
 		return err
 	}
 	errno := image.Exec()
-	return ExecFailure(found.Path(), errno, Hint(plan, root, found.Path(), errno))
+	return ExecFailure(plan, found.Path(), errno, Hint(plan, root, found.Path(), errno))
 }
 
 // runChild returns what the process prints, standard error included.

@@ -91,7 +91,7 @@ func TestExecErrors(t *testing.T) {
 		{"in PATH", 0, "ok", "", "fine"},
 		{"relative", 0, "./ok", "", "fine"},
 		{"not in PATH", 0, "nosuchcmd", classes[0], `exec: "nosuchcmd": executable file not found in $PATH` + "\n"},
-		{"no name", 0, "", classes[0], `exec: "": executable file not found in $PATH` + "\n"},
+		{"no name", 0, "", classes[0], `exec: "": executable file not found in $PATH (the name of the program is empty)` + "\n"},
 		{"in PATH, no x bit", 0, "no-x", classes[0], `executable file not found in $PATH ($D/no-x: its mode 0644 has no execute bit)`},
 		{"missing", 0, "/no/such", classes[1], `exec: "/no/such": stat /no/such: no such file or directory` + "\n"},
 		{"no x bit", 0, "/etc/passwd", classes[2], `exec: "/etc/passwd": permission denied (its mode 0644 has no execute bit)`},

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/specconv"
 )
 
 // lineage is what the first clone, or the two of them, have to do.
@@ -174,8 +176,19 @@ func (l *lineage) newTime() {
 	const path = "/proc/self/timens_offsets"
 	at := unix.AT_FDCWD
 	open := l.list.Do(unix.SYS_OPENAT, uintptr(at), l.list.Text(path), unix.O_WRONLY|unix.O_CLOEXEC).Or("open %q", path)
-	write := l.list.Do(unix.SYS_WRITE, 0, l.list.Text(l.TimeOffsets), uintptr(len(l.TimeOffsets))).Or("write %q to %q", l.TimeOffsets, path)
+	write := l.list.Do(unix.SYS_WRITE, 0, l.list.Text(l.TimeOffsets), uintptr(len(l.TimeOffsets)))
+	write.Explain = func(errno unix.Errno) error { return offsetsError(l.TimeOffsets, errno) }
 	open.Into = write
+}
+
+// offsetsError says why the kernel takes no such offsets: a clock can't begin before the machine did,
+// nor end too soon (kernel/time/namespace.c, proc_timens_set_offset).
+func offsetsError(offsets string, errno unix.Errno) error {
+	hint := ""
+	if errno == unix.ERANGE {
+		hint = " (a clock of the container would be below 0 or beyond 146 years)"
+	}
+	return specconv.Fieldf("/linux/timeOffsets", "set the clocks to %q: %w%s", strings.TrimSpace(offsets), errno, hint)
 }
 
 // becomeRoot takes uid and gid 0 of the user namespace, so that the exec keeps our capabilities in

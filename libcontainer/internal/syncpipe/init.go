@@ -2,12 +2,16 @@ package syncpipe
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"oci-run/internal/excerpt"
 	"oci-run/libcontainer/internal/syncpipe/wire"
+	"oci-run/specconv"
 )
 
 // Init is the end of the init process.
@@ -91,6 +95,9 @@ func (e *end) fail(f *Failure) error {
 		short.Pointer, short.Text = "", f.Pointer+": "+f.Text
 	}
 	short.Text = excerpt.Of(short.Text, maxText)
+	if len(short.Path) > unix.PathMax {
+		short.Path = ""
+	}
 	return e.send(failed, wire.Marshal(&short))
 }
 
@@ -104,10 +111,22 @@ type Failure struct {
 	Step    string // the name of init's step
 	Pointer string // the field of config.json that asked for it, if one is known
 	Text    string
+	Path    string        // of the file that the error is about, if it is about one
 	Errno   syscall.Errno // 0 if there is none
 }
 
 func (f *Failure) Error() string { return f.Text }
+
+// FailedPath is the path of the file that the error is about, or "".
+func (f *Failure) FailedPath() string { return f.Path }
+
+// Located returns err, if a *Failure, as an error about the field that it names.
+func Located(err error) error {
+	if f, ok := errors.AsType[*Failure](err); ok && f.Pointer != "" {
+		return specconv.Field(f.Pointer, err)
+	}
+	return err
+}
 
 // Unwrap makes errors.Is work with the errno.
 func (f *Failure) Unwrap() error {

@@ -63,7 +63,7 @@ func FuzzMessages(f *testing.F) {
 		return append([]byte{fds<<6 | byte(1+len(payload)), byte(k)}, payload...)
 	}
 	f.Add(append(message(mountFD, 0, []byte{2}), message(ready, 0, nil)...))
-	f.Add(message(failed, 0, wire.Marshal(&Failure{"mount", "/mounts/0", "no", 2})))
+	f.Add(message(failed, 0, wire.Marshal(&Failure{"mount", "/mounts/0", "no", "/x", 2})))
 	f.Add(message(listener, 1, nil))
 	f.Add(message(ready, 2, []byte{8}))
 	f.Add(message(config, 1, nil))

@@ -98,7 +98,7 @@ func check(spec *specs.Spec, key, value string) error {
 func checkPrivate(list []specs.LinuxNamespace, key string, kind specs.LinuxNamespaceType) error {
 	ns, found := namespaces.Find(list, kind)
 	if !found {
-		return fmt.Errorf("sysctl %q needs a %s namespace, the container has the host's", key, kind)
+		return fmt.Errorf("sysctl %q needs a namespace of type %s, the container has the host's", key, kind)
 	}
 	if ns.Path == "" {
 		return nil
@@ -109,7 +109,7 @@ func checkPrivate(list []specs.LinuxNamespace, key string, kind specs.LinuxNames
 		return err
 	}
 	if own {
-		return fmt.Errorf("sysctl %q needs a %s namespace, %q is the host's", key, kind, ns.Path)
+		return fmt.Errorf("sysctl %q needs a namespace of type %s, %q is the host's", key, kind, ns.Path)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func swapSeparators(key string) string {
 func Apply(proc *os.File, sysctl map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(sysctl)) {
 		if err := write(proc, key, sysctl[key]); err != nil {
-			return fmt.Errorf("set sysctl %q to %q: %w", key, sysctl[key], err)
+			return specconv.Fieldf(specconv.Pointer("linux", "sysctl", key), "set sysctl %q to %q: %w", key, sysctl[key], err)
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestCheckAccepts(t *testing.T) {
 		}
 		others := slices.DeleteFunc(slices.Clone(all), func(k specs.LinuxNamespaceType) bool { return k == kind })
 		err := Check(spec(key, "1", others...))
-		if err == nil || !strings.Contains(err.Error(), "needs a "+string(kind)+" namespace") {
+		if err == nil || !strings.Contains(err.Error(), "needs a namespace of type "+string(kind)) {
 			t.Errorf("%s without its namespace: %v", key, err)
 		}
 	}
@@ -217,7 +217,7 @@ func TestApplyErrors(t *testing.T) {
 		{"net/../../1/oom_score_adj", "1", `set sysctl "net/../../1/oom_score_adj" to "1": "net/../../1/oom_score_adj" is not the name of a parameter`},
 	} {
 		err := inNamespaces(t, unix.CLONE_NEWNET, func() error { return Apply(proc, map[string]string{c.key: c.value}) })
-		if err == nil || err.Error() != c.want {
+		if err == nil || errors.Unwrap(err).Error() != c.want {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
