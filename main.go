@@ -23,6 +23,7 @@ import (
 	"oci-run/internal/cli"
 	"oci-run/internal/logfile"
 	_ "oci-run/internal/mainstack" // grows the stack at once
+	"oci-run/libcontainer"
 	"oci-run/specconv"
 )
 
@@ -115,8 +116,8 @@ func details(called *cli.Call, err error) (d logfile.Details) {
 	}
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		d.Path = path.Path
-	} else if failure := (interface{ FailedPath() string })(nil); errors.As(err, &failure) {
-		d.Path = failure.FailedPath()
+	} else {
+		d.Path = libcontainer.FailedPath(err)
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		d.Errno = unix.ErrnoName(errno)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"oci-run/internal/cli"
 	"oci-run/libcontainer"
 	"oci-run/specconv"
@@ -92,7 +94,7 @@ func (j *createJob) foreground(
 	if err != nil {
 		return errors.Join(err, remove(created))
 	}
-	if end != nil && end.OOM {
+	if end != nil && end.Signal == unix.SIGKILL {
 		created.TellOOM()
 	}
 	if c.Bool("keep") {

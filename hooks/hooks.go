@@ -136,8 +136,8 @@ func (e *hookError) Error() string {
 	return fmt.Sprintf("error running %s hook #%d: %s", e.Name, e.Index, e.Err)
 }
 
-// pointer is the JSON pointer of what is to blame: the hook that failed, its timeout, or the path of
-// a program that could not be started.
+// pointer is the JSON pointer of what is to blame: the hook that failed, its timeout, or the path
+// of a program that could not be started.
 func (e *hookError) pointer() string {
 	at := fmt.Sprintf("/hooks/%s/%d", e.Name, e.Index)
 	if _, ended := errors.AsType[*exitError](e.Err); ended {
@@ -149,8 +149,8 @@ func (e *hookError) pointer() string {
 	return at + "/path"
 }
 
-// Pointer is the JSON pointer of what is to blame for an error of Run in a config.json, "" if that is
-// no hook.
+// Pointer is the JSON pointer of what is to blame for an error of Run in a config.json, "" if that
+// is no hook.
 func Pointer(err error) string {
 	if failed, ok := errors.AsType[*hookError](err); ok {
 		return failed.pointer()

@@ -1,11 +1,14 @@
 package libcontainer
 
 import (
+	"errors"
+
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/criu"
 	"oci-run/libcontainer/internal/sdnotify"
 	"oci-run/libcontainer/internal/selfexe"
 	"oci-run/libcontainer/internal/state"
+	"oci-run/libcontainer/internal/syncpipe"
 )
 
 // Errors that callers tell apart.
@@ -17,6 +20,15 @@ var (
 	// ErrGone says that the last process of a container has ended.
 	ErrGone = cgroups.ErrGone
 )
+
+// FailedPath is the path of the file that an error of a container's process is about, "" if it is
+// about none or not such an error.
+func FailedPath(err error) string {
+	if failure, ok := errors.AsType[*syncpipe.Failure](err); ok {
+		return failure.Path
+	}
+	return ""
+}
 
 // The values of [Factory.CgroupDriver]: who makes the cgroups.
 const (

@@ -162,8 +162,8 @@ func (c *Container) locate(dir *state.Dir, err error) error {
 }
 
 // explainStart says of an init that didn't become the program what is known about it here: a memory
-// limit that has killed it, and the place in config.json, which is that of what refuses execve where
-// the seccomp profile has kept it from telling more.
+// limit that has killed it, and the place in config.json, which is that of what refuses execve
+// where the seccomp profile has kept it from telling more.
 func (c *Container) explainStart(dir *state.Dir, err error) error {
 	if spec, serr := c.spec(dir); serr == nil && spec.Linux != nil {
 		verdict := seccomp.ExecVerdict(spec.Linux.Seccomp)

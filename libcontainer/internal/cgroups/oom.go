@@ -227,8 +227,8 @@ func (m *meter) ExplainOOM() error {
 	return nil
 }
 
-// TellOOM is what a person may want to know of a container whose program was killed: that its memory
-// limit has killed processes. It is "" if it has not.
+// TellOOM is what a person may want to know of a container whose program was killed: that its
+// memory limit has killed processes. It is "" if it has not.
 func (m *meter) TellOOM() string {
 	if sizes := m.killedAt(); sizes != "" {
 		return "the memory limit has killed a process of the container: " + sizes

@@ -14,9 +14,9 @@ const (
 
 // endOfInput tells whoever reads the container's terminal that the user's stdin has ended, until
 // the relay ends itself. A terminal has no end of its own: each VEOF ends one read (termios(3)). So
-// that every reader gets one, as from a file, a VEOF is typed as soon as nothing waits to be read; the
-// first of them may complete a line that has no newline. A program that has the terminal raw gets the
-// key, by which shells end that read keys themselves; script(1) does so too.
+// that every reader gets one, as from a file, a VEOF is typed as soon as nothing waits to be read;
+// the first of them may complete a line that has no newline. A program that has the terminal raw
+// gets the key, by which shells end that read keys themselves; script(1) does so too.
 func (r *Relay) endOfInput() {
 	wait := soonest
 	for {

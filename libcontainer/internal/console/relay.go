@@ -106,8 +106,8 @@ func (r *Relay) Finish(abandon <-chan struct{}) {
 	r.peer.Close()
 }
 
-// carryInput copies stdin to the terminal, and its end. It reads only what is there already, so that
-// nothing that the user types after the end is lost to the shell.
+// carryInput copies stdin to the terminal, and its end. It reads only what is there already, so
+// that nothing that the user types after the end is lost to the shell.
 func (r *Relay) carryInput() {
 	defer r.wake[0].Close()
 	buf := make([]byte, chunk)

@@ -484,8 +484,8 @@ func TestEchoAndLineEditing(t *testing.T) {
 	}
 }
 
-// A stdin that ends is the end of a file for each who reads the terminal, also behind a line without
-// a newline; a terminal that is raw gets the key once, as long as nobody reads it.
+// A stdin that ends is the end of a file for each who reads the terminal, also behind a line
+// without a newline; a terminal that is raw gets the key once, as long as nobody reads it.
 func TestStdinEnds(t *testing.T) {
 	for input, want := range map[string]string{
 		"":         `"" <nil> "" <nil>`,

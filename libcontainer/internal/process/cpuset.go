@@ -80,8 +80,8 @@ func (s CPUSet) Count() (n int) {
 	return n
 }
 
-// List gives the members as parseCPUSet takes them: "0-3,5".
-func (s CPUSet) List() string {
+// list gives the members as parseCPUSet takes them: "0-3,5".
+func (s CPUSet) list() string {
 	has := func(n int) bool { return n < len(s)*64 && s[n/64]&(1<<(n%64)) != 0 }
 	var ranges []string
 	for n := 0; n < len(s)*64; n++ {

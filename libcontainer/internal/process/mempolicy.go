@@ -144,5 +144,5 @@ func (m *MemoryPolicy) failure(errno unix.Errno) error {
 	if has, err := files.Read("/sys/devices/system/node/online"); err == nil && errno == unix.EINVAL {
 		hint = " (this machine has the memory nodes " + strings.TrimSpace(string(has)) + ")"
 	}
-	return specconv.Fieldf("/linux/memoryPolicy", "set memory policy %#x for nodes %q: %w%s", m.Mode, m.Nodes.List(), errno, hint)
+	return specconv.Fieldf("/linux/memoryPolicy", "set memory policy %#x for nodes %q: %w%s", m.Mode, m.Nodes.list(), errno, hint)
 }

@@ -15,8 +15,8 @@ import (
 func TestCPUSetList(t *testing.T) {
 	for in, want := range map[string]string{"": "", "0": "0", "0-3,5": "0-3,5", "63-64": "63-64", "5,4,9": "4-5,9", "1000": "1000"} {
 		set, err := parseCPUSet(in)
-		if err != nil || set.List() != want {
-			t.Errorf("parseCPUSet(%q).List() = %q, %v; want %q", in, set.List(), err, want)
+		if err != nil || set.list() != want {
+			t.Errorf("parseCPUSet(%q).list() = %q, %v; want %q", in, set.list(), err, want)
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"oci-run/specconv"
 )
 
-// Error says why a program can't be run. Its text is what engines look for (Go's os/exec and runc
+// failure says why a program can't be run. Its text is what engines look for (Go's os/exec and runc
 // have the same): what follows the cause is a hint for people, in words that no engine takes for
 // another cause.
-type Error struct {
+type failure struct {
 	// Prefix is `exec: "name": ` for an error of the look-up, and `exec /path: ` for one of execve.
 	Prefix string
 	Err    error
@@ -25,7 +25,7 @@ type Error struct {
 	Hint string
 }
 
-func (e *Error) Error() string {
+func (e *failure) Error() string {
 	text := e.Prefix + e.Err.Error()
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"
@@ -34,7 +34,7 @@ func (e *Error) Error() string {
 }
 
 // Unwrap gives the cause.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *failure) Unwrap() error { return e.Err }
 
 // constError is an error that costs nothing at the start, as a variable would.
 type constError string
@@ -53,10 +53,10 @@ func errnoOf(err error) unix.Errno {
 	return errno
 }
 
-// ExecFailure is the error for an execve of path, which p asks for, that failed with errno. hint may
-// come from Hint.
+// ExecFailure is the error for an execve of path, which p asks for, that failed with errno. hint
+// may come from Hint.
 func ExecFailure(p *process.Plan, path string, errno unix.Errno, hint string) error {
-	return locate(p, &Error{Prefix: "exec " + path + ": ", Err: errno, Hint: hint})
+	return locate(p, &failure{Prefix: "exec " + path + ": ", Err: errno, Hint: hint})
 }
 
 // Refused blames a seccomp profile for an error of execve, whose text it keeps, if the profile gives
@@ -70,16 +70,17 @@ func Refused(err error, gives func(errno unix.Errno) bool, pointer string) error
 }
 
 // locate gives an error its place in config.json. The program of an exec has none: it mostly comes
-// from the command line of an engine's user, who has never seen the file that the engine makes of it.
-func locate(p *process.Plan, e *Error) error {
+// from the command line of an engine's user, who has never seen the file that the engine makes of
+// it.
+func locate(p *process.Plan, e *failure) error {
 	if p.At == "" {
 		return e
 	}
 	return specconv.Field(p.At+"/args/0", e)
 }
 
-// misspelt is a hint at what may be wrong with the name of a program that isn't found, from its look
-// alone; exists tells of another name whether it leads to a program.
+// misspelt is a hint at what may be wrong with the name of a program that isn't found, from its
+// look alone; exists tells of another name whether it leads to a program.
 func misspelt(name string, exists func(name string) bool) string {
 	first, _, several := strings.Cut(name, " ")
 	switch {

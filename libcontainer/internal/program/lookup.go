@@ -35,7 +35,7 @@ type Found struct {
 // does: as it is if it has a slash, else in the directories of Path, of which an empty one is the
 // current directory. root is the container's: there is looked for the candidates, and the process,
 // which is in its working directory and has the user and the capabilities of the program, sees
-// which of them it may execute. Errors are *Error.
+// which of them it may execute. Errors say why in the words of os/exec.
 //
 // Where a seccomp filter around the runtime doesn't know faccessat2(2), a file that somebody may
 // execute is taken.
@@ -62,7 +62,7 @@ func AddLookup(l *calls.List, p *process.Plan, root process.Root) (*Found, error
 
 // failure is the error for a path.
 func (f *Found) failure(path string, err error) error {
-	e := &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: err, Hint: Hint(f.plan, f.root, path, errnoOf(err))}
+	e := &failure{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: err, Hint: Hint(f.plan, f.root, path, errnoOf(err))}
 	if e.Hint == "" {
 		e.Hint = misspelt(f.plan.Args[0], f.exists)
 	}
@@ -174,7 +174,7 @@ func (f *Found) addSearch(l *calls.List) {
 
 // notFound is the error when no candidate may be executed.
 func (f *Found) notFound() error {
-	e := &Error{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: errNotFound}
+	e := &failure{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: errNotFound}
 	for _, path := range f.there {
 		if e.Hint = f.deniedCandidate(path); e.Hint != "" {
 			return locate(f.plan, e)

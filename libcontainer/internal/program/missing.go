@@ -11,7 +11,8 @@ import (
 
 // Foresee tells why the program of a plan won't be found in a root that nobody has yet. covered
 // says that a mount will be at a path or above it, so that what is there now doesn't count; there
-// the program is taken to be. Which rights its user will have is not looked at. Errors are *Error.
+// the program is taken to be. Which rights its user will have is not looked at. Errors say why in
+// the words of os/exec.
 func Missing(p *process.Plan, root process.Root, covered func(path string) bool) error {
 	f := &Found{plan: p, root: root}
 	if name := p.Args[0]; strings.Contains(name, "/") {

@@ -181,8 +181,8 @@ func (l *lineage) newTime() {
 	open.Into = write
 }
 
-// offsetsError says why the kernel takes no such offsets: a clock can't begin before the machine did,
-// nor end too soon (kernel/time/namespace.c, proc_timens_set_offset).
+// offsetsError says why the kernel takes no such offsets: a clock can't begin before the machine
+// did, nor end too soon (kernel/time/namespace.c, proc_timens_set_offset).
 func offsetsError(offsets string, errno unix.Errno) error {
 	hint := ""
 	if errno == unix.ERANGE {

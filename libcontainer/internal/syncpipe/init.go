@@ -117,9 +117,6 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Text }
 
-// FailedPath is the path of the file that the error is about, or "".
-func (f *Failure) FailedPath() string { return f.Path }
-
 // Located returns err, if a *Failure, as an error about the field that it names.
 func Located(err error) error {
 	if f, ok := errors.AsType[*Failure](err); ok && f.Pointer != "" {
