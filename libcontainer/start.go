@@ -14,6 +14,7 @@ import (
 	"oci-run/hooks"
 	"oci-run/internal/crash"
 	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/seccomp"

@@ -10,7 +10,6 @@ import (
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
-	"oci-run/specconv"
 )
 
 // process applies what the process asks for and what does not depend on its user. Its limits are

@@ -62,11 +62,11 @@ func ExecFailure(p *process.Plan, path string, errno unix.Errno, hint string) er
 // Refused blames a seccomp profile for an error of execve, whose text it keeps, if the profile gives
 // its errno; pointer is the action that does.
 func Refused(err error, gives func(errno unix.Errno) bool, pointer string) error {
-	failed, ok := errors.AsType[*Error](err)
+	failed, ok := errors.AsType[*failure](err)
 	if !ok || strings.HasPrefix(failed.Prefix, "exec: ") || !gives(errnoOf(failed.Err)) {
 		return err
 	}
-	return specconv.Field(pointer, &Error{Prefix: failed.Prefix, Err: failed.Err, Hint: "the seccomp profile refuses execve"})
+	return specconv.Field(pointer, &failure{Prefix: failed.Prefix, Err: failed.Err, Hint: "the seccomp profile refuses execve"})
 }
 
 // locate gives an error its place in config.json. The program of an exec has none: it mostly comes
