@@ -59,8 +59,8 @@ func ExecFailure(p *process.Plan, path string, errno unix.Errno, hint string) er
 	return locate(p, &failure{Prefix: "exec " + path + ": ", Err: errno, Hint: hint})
 }
 
-// Refused blames a seccomp profile for an error of execve, whose text it keeps, if the profile gives
-// its errno; pointer is the action that does.
+// Refused blames a seccomp profile for an error of execve, whose text it keeps, if the profile
+// gives its errno; pointer is the action that does.
 func Refused(err error, gives func(errno unix.Errno) bool, pointer string) error {
 	failed, ok := errors.AsType[*failure](err)
 	if !ok || strings.HasPrefix(failed.Prefix, "exec: ") || !gives(errnoOf(failed.Err)) {
