@@ -55,8 +55,8 @@ type given struct {
 	value  string
 }
 
-// isOption tells if a word looks like an option. One with a blank at its end does not, as
-// little as a dash alone; "--" does, and is none that exists.
+// isOption tells if a word looks like an option. A word that ends with a blank doesn't, nor does a
+// single dash; "--" does, and no option has that name.
 func isOption(word string) bool {
 	return len(word) > 1 && word[0] == '-' && strings.TrimSpace(word) == word
 }

@@ -1,7 +1,7 @@
 // Package mainstack gives the main goroutine, before anything else runs on it, the stack that it
 // will need.
 //
-// It would begin with 2 KiB and grow to 4, 8, 16 and 32 by and by. At each step below 32 the
+// It would begin with 2 KiB and grow to 4, 8, 16 and 32 step by step. At each step below 32 the
 // runtime divides a span of 32 KiB into stacks of that size and writes to the beginning of each,
 // and at each step it copies the old stack, for which it looks up every frame in tables that
 // nothing else reads so early. Growing once, from 2 KiB to 32, which is a span of its own, saves

@@ -300,7 +300,7 @@ try_devices() {
 	for name in ExecStart Delegate Slice DevicePolicy User; do
 		config ".annotations = {\"org.systemd.property.$name\": \"'x'\"}"
 		run -1 oci-run run "$id"
-		output_has "\"$name\\\" is none that an annotation may set"
+		output_has "an annotation may not set systemd property \\\"$name\\\""
 	done
 }
 

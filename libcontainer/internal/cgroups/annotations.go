@@ -48,7 +48,7 @@ func annotatedProperties(annotations map[string]string) ([]systemd.Property, err
 			}
 		}
 		if _, ok := slices.BinarySearch(annotated[:], name); !ok {
-			return nil, specconv.Fieldf(at, "systemd property %q is none that an annotation may set", name)
+			return nil, specconv.Fieldf(at, "an annotation may not set systemd property %q", name)
 		}
 		out = append(out, systemd.Property{Name: name, Value: value, At: at})
 	}

@@ -158,8 +158,9 @@ func (m *maker) checkFree() error {
 	return nil
 }
 
-// takeOver checks that an existing cgroup may become the container's. One that is somebody else's,
-// root's for a container of the same name, is as good as none to who can do without.
+// takeOver checks that an existing cgroup may become the container's. A cgroup of
+// somebody else, such as root's for a container of the same name, counts as none where the
+// container can do without one.
 func (m *maker) takeOver(h *Hierarchy) error {
 	if procs := h.Dir() + "/cgroup.procs"; m.optional {
 		if err := unix.Access(procs, unix.W_OK); denied(err) {

@@ -11,7 +11,7 @@ import (
 const longPath = 3072
 
 // shorten gives a path to a directory that has room for what is below. A container that may make
-// cgroups can make them deeper than a path can say, and would not be rid of then.
+// cgroups can nest them deeper than a path can name; they could not be removed then.
 func shorten(dir string) (short string, done func(), err error) {
 	if len(dir) < longPath {
 		return dir, func() {}, nil

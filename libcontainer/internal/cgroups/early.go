@@ -46,8 +46,8 @@ func shortages(l *limits) (s shortage) {
 }
 
 // late tells whether a file of linux.resources.unified is written when init is ready. Weights are:
-// beside busy containers, init could take seconds with a low one. What is to happen at a limit is
-// no limit.
+// beside busy containers, init could take seconds with a low one. What is to
+// happen at a limit isn't itself a limit.
 func (s shortage) late(file string) bool {
 	controller, _, _ := strings.Cut(file, ".")
 	switch {

@@ -135,7 +135,7 @@ func (e *entrance) Crowded() bool {
 
 // BirthBeside opens what a process needs to be born into the cgroups in which process pid is: the
 // container's init may have been moved, or have moved itself below the container's cgroup and given
-// that controllers, so that it can't hold processes any more (cgroups(7), "no internal processes").
+// that controllers, so that it can no longer hold processes (cgroups(7), "no internal processes").
 // The caller closes it.
 func (e *entrance) BirthBeside(pid int) (*Birth, error) {
 	memberships, err := readMembership(fmt.Sprintf("/proc/%d/cgroup", pid))

@@ -42,7 +42,7 @@ func explainBandwidth(r *refusal) string {
 		return fmt.Sprintf("%d is not in the range %d to %d µs", period, leastPeriod, mostPeriod)
 	case quota >= 0 && quota < leastQuota && r.file != "cpu.cfs_period_us":
 		r.blame("cpu/quota")
-		return fmt.Sprintf("%d is less than %d µs, the least that Linux takes (-1 means unlimited)", quota, leastQuota)
+		return fmt.Sprintf("%d is less than %d µs, the least that Linux accepts (-1 means unlimited)", quota, leastQuota)
 	}
 	if burst := limitOf(r.read(map[bool]string{true: "cpu.max.burst", false: "cpu.cfs_burst_us"}[r.e.v2])); quota > 0 && burst > quota {
 		return fmt.Sprintf("%d µs is less than the burst of %d µs", quota, burst)

@@ -91,7 +91,7 @@ func readFD(fd int, path string) (string, error) {
 	}
 }
 
-// gone tells whether err means that the cgroup doesn't exist (any more).
+// gone tells whether err means that the cgroup doesn't exist, or no longer does.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }

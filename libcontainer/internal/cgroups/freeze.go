@@ -93,9 +93,9 @@ func (f *freezer) thawBelow() error {
 	return err
 }
 
-// LetDie lets a process end that was sent SIGKILL but is frozen, by whomever: v1 holds even that
-// signal back. A cgroup that isn't ours to thaw is left, for the top of the hierarchy, which can't
-// be frozen. The caller knows that the process can't go anywhere from there.
+// LetDie lets a process end that was sent SIGKILL but is frozen, whoever froze it: v1 holds even
+// that signal back. A cgroup that isn't ours to thaw is left, for the top of the hierarchy, which
+// can't be frozen. The caller knows that the process can't go anywhere from there.
 func (f *freezer) LetDie(pid int) error {
 	h := f.control()
 	if h == nil || h.unified() {

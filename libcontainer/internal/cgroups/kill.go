@@ -74,8 +74,8 @@ func (k *killer) letDie(pids []int) {
 
 // Signal sends a signal to every process in the container's cgroup and below. The cgroup is frozen
 // meanwhile unless that is impossible, so that none escapes by forking; a cgroup that was frozen
-// before is so afterwards, except that SIGKILL thaws it and all below it, for else (v1) it would
-// not be delivered.
+// before is frozen afterwards. Only SIGKILL thaws it and all below it: a frozen v1 cgroup would not
+// have it delivered.
 func (k *killer) Signal(sig unix.Signal) error {
 	was, err := k.Frozen()
 	if err != nil {

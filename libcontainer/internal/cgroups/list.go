@@ -33,9 +33,9 @@ func (e listError) Error() string { return string(e) }
 
 const (
 	errNotNumber listError = "is not a number, a range such as 0-3, or a pattern such as 0-31:2/8"
-	errTooGreat  listError = "has a number that is too great"
+	errTooGreat  listError = "has a number that is too large"
 	errBackwards listError = "ends before it begins"
-	errPattern   listError = "has a pattern of more numbers than its groups have"
+	errPattern   listError = "has a pattern that takes more numbers of a group than the group has"
 )
 
 func (s *numbers) addRegion(region string, last int) error {

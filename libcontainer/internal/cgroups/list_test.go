@@ -26,8 +26,8 @@ func TestParseNumbers(t *testing.T) {
 	}
 	for list, want := range map[string]string{
 		"a": "is not a number", "1-": "is not a number", "-1": "is not a number", "1-2-3": "is not a number", "0-3:2": "is not a number",
-		"+1": "is not a number", "0x1": "is not a number", "n": "is not a number", "2-1": "ends before it begins", "65536": "too great",
-		"99999999999999999999": "too great", "0-3:1/0": "has a pattern", "0-3:3/2": "has a pattern",
+		"+1": "is not a number", "0x1": "is not a number", "n": "is not a number", "2-1": "ends before it begins", "65536": "too large",
+		"99999999999999999999": "too large", "0-3:1/0": "has a pattern", "0-3:3/2": "has a pattern",
 	} {
 		if _, err := parseNumbers(list, 9); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", list, err, want)

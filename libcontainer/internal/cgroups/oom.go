@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrGone is returned when the container's cgroup has no process any more, or doesn't exist.
+// ErrGone is returned when the container's cgroup no longer has a process, or doesn't exist.
 var ErrGone = errors.New("the container's cgroup is gone")
 
 // OOMWatch waits for the kernel's out-of-memory killer.
@@ -26,7 +26,7 @@ type OOMWatch struct {
 
 // notice is a file of cgroup v2 whose changes are waited for with POLLPRI. What clears POLLPRI is a
 // read of the very descriptor that is polled (kernfs_seq_show): a poll of a file that is read
-// through another one returns at once, for ever.
+// through another one returns at once, forever.
 type notice struct {
 	fd   int // -1: there is no such file
 	path string

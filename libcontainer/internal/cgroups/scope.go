@@ -115,9 +115,9 @@ func (s *scope) Foreign() (bool, error) {
 	return foreign, s.heard(err)
 }
 
-// stopUnit has systemd end the scope, and forget it. One whose cgroup is gone has ended by itself:
-// there, that systemd can't be reached, as after a logout of the user whose manager it was, changes
-// nothing. The result is that of Foreign.
+// stopUnit has systemd end the scope, and forget it. A scope whose cgroup is gone has ended by
+// itself; then it doesn't matter if systemd can't be reached, as after the logout of the user whose
+// manager it was. The result is that of Foreign.
 func (s *scope) stopUnit() (foreign bool, err error) {
 	exists := s.exists()
 	c, err := s.dial()

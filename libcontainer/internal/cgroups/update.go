@@ -51,7 +51,7 @@ func (m *Manager) Set(r *specs.LinuxResources) error {
 	if err != nil {
 		crash.Point("refused")
 		if undo := errors.Join(u.restoreUnit(), before.restore()); undo != nil {
-			return fmt.Errorf("%w; and taking back what was changed before that failed: %w", err, undo)
+			return fmt.Errorf("%w; undoing the changes made before that failed too: %w", err, undo)
 		}
 	}
 	return err

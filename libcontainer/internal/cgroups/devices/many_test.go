@@ -112,7 +112,7 @@ func TestManyExceptions(t *testing.T) {
 	}
 	hole := append(rules, specs.LinuxDeviceCgroup{Allow: true, Type: "c", Major: new(int64(9)), Access: "r"},
 		specs.LinuxDeviceCgroup{Allow: false, Type: "c", Major: new(int64(9)), Minor: new(int64(9)), Access: "r"})
-	if _, err := NewPolicy(hole, nil); err == nil || !strings.Contains(err.Error(), "rule for c 9:9 r can't make a hole in the earlier rule for c 9:* r") {
+	if _, err := NewPolicy(hole, nil); err == nil || !strings.Contains(err.Error(), "the rule for c 9:9 r can't revoke a part of the earlier rule for c 9:* r") {
 		t.Errorf("a hole: %v", err)
 	}
 }

@@ -208,7 +208,7 @@ func (p *Policy) set(e exception, allow bool) error {
 func (p *Policy) withdraw(e exception, at int) error {
 	for _, wider := range [...]device{{e.kind, anyNumber, e.minor}, {e.kind, e.major, anyNumber}, {e.kind, anyNumber, anyNumber}} {
 		if i := p.find(wider); i >= 0 && i != at && p.exceptions[i].access&e.access != 0 {
-			return fmt.Errorf("rule for %v can't make a hole in the earlier rule for %v", &e, &p.exceptions[i])
+			return fmt.Errorf("the rule for %v can't revoke a part of the earlier rule for %v", &e, &p.exceptions[i])
 		}
 	}
 	if at >= 0 { // one without any access left goes when all rules have been applied

@@ -63,7 +63,7 @@ func TestPolicyRefuses(t *testing.T) {
 		{`[{"allow":true,"type":"p","access":"r"}]`, "invalid cgroup device type"},
 		{`[{"allow":true,"type":"c","access":"x"}]`, "cannot be empty"},
 		{`[{"allow":true,"type":"c","major":-5,"access":"r"}]`, "out of range"},
-		{`[{"allow":true,"type":"c","major":1,"access":"r"},{"allow":false,"type":"c","major":1,"minor":3,"access":"r"}]`, "/devices/1: rule for c 1:3 r can't make a hole"},
+		{`[{"allow":true,"type":"c","major":1,"access":"r"},{"allow":false,"type":"c","major":1,"minor":3,"access":"r"}]`, "/devices/1: the rule for c 1:3 r can't revoke a part"},
 	} {
 		if _, err := policy(t, c.rules); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.rules, err, c.want)

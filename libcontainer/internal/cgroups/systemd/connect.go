@@ -33,7 +33,7 @@ const (
 	redialTime = 5 * time.Second
 	redialStep = 10 * time.Millisecond
 	bindTime   = 50 * time.Millisecond // it removes an old socket just before it makes the new one
-	maxRedials = 3                     // a systemd that hangs up on what we say would do so for ever
+	maxRedials = 3                     // a systemd that hangs up on what we say would do so forever
 )
 
 // Conn is a connection to a systemd manager. It is not safe for concurrent use.

@@ -94,7 +94,7 @@ type OldError struct {
 }
 
 func (e *OldError) Error() string {
-	return fmt.Sprintf("systemd property %q needs systemd %d, the one that runs is %d", e.Property, e.Needs, e.Has)
+	return fmt.Sprintf("systemd property %q requires systemd %d; the running one is %d", e.Property, e.Needs, e.Has)
 }
 
 // askVersion asks for systemd's version, once.

@@ -85,7 +85,7 @@ func (p *parser) quoted() (string, error) {
 			b.WriteByte(c)
 		}
 	}
-	return "", errors.New("quote without an end")
+	return "", errors.New("unterminated quote")
 }
 
 // list takes an array of strings, uint32 or uint64.
@@ -114,17 +114,17 @@ func (p *parser) list() (any, error) {
 		case uint64:
 			wide, numbers = true, append(numbers, v)
 		default:
-			return nil, fmt.Errorf("no array of %T is possible", v)
+			return nil, fmt.Errorf("an array of %T is not supported", v)
 		}
 		if p.space(); strings.HasPrefix(p.rest, ",") {
 			p.rest = p.rest[1:]
 		} else if !strings.HasPrefix(p.rest, "]") {
-			return nil, errors.New("array without an end")
+			return nil, errors.New("unterminated array")
 		}
 	}
 	switch {
 	case len(texts) > 0 && len(numbers) > 0:
-		return nil, errors.New("array of different types")
+		return nil, errors.New("array elements differ in type")
 	case wide:
 		return numbers, nil
 	case len(numbers) > 0:

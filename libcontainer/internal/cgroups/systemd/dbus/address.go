@@ -57,12 +57,12 @@ func parseAddress(text string) (string, error) {
 			continue // guid, and what later versions of the specification add
 		}
 		if socket != "" {
-			return "", fmt.Errorf("it names two sockets, %q and %q", socket, found)
+			return "", fmt.Errorf("two sockets are given, %q and %q", socket, found)
 		}
 		socket = found
 	}
 	if socket == "" || socket == "@" {
-		return "", errors.New("it has none of path=, abstract= and runtime=")
+		return "", errors.New("none of path=, abstract= and runtime= is given")
 	}
 	return socket, nil
 }
