@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer"
 	"oci-run/specconv"
 )
@@ -76,7 +77,10 @@ func newCreateJob(c *cli.Call) (*createJob, error) {
 	if j.factory, err = made(c); err != nil {
 		return nil, err
 	}
-	if j.bundle, err = specconv.LoadWith(c.String("config"), c.String("bundle")); err != nil {
+	span := trace.Begin("load the bundle")
+	span.Set("path", c.String("bundle"))
+	j.bundle, err = specconv.LoadWith(c.String("config"), c.String("bundle"))
+	if span.End(err); err != nil {
 		return nil, err
 	}
 	j.options = libcontainer.CreateOptions{

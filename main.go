@@ -96,6 +96,7 @@ func newApp() *cli.App {
 		Commands: commands[:],
 		Options:  globalOptions,
 		Begin:    func(o cli.Options) error { return logger.Open(o) },
+		Act:      traced,
 		Out:      os.Stdout,
 	}
 }

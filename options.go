@@ -11,6 +11,7 @@ var globalOptions = []cli.Option{
 	{Name: "log", Usage: "append log messages to `FILE` instead of standard error"},
 	{Name: "log-format", Value: "text", Values: []string{"text", "json"}, Usage: "format of log messages, text or json"},
 	{Name: "log-level", Value: "info", Values: []string{"debug", "info", "warn", "error"}, Usage: "least level of log messages: debug, info, warn or error"},
+	{Name: "trace", Variable: "OCI_RUN_TRACE", Usage: "append a timeline of what is done to `FILE`, for Perfetto, or in OTLP/JSON if it ends in .otlp"},
 	{Name: "root", Usage: "`DIR` for the state of containers (default /run/oci-run, or $XDG_RUNTIME_DIR/oci-run)"},
 	{Name: "systemd-cgroup", Kind: cli.Boolean, Usage: "have systemd make the cgroups; cgroupsPath is then slice:prefix:name"},
 	{Name: "cgroup-manager", Values: []string{"cgroupfs", "systemd", "disabled"}, Usage: "what makes the cgroups: cgroupfs, systemd or disabled"},

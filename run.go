@@ -143,7 +143,7 @@ func attended(pid int, pidfd *os.File, start func() error, abandon func()) libco
 	return libcontainer.Attended{PID: pid, PidFD: pidfd, Abandon: abandon, Start: func() error {
 		err := start()
 		if err == nil {
-			logger.Flush()
+			flush()
 		}
 		return err
 	}}

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/internal/oncejson"
+	"oci-run/internal/trace"
 )
 
 // The names of the six lists.
@@ -74,11 +75,21 @@ func Run(name string, list []specs.Hook, state *specs.State) error {
 		return fmt.Errorf("encode state for %s hooks: %w", name, err)
 	}
 	for i := range list {
-		if err := run(&list[i], input, attributes{workDir(name, state), environment(name, &list[i])}); err != nil {
+		span := beginHook(name, i, &list[i])
+		err := run(&list[i], input, attributes{workDir(name, state), span.Environ(environment(name, &list[i]))})
+		if span.End(err); err != nil {
 			return &hookError{Name: name, Index: i, Path: list[i].Path, Err: err}
 		}
 	}
 	return nil
+}
+
+// beginHook begins the span of a hook.
+func beginHook(name string, index int, h *specs.Hook) *trace.Span {
+	span := trace.Begin(name + " hook")
+	span.Set("path", h.Path)
+	span.SetNumber("index", index)
+	return span
 }
 
 // RunAll runs every hook of a list, whatever becomes of the others, and logs failures as warnings.

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/selfexe"
@@ -49,7 +50,10 @@ func (w *byInit) spawn(c *creation, request *spawn.Request) (err error) {
 	request.Args = initproc.Args(w.child, c.dir.File())
 	request.Env = initproc.Env()
 	request.Pass = []*os.File{w.child, c.dir.File()}
-	c.init, err = spawn.Start(request)
+	if c.init, err = spawn.Start(request); err == nil {
+		trace.Cloned(c.init.PID)
+		w.sync.From("init", c.init.PID)
+	}
 	return err
 }
 
@@ -94,6 +98,7 @@ func (w *byInit) serve(c *creation) error {
 	prepared := c.prepareMounts()
 	defer closeNamed(prepared)
 	files = append(files, prepared...)
+	c.plan.init.Trace = trace.ForChild()
 	err = w.sync.Config(&c.plan.init, files...)
 	if err == nil {
 		err = c.stage()

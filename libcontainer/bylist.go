@@ -12,6 +12,7 @@ import (
 
 	"oci-run/internal/linux"
 	"oci-run/internal/thread"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/fdsocket"
 	"oci-run/libcontainer/internal/initproc"
@@ -38,8 +39,9 @@ type byList struct {
 	built   chan error
 	asks    chan ask
 
-	sent  bool // the process has all that it needs but the commit
-	ahead bool // and not even that
+	since int64 // when the process began what it does, for its spans
+	sent  bool  // the process has all that it needs but the commit
+	ahead bool  // and not even that
 }
 
 func (w *byList) prepare(c *creation) (err error) {
@@ -70,7 +72,7 @@ func (w *byList) prepare(c *creation) (err error) {
 		c.thread = thread.New()
 	}
 	w.entered = make(chan error, 1)
-	c.thread.Go(func() { w.entered <- c.plan.enter() })
+	c.thread.Go(func() { w.entered <- trace.Do("enter the namespaces", c.plan.enter) })
 	return nil
 }
 
@@ -99,7 +101,9 @@ func (p *plan) enter() error {
 // spawn clones init from the thread. If the thread could not enter the namespaces, the other way is
 // gone, which finds out why.
 func (w *byList) spawn(c *creation, request *spawn.Request) (err error) {
+	span := trace.Begin("wait for the namespaces")
 	err = <-w.entered
+	span.End(err)
 	if c.network != nil && err == nil {
 		_, err = c.network.File()
 	}
@@ -126,6 +130,7 @@ func (w *byList) spawn(c *creation, request *spawn.Request) (err error) {
 	request.New &^= byThread
 	request.Join = withoutThreads(request.Join)
 	c.thread.Do(func() { c.init, err = spawn.Start(request) })
+	w.since = trace.Now()
 	closeAll(w.list.Channel, w.list.Start, w.list.Proc)
 	w.list.Channel, w.list.Start, w.list.Proc = nil, nil, nil
 	return err
@@ -152,12 +157,12 @@ func (w *byList) serve(c *creation) error {
 	}
 	w.built, w.asks = make(chan error, 1), make(chan ask)
 	w.builder = initproc.NewBuilder(&c.plan.init, outside{c, w.asks}, c.options.ConsoleSocket)
-	c.thread.Go(func() { w.built <- w.build(c) })
-	staged := c.stage()
+	c.thread.Go(func() { w.built <- trace.Do("build", func() error { return w.build(c) }) })
+	staged := trace.Do("stage", c.stage)
 	if err := w.await(staged); err != nil || staged != nil {
 		return cmp.Or(staged, w.plan.ExplainNofile(err))
 	}
-	return w.finish()
+	return w.finish(c.init.PID)
 }
 
 // build is what the thread does.
@@ -175,6 +180,7 @@ func (w *byList) build(c *creation) (err error) {
 	if err != nil {
 		return err
 	}
+	trace.Record("init", "first half", c.init.PID, w.since)
 	if w.cgroup {
 		last := len(files) - 1
 		defer files[last].Close()
@@ -267,7 +273,7 @@ func (w *byList) await(refuse error) error {
 }
 
 // finish tells the process the rest, and waits until it is ready.
-func (w *byList) finish() error {
+func (w *byList) finish(pid int) error {
 	stdio := w.builder.Stdio()
 	warnings, err := w.list.Finish(process.Root{Dir: w.builder.Root()}, stdio, w.ahead)
 	if err != nil {
@@ -276,12 +282,14 @@ func (w *byList) finish() error {
 	for _, text := range warnings {
 		slog.Warn(text)
 	}
-	w.sent = true
+	w.sent, w.since = true, trace.Now()
 	if err := w.write(stdio.File); err != nil && !errors.Is(err, syncpipe.ErrClosed) {
 		return err
 	}
 	stdio.Close() // so that its end is seen
-	return w.report()
+	err = w.report()
+	trace.Record("init", "second half", pid, w.since)
+	return err
 }
 
 // write lets the process go on, with a file if that isn't nil. If the process has ended it may have
@@ -316,13 +324,15 @@ func (w *byList) committed() error {
 	return nil
 }
 
-func (w *byList) follow(_ *Created, watch func() error) error {
+func (w *byList) follow(c *Created, watch func() error) error {
+	since := trace.Now()
 	if err := syncpipe.Listen(w.channel, watch); err != nil {
 		return err
 	}
 	if err := w.report(); !errors.Is(err, syncpipe.ErrClosed) { // the execve has closed its end
 		return err
 	}
+	trace.Record("init", "execve", c.PID, since)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"oci-run/internal/crash"
 	"oci-run/internal/oncejson"
 	"oci-run/internal/thread"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/fdsocket"
 	"oci-run/libcontainer/internal/idmap"
@@ -79,7 +80,9 @@ type creation struct {
 // Create makes a container from a bundle, up to the point where its program waits to be started. If
 // it fails, nothing of the container is left. A bundle is good for one Create, which completes its
 // Spec.
-func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Created, error) {
+func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (created *Created, err error) {
+	span := trace.Begin("create")
+	defer func() { span.End(err) }()
 	if err := state.CheckFree(f.Root, id); err != nil {
 		return nil, err
 	}
@@ -90,21 +93,19 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (*Crea
 		c.network = namespaces.NewNetwork(c.thread)
 		defer c.network.Close()
 	}
-	p, err := f.newPlan(id, b, o)
-	if err != nil {
+	if c.plan, err = f.newPlan(id, b, o); err != nil {
 		return nil, b.Locate(err)
 	}
-	defer p.close()
-	c.plan = p
+	defer c.plan.close()
 	defer c.close()
-	if err := c.prepare(); err != nil {
+	if err := trace.Do("prepare", c.prepare); err != nil {
 		return nil, err
 	}
 	if c.dir, err = state.Reserve(f.Root, id); err != nil {
 		return nil, err
 	}
 	if err := c.make(); err != nil {
-		if undo := c.undo(); undo != nil {
+		if undo := trace.Do("undo", c.undo); undo != nil {
 			slog.Warn(undo.Error())
 		}
 		return nil, b.Locate(err)
@@ -164,11 +165,9 @@ func (c *creation) make() error {
 		{"limit", (*creation).limit},
 		{"commit", (*creation).commit},
 	} {
-		begin := time.Now()
-		if err := s.run(c); err != nil {
+		if err := trace.Do(s.name, func() error { return s.run(c) }); err != nil {
 			return err
 		}
-		slog.Debug("create: " + s.name + ": " + time.Since(begin).String())
 		crash.Point(s.name)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/internal/crash"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/libcontainer/internal/syncpipe"
 )
@@ -49,11 +50,13 @@ func (c *creation) created() *Created {
 // ([CreateOptions].Starts): its lock has been held since it was reserved, and init waits for a word
 // on the channel that it has with us, unless it has got that beforehand. If we end before that, so
 // does init. Without Starts it is Container.Start itself.
-func (c *Created) Start() error {
+func (c *Created) Start() (err error) {
 	if c.way == nil {
 		return c.Container.Start()
 	}
 	defer c.Abandon()
+	span := trace.Begin("start")
+	defer func() { span.End(err) }()
 	if err := c.release(); err != nil {
 		return c.blameLimit(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/internal/crash"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/state"
 )
@@ -21,8 +22,12 @@ import (
 // container that has stopped, or was never started, is deleted.
 func (c *Container) Delete(force bool) error {
 	if force {
-		return c.forceDelete()
+		return trace.Do("delete", c.forceDelete)
 	}
+	return trace.Do("delete", c.delete)
+}
+
+func (c *Container) delete() error {
 	dir, err := c.lock()
 	if err != nil {
 		return err
@@ -55,7 +60,7 @@ func (c *Container) Delete(force bool) error {
 // destroy undoes create, in the reverse order, whatever part of it there is. The record
 // goes last, so that a destroy that fails or is killed can be repeated.
 func (c *Container) destroy(dir *state.Dir, status specs.ContainerState) error {
-	err := c.endProcesses(status)
+	err := trace.Do("end processes", func() error { return c.endProcesses(status) })
 	if err == nil {
 		err = c.removeResctrlGroup()
 	}
@@ -63,7 +68,7 @@ func (c *Container) destroy(dir *state.Dir, status specs.ContainerState) error {
 		crash.Point("ended")
 		c.poststop(dir)
 		crash.Point("poststop")
-		err = dir.Remove()
+		err = trace.Do("remove the state", dir.Remove)
 	}
 	if err != nil {
 		return fmt.Errorf("delete container %q: %w", c.record.ID, err)
@@ -126,7 +131,7 @@ const (
 // removeCgroup removes the container's cgroup. What is in it after the end of init was moved there,
 // or came with an exec meanwhile, and nobody else can end it.
 func (c *Container) removeCgroup(cgroup *cgroups.Manager) error {
-	err := cgroup.Destroy(dyingTime)
+	err := trace.Do("remove the cgroup", func() error { return cgroup.Destroy(dyingTime) })
 	if !errors.Is(err, unix.EBUSY) {
 		return err
 	}

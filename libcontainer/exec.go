@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/crash"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/fdsocket"
@@ -165,7 +166,10 @@ func (e *execution) enter() (err error) {
 }
 
 // confine gives a process, the helper or its child, what only we may.
-func (e *execution) confine(pid int) error {
+func (e *execution) confine(pid int) (err error) {
+	span := trace.Begin("confine")
+	span.SetNumber("pid", pid)
+	defer func() { span.End(err) }()
 	if e.outside {
 		if err := e.cgroup.ExecAttach(e.options.Cgroup, pid, e.container.record.Init.PID); err != nil {
 			return err
@@ -338,7 +342,7 @@ func reap(pid int, pidfd *os.File) {
 // Start has the process execute its program, and returns when it does, or with the reason
 // why it does not; then nothing is left of it.
 func (e *Executed) Start() error {
-	if err := e.start(); err != nil {
+	if err := trace.Do("start", e.start); err != nil {
 		e.Abandon()
 		return err
 	}

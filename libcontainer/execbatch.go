@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/fdsocket"
@@ -32,26 +32,22 @@ type batchEntrance struct {
 }
 
 func (b *batchEntrance) enter(e *execution) (pid int, err error) {
-	begin := time.Now()
 	b.watch = e.watch
-	if err := b.spawn(e); err != nil {
-		return 0, err
-	}
-	took("spawn", begin)
-	begin = time.Now()
-	if pid, err = b.report(); errors.Is(err, io.EOF) {
-		return 0, e.explainEnd()
-	}
+	span := trace.Begin("spawn")
+	err = b.spawn(e)
+	span.End(err)
 	if err != nil {
 		return 0, err
 	}
-	took("batch", begin)
+	cloned := trace.Now()
+	if pid, err = b.report(); errors.Is(err, io.EOF) {
+		return 0, e.explainEnd()
+	}
+	trace.Record("helper", "list", b.helper.PID, cloned)
+	if err != nil {
+		return 0, err
+	}
 	return pid, b.confine(e, pid)
-}
-
-// took logs how long a step took, as those of a create do.
-func took(step string, begin time.Time) {
-	slog.Debug("exec: " + step + ": " + time.Since(begin).String())
 }
 
 // confine is the execution's, for a process that is all but the program: what it was allowed as for
@@ -174,7 +170,7 @@ func (b *batchEntrance) report() (pid int, err error) {
 }
 
 func (b *batchEntrance) start(func(listener *os.File) error) error {
-	defer took("program", time.Now())
+	defer trace.Begin("execve").End(nil)
 	if _, err := b.channel.Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("let the process go: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/selfexe"
 	"oci-run/libcontainer/internal/spawn"
@@ -39,6 +40,7 @@ func (i *initEntrance) enter(e *execution) (pid int, err error) {
 	if socket := e.options.ConsoleSocket; socket != nil {
 		files = append(files, syncpipe.File{Name: initproc.ConsoleSocket, File: socket})
 	}
+	e.plan.Trace = trace.ForChild()
 	err = i.sync.Config(&e.plan, files...)
 	if err == nil {
 		err = i.sync.Serve(i)
@@ -105,7 +107,10 @@ func (i *initEntrance) spawn() error {
 	e.plan.Process.CallerNofile, request.Nofile = request.Nofile, initproc.Nofile(request.Nofile)
 	request.Args, request.Env, request.Pass = initproc.Args(child), initproc.Env(), []*os.File{child}
 	err = e.spawnInCgroup(request)
-	i.helper = e.helper
+	if i.helper = e.helper; err == nil {
+		trace.Cloned(e.helper.PID)
+		parent.From("init", e.helper.PID)
+	}
 	return err
 }
 

@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/initproc"
@@ -29,7 +29,9 @@ type Config struct {
 }
 
 // Config reads the container's config.json.
-func (c *Container) Config() (*Config, error) {
+func (c *Container) Config() (_ *Config, err error) {
+	span := trace.Begin("read config.json")
+	defer func() { span.End(err) }()
 	dir, err := c.dir()
 	if err != nil {
 		return nil, err
@@ -77,12 +79,13 @@ func seccompFilter(dir *state.Dir, profile []byte) (*seccomp.Filter, error) {
 }
 
 // newPlan works out all that can be known before the process exists.
-func (e *execution) newPlan(p *specs.Process) error {
+func (e *execution) newPlan(p *specs.Process) (err error) {
+	span := trace.Begin("plan")
+	defer func() { span.End(err) }()
 	if err := specconv.CheckProcess(p); err != nil {
 		return err
 	}
 	e.plan.ID, e.plan.Exec, e.plan.Keyring, e.plan.PreserveFDs = e.container.ID(), &initproc.Exec{}, true, e.options.PreserveFDs
-	e.plan.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
 	_, e.plan.UserNamespace = namespaces.Find(e.spec.Linux.Namespaces, specs.UserNamespace)
 	proc, err := process.NewPlan(p, e.spec, "")
 	if err != nil {

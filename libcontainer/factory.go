@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"oci-run/internal/oncejson"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/state"
 )
@@ -46,7 +47,9 @@ type Container struct {
 }
 
 // Load finds a container. It returns [ErrNotExist] if there is none with this ID.
-func (f *Factory) Load(id string) (*Container, error) {
+func (f *Factory) Load(id string) (_ *Container, err error) {
+	span := trace.Begin("load the container")
+	defer func() { span.End(err) }()
 	dir, err := state.Open(f.Root, id)
 	if err != nil {
 		return nil, err

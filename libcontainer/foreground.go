@@ -3,6 +3,7 @@ package libcontainer
 import (
 	"os"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/fdsocket"
 	"oci-run/libcontainer/internal/foreground"
@@ -24,8 +25,9 @@ type Foreground struct {
 // process. stdio is what a terminal is connected with.
 // There can be one at a time.
 func NewForeground(stdio [3]*os.File) (*Foreground, error) {
+	span := trace.Begin("catch signals")
 	signals, err := foreground.Catch()
-	if err != nil {
+	if span.End(err); err != nil {
 		return nil, err
 	}
 	return &Foreground{signals: signals, stdio: stdio}, nil
@@ -72,7 +74,10 @@ func (f *Foreground) Attend(p Attended) (*Ending, error) {
 		}
 		return nil, err
 	}
+	span := trace.Begin("wait for the program")
+	span.SetNumber("pid", p.PID)
 	ws, known := f.signals.Wait(p.PID, p.PidFD, relay)
+	span.End(nil)
 	if !known {
 		return nil, nil // nobody else is told either
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/netdev"
 	"oci-run/libcontainer/internal/spawn"
 	"oci-run/specconv"
@@ -36,7 +37,9 @@ func (c *creation) joinNetwork(r *spawn.Request) {
 	if c.network == nil {
 		return
 	}
-	if file, err := c.network.File(); err == nil {
+	span := trace.Begin("wait for the network namespace")
+	file, err := c.network.File()
+	if span.End(err); err == nil {
 		r.New &^= unix.CLONE_NEWNET
 		r.Join = append(slices.Clone(r.Join), spawn.Join{File: file, Flag: unix.CLONE_NEWNET, Name: string(specs.NetworkNamespace)})
 	}

@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/console"
@@ -43,6 +43,8 @@ type plan struct {
 }
 
 func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *plan, err error) {
+	span := trace.Begin("plan")
+	defer func() { span.End(err) }()
 	for _, w := range b.Warnings {
 		slog.Warn(w)
 	}
@@ -58,7 +60,6 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 			return nil, err
 		}
 	}
-	p.init.Debug = slog.Default().Enabled(context.Background(), slog.LevelDebug)
 	p.init.Starts = o.Starts
 	p.init.Limited = limitsMemory(spec.Linux.Resources)
 	p.init.PreserveFDs = o.PreserveFDs

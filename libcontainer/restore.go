@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu"
 	"oci-run/libcontainer/internal/fdsocket"
 	"oci-run/libcontainer/internal/initproc"
@@ -75,8 +76,11 @@ func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Cr
 
 // make is the order of a restore.
 func (r *restoration) make() error {
-	for _, step := range [...]func() error{r.recordIntent, r.keep, r.makeCgroup, r.run, r.commit} {
-		if err := step(); err != nil {
+	for _, s := range [...]struct {
+		name string
+		run  func() error
+	}{{"intent", r.recordIntent}, {"keep", r.keep}, {"cgroup", r.makeCgroup}, {"restore", r.run}, {"commit", r.commit}} {
+		if err := trace.Do(s.name, s.run); err != nil {
 			return err
 		}
 	}

@@ -77,6 +77,8 @@ func (c *Container) announce(dir *state.Dir) (*syncpipe.Starter, error) {
 		return nil, fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
 	starter := syncpipe.NewStarter(conn)
+	starter.From("init", c.record.Init.PID)
+	starter.Spans = c.record.StartHooks // with which init is never a list of calls
 	crash.Point("connect")
 	if err := starter.Announce(); err != nil {
 		starter.Close()

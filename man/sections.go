@@ -32,6 +32,9 @@ is looked for below it too.`,
 	"DBUS_SYSTEM_BUS_ADDRESS":  `The message bus at which root's systemd is asked for cgroups (--systemd-cgroup), in the place of the usual sockets.`,
 	"DBUS_SESSION_BUS_ADDRESS": `The same for an ordinary user.`,
 	"OCI_RUN_SEAL":             `The value of --seal where the command line has none.`,
+	"OCI_RUN_TRACE":            `The value of --trace where the command line has none.`,
+	"TRACEPARENT": `With --trace, the span that the command's spans belong to, in the form of W3C Trace Context. Hooks get one that names
+their own span.`,
 	"NOTIFY_SOCKET": `The socket on which a service manager is told that the container's program is ready, sd_notify(3). The program gets a
 socket of its own for that, and what it reports is passed on.`,
 	"LISTEN_FDS": `With LISTEN_PID and LISTEN_FDNAMES, sd_listen_fds(3): how many sockets, from descriptor 3 on, are handed to the
@@ -40,7 +43,7 @@ container's program.`,
 }
 
 // always are the variables that each command looks at.
-var always = []string{"XDG_RUNTIME_DIR"}
+var always = []string{"XDG_RUNTIME_DIR", "OCI_RUN_TRACE", "TRACEPARENT"}
 
 // making are those of the commands that make a container.
 var making = []string{"OCI_RUN_SEAL", "NOTIFY_SOCKET", "LISTEN_FDS", "PATH", "DBUS_SYSTEM_BUS_ADDRESS", "DBUS_SESSION_BUS_ADDRESS"}

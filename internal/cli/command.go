@@ -18,9 +18,10 @@ type App struct {
 	Usage    string
 	Version  func() string // what --version prints behind the program's name
 	Commands []*Command
-	Options  []Option            // those that can stand before and behind each verb
-	Begin    func(Options) error // called before the action of a verb; nil for nothing
-	Out      io.Writer           // standard output
+	Options  []Option                    // those that can stand before and behind each verb
+	Begin    func(Options) error         // called before the action of a verb; nil for nothing
+	Act      func(*Command, *Call) error // calls the action; nil if nothing is around that
+	Out      io.Writer                   // standard output
 
 	call *Call
 }
@@ -31,7 +32,10 @@ func (a *App) Called() *Call { return a.call }
 // act calls the action of a verb.
 func (a *App) act(c *Command, line *Call) error {
 	a.call = line
-	return c.Action(line)
+	if a.Act == nil {
+		return c.Action(line)
+	}
+	return a.Act(c, line)
 }
 
 // Command is a verb.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/mainstack"
+	"oci-run/internal/trace"
 )
 
 // Spare is a thread that does what it is given, one after the other. Who waits for it must not be
@@ -36,6 +37,7 @@ func (s *Spare) run() {
 		return
 	}
 	mainstack.Grow()
+	trace.Thread("builder")
 	close(s.begun)
 	for work := range s.work {
 		work()

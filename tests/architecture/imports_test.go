@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"specconv", "hooks"},
 	{"internal/oncejson", "internal/cli", "internal/logfile"},
 	{"internal/linux", "internal/files", "internal/thread"},
-	{"internal/mainstack", "internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen"},
+	{"internal/mainstack", "internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen", "internal/trace"},
 }
 
 // everywhere are the modules that all packages may import: the configuration's types, and the

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/specconv"
 )
 
@@ -61,10 +62,13 @@ func notApplied(err error) error {
 func (m *maker) create() error {
 	for _, h := range slices.Clone(m.record.Hierarchies) {
 		h := m.hierarchyAt(h.Mount)
+		span := trace.Begin("make cgroup")
+		span.Set("path", h.Dir())
 		err := m.makeDir(h)
 		if err == nil {
 			err = m.prepare(h)
 		}
+		span.End(err)
 		switch {
 		case err == nil:
 		case m.mayDrop(h, err):

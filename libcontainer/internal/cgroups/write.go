@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/specconv"
 )
 
@@ -138,7 +139,12 @@ func (w *write) put(l *limits) error {
 	if w.dir == "" {
 		return errNoCgroup
 	}
+	span := trace.Begin("set")
+	span.Set("path", w.file)
+	span.Set("value", w.value)
+	span.Set("cgroup", w.dir)
 	err := writeLines(w.path(), w.value)
+	span.End(err)
 	if err != nil {
 		if errors.Is(err, unix.ENOENT) && w.e.optional != nil && w.e.optional(l, w) {
 			return nil

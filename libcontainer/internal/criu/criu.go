@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu/rpc"
 )
 
@@ -218,7 +219,8 @@ func checkVersion() error {
 func version() (int, error) {
 	var request rpc.Message
 	request.Number(rpc.ReqType, rpc.ReqVersion)
-	resp, err := ask(request)
+	var resp *rpc.Response
+	err := trace.Do("ask criu for its version", func() (err error) { resp, err = ask(request); return err })
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu/rpc"
 )
 
@@ -28,8 +29,11 @@ func (f *Failure) Error() string {
 
 // serve sends a request and answers CRIU's questions until it is done, and waits for its end.
 func (w *worker) serve(kind uint64, opts *rpc.Message, a *answerer, log string) error {
+	span := trace.Begin("criu " + rpc.TypeName(kind))
+	span.SetNumber("pid", w.cmd.Process.Pid)
 	err := w.converse(kind, opts, a)
 	ended := w.end()
+	span.End(err)
 	if failure, ok := errors.AsType[*Failure](err); ok {
 		failure.Log, failure.Excerpt = log, excerpt(log)
 		return failure
@@ -44,7 +48,6 @@ func (w *worker) serve(kind uint64, opts *rpc.Message, a *answerer, log string) 
 }
 
 func (w *worker) converse(kind uint64, opts *rpc.Message, a *answerer) error {
-	slog.Debug("criu: " + rpc.TypeName(kind))
 	var request rpc.Message
 	request.Number(rpc.ReqType, kind)
 	request.Part(rpc.ReqOpts, *opts)

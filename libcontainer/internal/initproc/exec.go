@@ -104,10 +104,12 @@ func (c *container) execChild() error {
 	if err := next.Clone(); err != nil {
 		return err
 	}
+	c.tellSpans("")
 	if err := c.sync.Waiting(next.PID); err != nil {
 		return fmt.Errorf("wait for the exec command: %w", err)
 	}
 	c.start = c.sync.Waiter()
+	c.tellSpans("execve")
 	err := next.Start(c.start.Listener)
 	if err == nil {
 		os.Exit(0)

@@ -3,7 +3,9 @@ package initproc
 import (
 	"context"
 	"log/slog"
+	"runtime"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/syncpipe"
 )
 
@@ -24,3 +26,47 @@ func (f forward) WithAttrs([]slog.Attr) slog.Handler { return f }
 
 // WithGroup implements slog.Handler.
 func (f forward) WithGroup(string) slog.Handler { return f }
+
+// tellSpans hands the spans since the last time to whoever waits. last is one that we can't tell
+// the end of, because we aren't there any more; "" for none.
+func (c *container) tellSpans(last string) {
+	spans := trace.Take(last)
+	if len(spans) == 0 {
+		return
+	}
+	tell := c.sync.Trace
+	if c.start != nil {
+		tell = c.start.Trace
+	}
+	if c.teller == nil {
+		tell(spans)
+		return
+	}
+	c.teller.work <- func() { tell(spans) }
+	<-c.teller.done
+}
+
+// teller sends for a thread that must not do so itself, because of its seccomp filter.
+type teller struct {
+	work chan func()
+	done chan bool
+}
+
+// startTeller makes it before the filter is loaded: a thread that the first one makes later has the
+// filter too.
+func (c *container) startTeller() {
+	if !trace.On() {
+		return
+	}
+	t := &teller{make(chan func()), make(chan bool)}
+	go func() {
+		runtime.LockOSThread()
+		t.done <- true
+		for send := range t.work {
+			send()
+			t.done <- true
+		}
+	}()
+	<-t.done
+	c.teller = t
+}

@@ -13,10 +13,10 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/program"
@@ -80,6 +80,7 @@ type container struct {
 	proc     *rootfs.Procfs // one of our own, if a later step needs it
 	start    *syncpipe.Waiter
 	calls    *calls.List // see list
+	teller   *teller     // of spans, once this thread may not send any more
 	path     string      // of the program
 	image    *program.Image
 
@@ -117,6 +118,7 @@ func run() {
 		c.fail("plan", err)
 	}
 	slog.SetDefault(slog.New(forward{c.sync}))
+	trace.Join("init", c.plan.Trace)
 	parts := createSteps[:]
 	if c.plan.Exec != nil {
 		parts = [][]step{execSteps[:]}
@@ -141,18 +143,11 @@ func end() {
 	}
 }
 
-// step runs a step and, if somebody wants to know, tells how long it took.
+// step runs a step.
 func (c *container) step(s *step) error {
-	if !c.plan.Debug {
-		return s.run(c)
-	}
-	begin := time.Now()
+	span := trace.Begin(s.name)
 	err := s.run(c)
-	who := "init: "
-	if c.elsewhere {
-		who = "builder: "
-	}
-	slog.Debug(who + s.name + ": " + time.Since(begin).String())
+	span.End(err)
 	return err
 }
 
@@ -220,6 +215,7 @@ func (c *container) take(files *syncpipe.Files) error {
 // fail reports the error to whoever waits, and ends init: the parent until the container
 // is ready, the start command after that.
 func (c *container) fail(step string, err error) {
+	c.tellSpans("")
 	err = c.plan.Process.ExplainNofile(err)
 	f := &syncpipe.Failure{Step: step, Text: err.Error()}
 	if field, ok := errors.AsType[*specconv.FieldError](err); ok {

@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/lsm"
@@ -47,13 +48,13 @@ type Plan struct {
 	Limited      bool            // a limit of memory may kill init before it executes its program
 	Terminal     *console.Plan   // nil without a terminal
 
-	UserNamespace   bool // init is in a user namespace of the container
-	CgroupNamespace bool // to be unshared once init is in its cgroup
-	Loopback        bool // a new network namespace, whose lo is to be set up
-	Keyring         bool // a session keyring of its own
-	Starts          bool // no start command follows: the parent has it go on once it has committed
-	Debug           bool // report each step
-	PreserveFDs     int  // so many fds from 3 on are the program's
+	UserNamespace   bool         // init is in a user namespace of the container
+	CgroupNamespace bool         // to be unshared once init is in its cgroup
+	Loopback        bool         // a new network namespace, whose lo is to be set up
+	Keyring         bool         // a session keyring of its own
+	Starts          bool         // no start command follows: the parent has it go on once it has committed
+	Trace           trace.Remote // whether to tell of each step
+	PreserveFDs     int          // so many fds from 3 on are the program's
 
 	Hostname   string
 	Domainname string

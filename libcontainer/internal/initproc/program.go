@@ -131,6 +131,7 @@ func (c *container) confine() (*confinement, error) {
 
 // exec loads the seccomp filter and becomes the container's program.
 func (c *container) exec() error {
+	c.tellSpans("execve")
 	filter, err := c.confine()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/internal/files"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/lsm"
@@ -172,6 +173,7 @@ func (c *container) sysctl() error {
 // ready tells the parent that all steps are done, and lets go of what ties init to it, but for the
 // channel to hear the start on.
 func (c *container) ready() error {
+	c.tellSpans("")
 	if c.plan.Limited {
 		if err := c.named(Executing); err != nil {
 			return err
@@ -204,6 +206,9 @@ func (c *container) awaitStart() error {
 	}
 	c.channel.Close()
 	c.start = waiter
+	if err == nil {
+		trace.Join("init", waiter.Spans)
+	}
 	return err
 }
 
@@ -216,6 +221,7 @@ func (c *container) startContainerHooks() error {
 	}
 	if c.plan.Seccomp != nil {
 		endWithLeader()
+		c.startTeller()
 	}
 	filter, err := c.confine()
 	if err == nil && filter != nil {

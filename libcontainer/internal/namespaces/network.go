@@ -7,6 +7,7 @@ import (
 
 	"oci-run/internal/files"
 	"oci-run/internal/thread"
+	"oci-run/internal/trace"
 )
 
 // Network is a new network namespace that no process is in.
@@ -30,13 +31,20 @@ func NewNetwork(by *thread.Spare) *Network {
 
 func (n *Network) make() {
 	defer close(n.tried)
-	if n.err = os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)); n.err == nil {
-		n.file, n.err = files.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)
-	}
+	n.err = trace.Do("make the network namespace", n.unshare)
 	close(n.made)
 	if n.err == nil {
-		n.lo = LoopbackUp()
+		n.lo = trace.Do("set lo up", LoopbackUp)
 	}
+}
+
+// unshare makes the namespace, and opens it.
+func (n *Network) unshare() (err error) {
+	if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	n.file, err = files.Open("/proc/thread-self/ns/net", unix.O_RDONLY, 0)
+	return err
 }
 
 // File waits until the namespace is made. The file belongs to n.

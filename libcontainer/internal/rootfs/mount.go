@@ -14,7 +14,9 @@ import (
 func (f *FS) Mounts() error {
 	for i := range f.plan.Mounts {
 		m := &f.plan.Mounts[i]
-		if err := f.mount(i, m); err != nil {
+		span := m.beginSpan()
+		err := f.mount(i, m)
+		if span.End(err); err != nil {
 			return f.failure(m, err)
 		}
 	}

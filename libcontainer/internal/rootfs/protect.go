@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
+	"oci-run/internal/trace"
 	"oci-run/specconv"
 )
 
@@ -35,7 +36,10 @@ func (f *FS) Readonly() error {
 // It is the last that is done to the mounts, so the root then gets its propagation.
 func (f *FS) ProtectPaths() error {
 	for i, unsafePath := range f.plan.ReadonlyPaths {
-		if err := f.readonlyPath(unsafePath); err != nil {
+		span := trace.Begin("make read-only")
+		span.Set("path", unsafePath)
+		err := f.readonlyPath(unsafePath)
+		if span.End(err); err != nil {
 			err = fmt.Errorf("make %q read-only: %w", unsafePath, err)
 			return specconv.Field(specconv.Pointer("linux", "readonlyPaths", i), err)
 		}
@@ -50,7 +54,10 @@ func (f *FS) maskPaths() error {
 	m := mask{fs: f, dir: -1, null: -1}
 	defer m.close()
 	for i, unsafePath := range f.plan.MaskedPaths {
-		if err := m.hide(unsafePath); err != nil {
+		span := trace.Begin("mask")
+		span.Set("path", unsafePath)
+		err := m.hide(unsafePath)
+		if span.End(err); err != nil {
 			err = fmt.Errorf("mask %q: %w", unsafePath, err)
 			return specconv.Field(specconv.Pointer("linux", "maskedPaths", i), err)
 		}

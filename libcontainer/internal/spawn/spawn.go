@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 )
 
@@ -77,13 +78,17 @@ func Start(r *Request) (*Process, error) {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	ours := os.NewFile(uintptr(stage[0]), "stage")
-	c, err := prepare(r, stage)
+	var c *child
+	err = trace.Do("prepare the clone", func() (err error) { c, err = prepare(r, stage); return err })
 	if err != nil {
 		ours.Close()
 		unix.Close(stage[1])
 		return nil, err
 	}
+	span := r.beginClone()
 	pid, errno := c.clone()
+	span.SetNumber("pid", pid)
+	span.End(nil)
 	runtime.KeepAlive(r)
 	unix.Close(stage[1])
 	if errno != 0 {
@@ -95,7 +100,7 @@ func Start(r *Request) (*Process, error) {
 		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno, uintptr(c.first.flags)))
 	}
 	p := &Process{PID: pid, stage: ours, list: c.list}
-	if err := p.follow(r, c); err != nil {
+	if err := trace.Do("follow the clone", func() error { return p.follow(r, c) }); err != nil {
 		p.abandon()
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/internal/trace"
 )
 
 // lockTimeout is how long Lock waits for another command. A hook of a container may make its
@@ -53,7 +54,10 @@ func lock(root, id string, patience time.Duration) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
+	span := trace.Begin("wait for the lock")
+	span.Set("path", d.path)
 	err = d.flock(patience)
+	span.End(err)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = &heldError{ID: id, Holder: d.holder(patience), Waited: patience}
 		d.Close()

@@ -68,6 +68,8 @@ func (p *Parent) Serve(h Handler) error {
 			}
 		case logged:
 			err = serveLog(h, m.payload)
+		case traced:
+			err = p.relay(m.payload)
 		case ready:
 			if pid, n := binary.Varint(m.payload); n > 0 {
 				p.waiting = int(pid)

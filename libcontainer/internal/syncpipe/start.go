@@ -7,14 +7,20 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/syncpipe/wire"
 )
 
 // Starter is the start command's end of the start channel.
-type Starter struct{ end }
+type Starter struct {
+	end
+	// Spans asks init for what it does from here on. Only one that is another start of oci-run can
+	// answer; one that is a list of calls expects a message without a payload.
+	Spans bool
+}
 
 // NewStarter takes over a connection to the start channel.
-func NewStarter(conn *os.File) *Starter { return &Starter{end{f: conn}} }
+func NewStarter(conn *os.File) *Starter { return &Starter{end: end{f: conn}} }
 
 // Announce tells init that the start is about to become irrevocable: if the start command
 // dies after this, init dies too.
@@ -29,10 +35,21 @@ func (s *Starter) Withdraw() error { return s.send(withdrawn, nil) }
 // init says nothing, and ends the wait with its error. Start returns a *Failure if init
 // could not do what was asked.
 func (s *Starter) Start(agent func(listener *os.File) error, watch func() error) error {
+	if s.Spans {
+		if err := s.send(start, askForSpans()); err != nil {
+			return err
+		}
+		return s.follow(agent, watch)
+	}
+	since := trace.Now()
 	if err := s.send(start, nil); err != nil {
 		return err
 	}
-	return s.follow(agent, watch)
+	err := s.follow(agent, watch)
+	if err == nil {
+		trace.Record(s.process, "execve", s.pid, since)
+	}
+	return err
 }
 
 // patience is how often a silent init is looked at, in milliseconds.
@@ -68,6 +85,7 @@ func (e *end) follow(agent func(listener *os.File) error, watch func() error) er
 		m, err := e.receive()
 		switch {
 		case errors.Is(err, ErrClosed):
+			trace.Ended(e.process, e.pid)
 			return nil
 		case err != nil:
 			return err
@@ -87,6 +105,9 @@ func (e *end) follow(agent func(listener *os.File) error, watch func() error) er
 			if err == nil {
 				err = e.send(listener, nil)
 			}
+		case m.kind == traced:
+			closeAll(m.files)
+			err = e.relay(m.payload)
 		default:
 			closeAll(m.files)
 			err = fmt.Errorf("receive: %v from init", m.kind)
@@ -113,7 +134,11 @@ func (p *Parent) Follow(agent func(listener *os.File) error, watch func() error)
 }
 
 // Waiter is init's end of the start channel.
-type Waiter struct{ end }
+type Waiter struct {
+	end
+	// Spans says whether whoever started it wants to hear of spans.
+	Spans trace.Remote
+}
 
 // AwaitStart waits on the listening socket until a start command says go. A connection
 // that ends without a word is a start that was killed in time: the container can still be
@@ -128,7 +153,7 @@ func AwaitStart(channel *os.File) (*Waiter, error) {
 		if err != nil {
 			return nil, fmt.Errorf("wait for start: %w", err)
 		}
-		w := &Waiter{end{os.NewFile(uintptr(fd), "start"), in}}
+		w := &Waiter{end: end{f: os.NewFile(uintptr(fd), "start"), in: in}}
 		if err := w.await(starting); err != nil {
 			w.Close()
 			continue
@@ -152,11 +177,12 @@ func (w *Waiter) withdrawn() (bool, error) {
 	if m.kind != start && m.kind != withdrawn {
 		return false, fmt.Errorf("receive: %v instead of %v", m.kind, start)
 	}
+	w.Spans = wantedSpans(m.payload)
 	return m.kind == withdrawn, nil
 }
 
 // Waiter gives the end with which init reports after Ready if there is no start command.
-func (i *Init) Waiter() *Waiter { return &Waiter{i.end} }
+func (i *Init) Waiter() *Waiter { return &Waiter{end: i.end} }
 
 // Listener hands over the listener of a seccomp filter and waits until the agent has it.
 func (w *Waiter) Listener(f *os.File) error {

@@ -10,6 +10,7 @@
 //	                           <---  Limits              resource limits that only the parent may raise
 //	  LimitsDone               --->
 //	                           <---  Log(level, text)    at any time, no answer
+//	                           <---  Trace(spans)        at any time, no answer
 //	                           <---  Ready | Failed(error)
 //	  Committed                --->                      the record is on disk
 //	  (close)                        waits for start
@@ -19,6 +20,7 @@
 //
 //	Starting                 --->         from here on it is started or dies
 //	Start | Withdrawn        --->         but for the second, after which it waits again
+//	                         <---  Trace(spans)        if Start has asked for them
 //	                         <---  Listener(fd)        only with SCMP_ACT_NOTIFY
 //	ListenerDone             --->
 //	                         <---  Failed(error), or the end-of-file of a successful execve
@@ -60,12 +62,14 @@ const (
 	start
 	listener
 	refused
+	traced
 )
 
 var kindNames = [...]string{
 	config: "Config", mountFD: "MountFD", hooks: "Hooks", limits: "Limits", logged: "Log", ready: "Ready", failed: "Failed", committed: "Committed",
 	starting: "Starting", withdrawn: "Withdrawn", start: "Start", listener: "Listener",
 	refused: "Refused",
+	traced:  "Trace",
 }
 
 func (k kind) String() string {
@@ -97,8 +101,10 @@ func Pair() (parent *Parent, child *os.File, err error) {
 
 // end is what both ends have in common.
 type end struct {
-	f  *os.File
-	in *inbox // from the first message on
+	f       *os.File
+	in      *inbox // from the first message on
+	process string // the other one's name in a trace
+	pid     int    // and its pid
 }
 
 // inbox is where an end receives its messages, one after the other.

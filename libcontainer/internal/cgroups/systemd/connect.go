@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/cgroups/systemd/dbus"
 )
 
@@ -63,7 +64,7 @@ type address struct {
 // connection is used for: addresses, answers and the ends of jobs together.
 func Dial(user bool, timeout time.Duration) (*Conn, error) {
 	c := &Conn{user: user, timeout: timeout, deadline: time.Now().Add(timeout)}
-	if err := c.dial(); err != nil {
+	if err := trace.Do("connect to systemd", c.dial); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -221,7 +222,12 @@ func (c *Conn) call(m *dbus.Message, args ...any) (*dbus.Message, error) {
 		return nil, err
 	}
 	m.Body = e.Bytes()
-	return c.bus.Call(m)
+	span := trace.Begin("call systemd")
+	span.Set("method", m.Member)
+	span.Set("object", m.Path)
+	answer, err := c.bus.Call(m)
+	span.End(err)
+	return answer, err
 }
 
 // argument is one that package dbus has no Go type for.
@@ -325,7 +331,10 @@ func (c *Conn) redial() error {
 }
 
 // await waits for the end of a job and returns its result, "done" if all is well.
-func (c *Conn) await(job string) (string, error) {
+func (c *Conn) await(job string) (_ string, err error) {
+	span := trace.Begin("wait for systemd")
+	span.Set("job", job)
+	defer func() { span.End(err) }()
 	for {
 		if result, ok := c.removed[job]; ok {
 			delete(c.removed, job)
