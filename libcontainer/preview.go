@@ -32,7 +32,8 @@ type Preview struct {
 	Readonly bool   `json:"rootReadonly"`
 	// Propagation is the root's, "" if the configuration names none.
 	Propagation string `json:"rootPropagation,omitempty"`
-	// Way is what the container's process begins as, and Why the reason.
+	// Way is what the container's process begins as: "list", a list of system calls, or "init",
+	// which is oci-run executed again; and Why the reason.
 	Way string `json:"way"`
 	Why string `json:"why"`
 
@@ -55,8 +56,9 @@ type Preview struct {
 	Capabilities *PreviewCaps     `json:"capabilities,omitempty"`
 	Seccomp      *seccomp.Summary `json:"seccomp,omitempty"`
 	Hooks        []PreviewHook    `json:"hooks"`
-	// Steps are those of init, in order; Calls the system calls among them by which the process
-	// becomes what Process, Capabilities and Seccomp say.
+	// Steps are those of a create, in order, with who makes them; Calls the system calls of the
+	// process: in the way of a list all of them, in the way of init those by which it becomes what
+	// Process, Capabilities and Seccomp say.
 	Steps []string     `json:"steps"`
 	Calls []calls.Line `json:"calls"`
 	// Warnings are what a create would warn of.
@@ -133,7 +135,7 @@ func (f *Factory) Preview(id string, b *specconv.Bundle, o *CreateOptions) (*Pre
 	}
 	v.Converted = converted(b, v.Cgroup.Files)
 	if v.Process != nil {
-		if v.Calls, err = p.calls(b); err != nil {
+		if v.Calls, err = p.calls(b, v.Way == byListWay); err != nil {
 			return nil, b.Locate(err)
 		}
 	}
@@ -149,9 +151,10 @@ func (p *plan) preview(b *specconv.Bundle) *Preview {
 		Mounts: init.Root.DescribeMounts(), Devices: init.Root.DescribeDevices(),
 		Masked: append([]string{}, init.Root.MaskedPaths...), Protected: append([]string{}, init.Root.ReadonlyPaths...),
 		Hostname: init.Hostname, Domainname: init.Domainname, Sysctl: init.Sysctl,
-		Hooks: previewHooks(spec.Hooks), Steps: initproc.StepNames(), Calls: []calls.Line{},
+		Hooks: previewHooks(spec.Hooks), Calls: []calls.Line{},
 	}
 	v.Way, v.Why = p.way()
+	v.Steps = initproc.StepNames(v.Way == byListWay)
 	for _, k := range namespaces.Kinds { // in the order in which they are joined
 		if ns, found := namespaces.Find(spec.Linux.Namespaces, k.Type); found {
 			v.Namespaces = append(v.Namespaces, PreviewNamespace{string(ns.Type), ns.Path})
@@ -165,10 +168,24 @@ func (p *plan) preview(b *specconv.Bundle) *Preview {
 	return v
 }
 
-// way tells what the container's process begins as.
+// way tells what the container's process begins as, which a create decides in the same way.
 func (p *plan) way() (way, why string) {
-	return "init", "oci-run init makes the container's root and becomes its process"
+	if why = p.creatable(); why != "" {
+		return byInitWay, why
+	}
+	file, err := calls.NewFile()
+	if err != nil {
+		return byInitWay, err.Error()
+	}
+	file.Close()
+	return byListWay, "nothing asks for another start of oci-run in the container"
 }
+
+// The ways.
+const (
+	byInitWay = "init" // it is oci-run, executed again
+	byListWay = "list" // it is a list of system calls
+)
 
 func mappingLines(maps []specs.LinuxIDMapping) (lines []string) {
 	for _, m := range maps {
@@ -235,11 +252,11 @@ func converted(b *specconv.Bundle, files []cgroups.FileLine) (lines []string) {
 }
 
 // calls lists what the process does to itself. The root is looked into as it is now.
-func (p *plan) calls(b *specconv.Bundle) ([]calls.Line, error) {
+func (p *plan) calls(b *specconv.Bundle, byList bool) ([]calls.Line, error) {
 	dir, err := os.Open(b.Spec.Root.Path)
 	if err != nil {
 		return nil, specconv.Field("/root/path", err)
 	}
 	defer dir.Close()
-	return p.init.Describe(process.Root{Dir: dir})
+	return p.init.Describe(process.Root{Dir: dir}, byList)
 }

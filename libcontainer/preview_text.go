@@ -43,8 +43,8 @@ func (v *Preview) Text() string {
 	o.section("Process", v.process()...)
 	o.section("Seccomp filter", v.filter()...)
 	o.section("Hooks", v.hooks()...)
-	o.section("Steps of init", v.Steps...)
-	o.section("System calls by which the process becomes the program", v.calls()...)
+	o.section("Steps", v.Steps...)
+	o.section("System calls of the process", v.calls()...)
 	return o.String()
 }
 

@@ -6,7 +6,7 @@ load lib
 @test "plan makes nothing" {
 	needs strace
 	find "$session" -printf '%p %s\n' | sort >"$BATS_TEST_TMPDIR/before"
-	strace --follow-forks --trace='?mkdir,?mkdirat,mount,?fsopen,?fsmount,?open_tree,?move_mount,?pivot_root,unshare,setns,?clone3,clone,fork,vfork,execve,openat,openat2,?creat,?rename,?renameat2,?unlinkat,?keyctl,setsid' \
+	strace --follow-forks --trace='?mkdir,?mkdirat,mount,?fsmount,?open_tree,?move_mount,?pivot_root,unshare,setns,?clone3,clone,fork,vfork,execve,openat,openat2,?creat,?rename,?renameat2,?unlinkat,?keyctl,setsid' \
 		-o trace "$OCI_RUN" --root "$state" plan --bundle . "$id" >out
 	# Threads of Go's runtime, and what is opened for reading, are all that there is beside the program itself.
 	run grep -vE 'CLONE_THREAD|O_RDONLY|O_PATH|execve\(|exited|SIG' trace
@@ -65,6 +65,43 @@ load lib
 	output_has ': load the seccomp filter'
 	[[ ${lines[-1]} == *'execve("/bin/sh"'* ]]
 	[[ ${output%%poststop*} == *createRuntime* ]] # in their order
+}
+
+@test "plan says which way a create takes, and why" {
+	oci-run plan --json --bundle . "$id" >plan.json
+	oci-run --debug create --bundle . "$id" </dev/null >log 2>&1
+	oci-run delete --force "$id"
+	run cat log
+	if ((EUID == 0)); then
+		jq -e '.way == "list" and (.steps | index("builder: mounts"))' plan.json
+		output_has 'init is a list of calls'
+	else
+		jq -e '.way == "init" and (.steps | index("init: mounts"))' plan.json
+		output_has "init is another start of oci-run: $(jq -r .why plan.json)"
+	fi
+	config '.hooks = {createContainer: [{path: "/bin/true"}]}'
+	oci-run plan --json --bundle . "$id" | jq -e '.way == "init"'
+}
+
+@test "the calls that plan lists are those that the process makes" {
+	needs_root # whose container is made by a list
+	needs strace
+	program true
+	oci-run plan --json --bundle . "$id" | jq -r '.calls[].call | split("(")[0]' >planned
+	strace --follow-forks --output-separately -o trace "$OCI_RUN" --root "$state" create --bundle . "$id" </dev/null >log 2>&1 3>&- &
+	eventually is created "$id"
+	oci-run delete --force "$id"
+	wait # strace ends with the process
+	# The process is the one that sets its user. What it begins with is the command's fork of it; and that its standard input is the
+	# host's /dev/null, which the container's takes the place of (dup3), nobody knew when it was planned.
+	grep -l '^setresuid(' trace.* >who
+	[[ $(wc -l <who) == 1 ]]
+	sed -n '/^setsid(/,$s/^\([a-z0-9_]*\)(.*/\1/p' "$(<who)" | grep -vx -e dup3 -e close >made
+	[[ $(tail -n 1 made) == accept4 && $(wc -l <made) -gt 50 ]]
+	# Each is there in its turn. What a plan has besides are calls that others go around.
+	awk 'NR == FNR { planned[++calls] = $0; next } { do at++; while (at <= calls && planned[at] != $0) }
+		at > calls { print FNR ": " $0 " is not planned there"; exit 1 }' planned made
+	[[ $(($(sed '/^accept4$/q' planned | grep -vcx close) - $(wc -l <made))) -lt 8 ]]
 }
 
 @test "two plans of a bundle are equal, and those of two show what differs" {

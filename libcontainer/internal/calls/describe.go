@@ -22,43 +22,69 @@ type Line struct {
 	Tolerates []string `json:"tolerates,omitempty"`
 }
 
-// Describe lists the system calls of an executable, in the order in which they stand there; a call
-// that others go around is among them. name gives the name of a number, "" if there is none. The
-// text says nothing that differs from one process to the next, such as an address.
-func (l *List) Describe(name func(number uintptr) string) []Line {
-	from := map[*Call]map[int]string{} // the arguments that are results
-	at := map[uintptr]string{}         // where results are stored
-	var lines []Line
-	for _, c := range l.calls {
-		if c.Number == Load && c.Into != nil {
-			give(from, c, at[c.Args[0]])
-			continue
-		}
-		text := name(c.Number)
-		if text == "" || c.Number >= Load {
-			continue // it moves data, and asks the kernel for nothing
-		}
-		result := "result of " + strconv.Itoa(len(lines)+1)
-		if c.Into != nil {
-			give(from, c, result)
-		}
-		if c.Result != 0 {
-			at[c.Result] = result
-		}
-		line := Line{Call: text + "(" + l.arguments(c, text, from[c]) + ")", Purpose: c.purpose()}
-		for _, errno := range c.Expect {
-			line.Tolerates = append(line.Tolerates, errnoText(errno))
-		}
-		lines = append(lines, line)
-	}
-	return lines
+// describer is what is known of the lists that are described so far.
+type describer struct {
+	name  func(number uintptr) string
+	stand map[uintptr]string
+	from  map[*Call]map[int]string // the arguments that are results
+	at    map[uintptr]string       // where results are stored
+	lines []Line
 }
 
-func give(from map[*Call]map[int]string, c *Call, text string) {
-	if from[c.Into] == nil {
-		from[c.Into] = map[int]string{}
+// Describe lists the system calls of executables of which one follows the other, in the order in
+// which they stand there; a call that others go around is among them. name gives the name of a
+// number, "" if there is none, and stand what a descriptor stands for, as the first argument of a
+// call. The text says nothing that differs from one process to the next, such as an address.
+func Describe(name func(number uintptr) string, stand map[uintptr]string, lists ...*List) []Line {
+	d := describer{name: name, stand: stand, from: map[*Call]map[int]string{}, at: map[uintptr]string{}}
+	for _, l := range lists {
+		for _, c := range l.calls {
+			d.add(l, c)
+		}
 	}
-	from[c.Into][int(c.IntoArg)] = text
+	return d.lines
+}
+
+func (d *describer) add(l *List, c *Call) {
+	if c.Number == Load && c.Into != nil {
+		d.give(c, d.at[c.Args[0]])
+		return
+	}
+	text := d.name(c.Number)
+	if text == "" || c.Number >= Load {
+		return // it moves data, and asks the kernel for nothing
+	}
+	result := "result of " + strconv.Itoa(len(d.lines)+1)
+	if c.Into != nil {
+		d.give(c, result)
+	}
+	if c.Result != 0 {
+		d.at[c.Result] = result
+	}
+	if stands := d.stand[c.Args[0]]; stands != "" && d.from[c][0] == "" && slices.Contains(descriptors[:], text) {
+		d.from[c] = map[int]string{0: stands}
+	}
+	line := Line{Call: text + "(" + l.arguments(c, text, d.from[c]) + ")", Purpose: c.purpose()}
+	for _, errno := range c.Expect {
+		line.Tolerates = append(line.Tolerates, errnoText(errno))
+	}
+	d.lines = append(d.lines, line)
+}
+
+// give notes that an argument is a result, of a call that isn't one of the kernel's if text is "".
+func (d *describer) give(c *Call, text string) {
+	if text == "" {
+		text = "…"
+	}
+	if d.from[c.Into] == nil {
+		d.from[c.Into] = map[int]string{}
+	}
+	d.from[c.Into][int(c.IntoArg)] = text
+}
+
+// descriptors are the calls whose first argument is a descriptor.
+var descriptors = [...]string{
+	"accept4", "close", "fcntl", "ioctl", "openat", "openat2", "pread64", "read", "recvmsg", "sendmsg", "write",
 }
 
 // textArgument is one that points to a text.

@@ -1,55 +1,100 @@
 package initproc
 
 import (
+	"os"
+
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/files"
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/lsm"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/seccomp"
 )
 
-// StepNames lists the steps of a create in order, by the names that their errors begin with.
-func StepNames() (names []string) {
-	for _, part := range createSteps {
-		for i := range part {
-			names = append(names, part[i].name)
+// StepNames lists the steps of a create in order, by the names that their errors begin with, and
+// who makes each: init, or in the way of a list the process and the command's builder.
+func StepNames(byList bool) (names []string) {
+	who := [...]string{"init", "init", "init"}
+	if byList {
+		who = [...]string{"process", "builder", "process"}
+	}
+	for i, part := range createSteps {
+		for j := range part {
+			names = append(names, who[i]+": "+part[j].name)
 		}
 	}
 	return names
 }
 
-// Describe lists the system calls by which a process becomes what the plan says, from its session
-// to the execution of the program, without those that make its root. They are of the same functions
-// that a create gets them from. root is the container's as it is now: where the program isn't in it
-// yet, because a mount brings it, the search is left out.
-func (p *Plan) Describe(root process.Root) ([]calls.Line, error) {
+// Describe lists the system calls of a container's process until it executes the program: in the
+// way of a list all of them, and in the way of init those by which it becomes what the plan says,
+// from the same functions. root is the container's as it is now: where the program isn't in it yet,
+// because a mount brings it, its look-up and execution are left out.
+func (p *Plan) Describe(root process.Root, byList bool) (lines []calls.Line, err error) {
+	own := *p // what is found out changes it
+	if byList {
+		lines, err = own.describeList(root)
+	} else {
+		lines, err = own.describeInit(root)
+	}
+	if program.IsFailure(err) {
+		err = nil
+	}
+	return lines, err
+}
+
+func (p *Plan) describeInit(root process.Root) ([]calls.Line, error) {
 	l := calls.New(0)
+	err := p.addAll(l, root)
+	return calls.Describe(seccomp.Name, nil, l), err
+}
+
+// addAll adds what init's steps add, one after the other.
+func (p *Plan) addAll(l *calls.List, root process.Root) error {
 	addSession(l)
 	if p.Keyring {
 		p.addKeyring(l, lsm.Plan{}, -1)
 	}
 	p.addCgroupNamespace(l)
 	l.Do(unix.SYS_CLOSE_RANGE, uintptr(3+p.PreserveFDs), ^uintptr(0)>>33, unix.CLOSE_RANGE_CLOEXEC).Or("mark descriptors close-on-exec")
-	become := p.Process // what it finds out changes it
-	become.AddRlimits(l, 0)
-	become.AddPriorities(l, false)
-	become.ResolveHome(root)
-	whole := *p
-	whole.Process = become
-	if _, err := whole.addUser(l, root, -1, false); err != nil {
-		return nil, err
+	p.Process.AddRlimits(l, 0)
+	p.Process.AddPriorities(l, false)
+	p.Process.ResolveHome(root)
+	if _, err := p.addUser(l, root, -1, false); err != nil {
+		return err
 	}
-	found, err := program.AddLookup(l, &become, root)
+	found, err := program.AddLookup(l, &p.Process, root)
 	if err != nil {
-		found = nil
+		return err
 	}
 	addFilter(l, p.Seccomp)
-	if found != nil {
-		found.AddExec(l, nil)
-	} else {
-		l.Do(unix.SYS_EXECVE, l.Text(p.Process.Args[0]))
+	found.AddExec(l, nil)
+	return nil
+}
+
+// describeList works a list out as a create does, with descriptors that stand for its own.
+func (p *Plan) describeList(root process.Root) (lines []calls.Line, err error) {
+	b := &List{}
+	stand := map[uintptr]string{}
+	for _, d := range [...]struct {
+		to   **os.File
+		name string
+	}{
+		{&b.Channel, "channel"}, {&b.Half, "second half"}, {&b.Lock, "lock"}, {&b.Start, "start channel"}, {&b.Proc, "procfs"},
+	} {
+		if d.to == &b.Start && p.Starts || d.to == &b.Proc && !p.Labelled() {
+			continue
+		}
+		if *d.to, err = files.Open("/proc", unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
+			return nil, err
+		}
+		defer (*d.to).Close()
+		stand[(*d.to).Fd()] = d.name
 	}
-	return l.Describe(seccomp.Name), nil
+	first, _, _ := b.Begin(p, false)
+	_, err = b.become(root, &console.Stdio{}, false)
+	return calls.Describe(seccomp.Name, stand, first, b.half), err
 }

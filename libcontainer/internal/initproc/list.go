@@ -181,6 +181,14 @@ func (b *List) room() int {
 // command has it. ahead tells that the process need not wait for the commit. stdio is the file that
 // goes with the byte for which it waits.
 func (b *List) Finish(root process.Root, stdio *console.Stdio, ahead bool) (warnings []string, err error) {
+	if warnings, err = b.become(root, stdio, ahead); err != nil {
+		return nil, err
+	}
+	return warnings, b.half.Send(b.Half)
+}
+
+// become adds the second half.
+func (b *List) become(root process.Root, stdio *console.Stdio, ahead bool) (warnings []string, err error) {
 	l, p := b.half, b.plan
 	b.takeStdio(stdio)
 	first := uintptr(3 + p.PreserveFDs)
@@ -202,7 +210,7 @@ func (b *List) Finish(root process.Root, stdio *console.Stdio, ahead bool) (warn
 	}
 	b.ready(ahead)
 	b.execute(found)
-	return warnings, l.Send(b.Half)
+	return warnings, nil
 }
 
 // takeStdio puts the process on what came with the byte.

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"errors"
 	"io/fs"
 	"strings"
 
@@ -9,7 +10,7 @@ import (
 	"oci-run/libcontainer/internal/process"
 )
 
-// Foresee tells why the program of a plan won't be found in a root that nobody has yet. covered
+// Missing tells why the program of a plan won't be found in a root that nobody has yet. covered
 // says that a mount will be at a path or above it, so that what is there now doesn't count; there
 // the program is taken to be. Which rights its user will have is not looked at. Errors say why in
 // the words of os/exec.
@@ -54,4 +55,11 @@ func (f *Found) missing(path string, covered func(string) bool) error {
 func MissingFile(path string, root process.Root, covered func(string) bool) error {
 	p := &process.Plan{Args: []string{path}, Cwd: "/"}
 	return (&Found{plan: p, root: root}).missing(path, covered)
+}
+
+// IsFailure tells whether an error is one of this package: of a program, and not of the process
+// that is to become it.
+func IsFailure(err error) bool {
+	_, ok := errors.AsType[*failure](err)
+	return ok
 }
