@@ -1,9 +1,11 @@
 package libcontainer
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"oci-run/libcontainer/internal/idmap"
 )
@@ -36,15 +38,31 @@ func PlannedRoot() string {
 	return root
 }
 
+// runtimeDir is the directory that pam_systemd makes for a user at login and names by
+// XDG_RUNTIME_DIR, which su(1) and cron(8) don't pass on. It is "" unless it is the user's, and
+// nobody else can write to it.
+func runtimeDir() string {
+	dir := fmt.Sprintf("/run/user/%d", os.Geteuid())
+	var st unix.Stat_t
+	err := unix.Lstat(dir, &st)
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
+		return ""
+	}
+	return dir
+}
+
 // defaultRoot tells too whether the directory is a user's.
 func defaultRoot() (root string, users bool, err error) {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	ordinary := os.Geteuid() != 0 || dir != "" && os.Getenv("USER") != "root" && idmap.InUserNamespace()
 	if dir == "" || !ordinary {
-		if os.Geteuid() != 0 {
-			return "", true, errors.New("neither --root nor XDG_RUNTIME_DIR is set; an ordinary user needs one of them")
+		if os.Geteuid() == 0 {
+			return "/run/oci-run", false, nil
 		}
-		return "/run/oci-run", false, nil
+		if dir = runtimeDir(); dir == "" {
+			return "", true, fmt.Errorf("neither --root nor XDG_RUNTIME_DIR is set, and there is no \"/run/user/%d\" that is the user's own: "+
+				"log in by way of systemd-logind, or name a directory with --root", os.Geteuid())
+		}
 	}
 	return filepath.Join(dir, "oci-run"), true, nil
 }

@@ -24,6 +24,11 @@ import (
 // It returns state.ErrNotExist if there is nothing with this ID.
 func (f *Factory) Delete(id string, force bool) error {
 	c, err := f.Load(id)
+	if force && errors.Is(err, fs.ErrPermission) {
+		if c, err = nil, f.reclaim(id, err); err == nil {
+			c, err = f.Load(id)
+		}
+	}
 	if err == nil {
 		err = c.Delete(force)
 	}
@@ -34,6 +39,17 @@ func (f *Factory) Delete(id string, force bool) error {
 		return f.salvage(id)
 	}
 	return err
+}
+
+// reclaim makes a directory readable again that is ours and has lost its mode. It returns denied if
+// that is not what keeps us out.
+func (f *Factory) reclaim(id string, denied error) error {
+	mode, err := state.Reclaim(f.Root, id)
+	if err != nil {
+		return fmt.Errorf("%w (%w)", denied, err)
+	}
+	slog.Warn(fmt.Sprintf("container %q: its directory could not be read, because it had mode %04o", id, mode))
+	return nil
 }
 
 // unreserve removes what a create left that was killed before it wrote down what it would make. It

@@ -27,8 +27,8 @@ type page struct {
 
 // variables are those of the environment that oci-run looks at.
 var variables = map[string]string{
-	"XDG_RUNTIME_DIR": `The state of an ordinary user's containers is in $XDG_RUNTIME_DIR/oci-run, unless --root says otherwise. The user's systemd
-is looked for below it too.`,
+	"XDG_RUNTIME_DIR": `The state of an ordinary user's containers is in $XDG_RUNTIME_DIR/oci-run, unless --root says otherwise; without the
+variable it is /run/user/UID that counts, if that directory is the user's alone. The user's systemd is looked for below it too.`,
 	"DBUS_SYSTEM_BUS_ADDRESS":  `The message bus at which root's systemd is asked for cgroups (--systemd-cgroup), in the place of the usual sockets.`,
 	"DBUS_SESSION_BUS_ADDRESS": `The same for an ordinary user.`,
 	"OCI_RUN_SEAL":             `The value of --seal where the command line has none.`,

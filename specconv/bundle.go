@@ -9,6 +9,8 @@ package specconv
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,9 +68,25 @@ func readBundle(config, dir string) (*Bundle, error) {
 	}
 	raw, err := readFile(path, too)
 	if err != nil {
-		return nil, err
+		return nil, noConfig(err, config, dir)
 	}
 	return &Bundle{Dir: dir, Name: name, Raw: raw}, nil
+}
+
+// noConfig says of a bundle without a config.json what it is instead.
+func noConfig(err error, config, dir string) error {
+	if config != "" || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+		return err
+	}
+	switch fi, serr := os.Stat(dir); {
+	case errors.Is(serr, fs.ErrNotExist):
+		return fmt.Errorf("%w (there is no bundle at %q)", err, dir)
+	case serr == nil && !fi.IsDir():
+		return fmt.Errorf("%w (a bundle has its config.json in it, but %q is a file)", err, dir)
+	case serr == nil && errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w (the directory is not a bundle: oci-run spec makes it one)", err)
+	}
+	return err
 }
 
 // check decodes, checks and completes the configuration.

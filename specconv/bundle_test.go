@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,7 +77,7 @@ func TestLoadErrors(t *testing.T) {
 		do   func(t *testing.T, dir string)
 		want string
 	}{
-		{"no config", func(t *testing.T, dir string) { remove(t, dir+"/config.json") }, `open BUNDLE/config.json: no such file or directory`},
+		{"no config", func(t *testing.T, dir string) { remove(t, dir+"/config.json") }, `open BUNDLE/config.json: no such file or directory (the directory is not a bundle: oci-run spec makes it one)`},
 		{"directory", func(t *testing.T, dir string) {
 			remove(t, dir+"/config.json")
 			mkdir(t, dir+"/config.json")
@@ -109,6 +110,22 @@ func TestLoadErrors(t *testing.T) {
 				t.Errorf("Load:\n got %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestLoadNoBundle(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		file:            "not a directory (a bundle has its config.json in it, but " + strconv.Quote(file) + " is a file)",
+		dir + "/nobody": "no such file or directory (there is no bundle at " + strconv.Quote(dir+"/nobody") + ")",
+	} {
+		if _, err := Load(path); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("Load(%q): %v, want %s", path, err, want)
+		}
 	}
 }
 

@@ -35,10 +35,12 @@ func checkProcess(p *specs.Process, at string) error {
 	return nil
 }
 
+var errNoProgram = errors.New("must have at least one entry, the program")
+
 // checkArgs: "at least one entry is REQUIRED (non-Windows)" (config.md).
 func checkArgs(p *specs.Process, at string) error {
 	if len(p.Args) == 0 {
-		return Fieldf(at+"/args", "must have at least one entry, the program")
+		return Field(at+"/args", errNoProgram)
 	}
 	for i, arg := range p.Args {
 		if err := noNUL(at+Pointer("args", i), arg); err != nil {

@@ -56,7 +56,7 @@ func locateIn(file string, raw []byte, err error) error {
 		line, column = lineColumn(raw, offsetOf(raw, fe.Pointer))
 	}
 	located := &positionError{File: file, Line: line, Column: column, Err: err}
-	if errors.Is(err, errMissing) {
+	if errors.Is(err, errMissing) || errors.Is(err, errNoProgram) {
 		located.hint = meant(raw, fe.Pointer)
 	}
 	return located

@@ -42,6 +42,9 @@ func decode(raw []byte, value any) (oncejson.Report, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return oncejson.Report{}, &FieldError{Err: errors.New("the file is empty"), Line: 1, Column: 1}
 	}
+	if bytes.HasPrefix(raw, []byte("\xef\xbb\xbf")) {
+		return oncejson.Report{}, &FieldError{Err: errors.New("begins with a byte order mark, which JSON must not have (RFC 8259)"), Line: 1, Column: 1}
+	}
 	report, err := oncejson.DecodeReporting(raw, value, requiredOf)
 	if err != nil {
 		return oncejson.Report{}, decodeError(raw, err)

@@ -233,3 +233,22 @@ filter() { config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: 
 	[[ $(<"$state/$id/file") == precious ]]
 	rm -r "${state:?}/$id"
 }
+
+@test "a directory that can't be read is deleted by force, which says so and takes nothing else along" {
+	((EUID)) || skip 'root reads every directory'
+	program sleep 1000
+	detached "$id"
+	local pid
+	pid=$(pid_of "$id")
+	mkdir -p other/file && ln -s "$bundle/other" "$state/link"
+	chmod 0 "$state/$id" other
+	run -1 oci-run delete "$id"
+	output_has 'permission denied'
+	run -0 oci-run delete --force "$id"
+	output_has 'its directory could not be read, because it had mode 0000'
+	gone "$pid"
+	[[ ! -e $state/$id ]]
+	run oci-run delete --force link
+	[[ $(stat -c %a other) == 0 ]]
+	chmod 755 other && rm "$state/link"
+}

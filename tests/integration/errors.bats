@@ -57,6 +57,20 @@ log() { jq -rs "if length == 1 then .[0].$1 else error(\"not one object\") end" 
 	output_is ''
 }
 
+@test "a user without XDG_RUNTIME_DIR has the directory that a login makes" {
+	needs_root
+	cp "$OCI_RUN" "$session/binary" && chmod 755 "$session/binary"
+	without() { # MODE: what a user whose directory has the mode gets
+		unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /run && mkdir -p -m 755 /run/user && mkdir -m "$1" /run/user/1234 &&
+			chown 1234 /run/user/1234 && setpriv --reuid 1234 --regid 1234 --clear-groups env -i "$2" list -q && stat -c %a /run/user/1234/oci-run' \
+			sh "$1" "$session/binary" 2>&1
+	}
+	run -0 without 700
+	output_is 1700
+	run -1 without 777
+	output_has 'there is no \"/run/user/1234\" that is the user'
+}
+
 # typed ARG...: oci-run with a terminal of the container's; what it shows is left without the terminal's carriage returns.
 typed() { timeout 20 "$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" "$@" 3>&- | tr -d '\r'; }
 

@@ -75,10 +75,22 @@ func Check(list []specs.LinuxNamespace) error {
 	for i, ns := range list {
 		if _, found := Lookup(ns.Type); !found {
 			return specconv.Fieldf(specconv.Pointer("linux", "namespaces", i, "type"), "namespace type %q is not known%s", ns.Type,
-				spelling.Hint(string(ns.Type), Names()))
+				meant(string(ns.Type)))
 		}
 	}
 	return nil
+}
+
+// meant is a hint at the type that was meant by one that doesn't exist: the name that /proc/PID/ns
+// has for it, perhaps.
+func meant(unknown string) string {
+	switch unknown {
+	case "mnt":
+		unknown = "Mount"
+	case "net":
+		unknown = "Network"
+	}
+	return spelling.Hint(unknown, Names())
 }
 
 // Missing names the first of the new namespaces in list that the running kernel was built without,

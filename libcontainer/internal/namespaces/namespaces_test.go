@@ -104,7 +104,7 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	err := Check(list)
-	if want := `/linux/namespaces/2/type: namespace type "net" is not known`; err == nil || err.Error() != want {
+	if want := `/linux/namespaces/2/type: namespace type "net" is not known (did you mean "network"?)`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/files"
 	"oci-run/internal/spelling"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/specconv"
@@ -93,10 +95,23 @@ func AddNproc(l *calls.List, limit *unix.Rlimit) {
 func (l *Rlimit) failure(pid int, err error) error {
 	var old unix.Rlimit
 	hint := ""
-	if errors.Is(err, unix.EPERM) && unix.Prlimit(pid, l.Resource, nil, &old) == nil && l.Hard > old.Max {
+	switch most, rerr := files.Read("/proc/sys/fs/nr_open"); {
+	case !errors.Is(err, unix.EPERM):
+	case rerr == nil && l.Resource == unix.RLIMIT_NOFILE && l.Hard > number(most):
+		hint = fmt.Sprintf(" (no process may have more than fs.nr_open, %d)", number(most))
+	case unix.Prlimit(pid, l.Resource, nil, &old) == nil && l.Hard > old.Max:
 		hint = fmt.Sprintf(" (the hard limit is %s, only CAP_SYS_RESOURCE can raise it)", limitString(old.Max))
 	}
 	return fmt.Errorf("set %s to soft %s, hard %s: %w%s", rlimitNames[l.Resource], limitString(l.Soft), limitString(l.Hard), err, hint)
+}
+
+// number reads a number from a file of the kernel. It is the greatest there is if it can't be.
+func number(text []byte) uint64 {
+	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return unix.RLIM_INFINITY
+	}
+	return n
 }
 
 func limitString(v uint64) string {

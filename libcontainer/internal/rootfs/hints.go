@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
+	"oci-run/internal/spelling"
+	"oci-run/specconv"
 )
 
 // hint says what the kernel means by an error, as far as the configuration and what can be looked
@@ -16,7 +18,10 @@ import (
 func (f *FS) hint(m *Mount, err error) string {
 	switch {
 	case errors.Is(err, unix.ENODEV) && m.Kind != Bind && unknownType(m.Type):
-		return fmt.Sprintf(" (the kernel has no filesystem %q)", m.Type)
+		known, _ := filesystems() // of which an error leaves none to suggest
+		return fmt.Sprintf(" (the kernel has no filesystem %q%s)", m.Type, spelling.Hint(m.Type, known))
+	case errors.Is(err, unix.EINVAL) && m.Kind != Bind:
+		return m.misspelt()
 	case !errors.Is(err, unix.EPERM) || !f.inUserNamespace():
 	case m.Kind == Proc && f.plan.PIDNS:
 		return hiddenProc()
@@ -24,6 +29,20 @@ func (f *FS) hint(m *Mount, err error) string {
 		return " (a user namespace can mount proc only with a pid namespace of its own)"
 	case m.Kind == Mqueue && !f.plan.IPCNS:
 		return " (a user namespace can mount mqueue only with an ipc namespace of its own)"
+	}
+	return ""
+}
+
+// misspelt is a hint at an option that went to the filesystem although another name was meant.
+func (m *Mount) misspelt() string {
+	for i := range m.Params {
+		switch p := &m.Params[i]; p.Key {
+		case "readonly", "rdonly":
+			return fmt.Sprintf(" (did you mean \"ro\" by %q?)", p.Key)
+		}
+	}
+	if field, ok := errors.AsType[*specconv.FieldError](m.foreseeOptions()); ok {
+		return " (" + field.Err.Error() + ")"
 	}
 	return ""
 }

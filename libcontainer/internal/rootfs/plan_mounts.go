@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -107,7 +108,7 @@ func (m *Mount) check(s *specs.Mount, p *Plan, o Options) error {
 	case m.Kind == Bind && len(m.Params) > 0:
 		at := m.Params[0].Option
 		return specconv.Fieldf(pointer+specconv.Pointer("options", at),
-			"bind mounts cannot have any filesystem-specific options applied: %q", s.Options[at])
+			"bind mounts cannot have any filesystem-specific options applied: %q%s", s.Options[at], spelling.Hint(s.Options[at], MountOptionNames()))
 	case m.CopyUp && m.Kind != Tmpfs:
 		return specconv.Fieldf(pointer+specconv.Pointer("options", slices.Index(s.Options, "tmpcopyup")), "tmpcopyup is for tmpfs only")
 	}

@@ -30,7 +30,8 @@ func ExplainClone(errno syscall.Errno, flags uintptr) error {
 	case flags&unix.CLONE_NEWUSER != 0:
 		return fmt.Errorf("%w (%s)", errno, whyNoUserNamespace())
 	case flags != 0 && !privileged():
-		return fmt.Errorf("%w (creating namespaces requires CAP_SYS_ADMIN, or a user namespace)", errno)
+		return fmt.Errorf("%w (creating namespaces requires CAP_SYS_ADMIN, or a user namespace: "+
+			"add one to /linux/namespaces, with uidMappings and gidMappings, as oci-run spec --rootless does)", errno)
 	}
 	return fmt.Errorf("%w (a seccomp filter or a security module refuses it)", errno)
 }
