@@ -95,7 +95,9 @@ on_terminal() {
 	config 'del(.linux.cgroupsPath)'
 	detached "$id-busy"
 	program sleep 1000
-	[[ $EUID -ne 0 ]] || config '.linux.resources.memory = {limit: 50331648} | .linux.resources.pids = {limit: 20}'
+	local limited=
+	! { ((EUID == 0)) && has_controller memory && has_controller pids; } || limited=yes
+	[[ -z $limited ]] || config '.linux.resources.memory = {limit: 50331648} | .linux.resources.pids = {limit: 20}'
 	detached "$id-idle"
 	program true
 	create "$id-gone"
@@ -104,7 +106,7 @@ on_terminal() {
 	run -0 oci-run top
 	[[ ${lines[0]} == ID\ *STATUS\ *CPU%\ *MEMORY\ *LIMIT\ *PIDS\ *READ/s\ *WRITE/s\ *CPU-PSI\ *MEM-PSI\ *IO-PSI ]]
 	((${#lines[@]} == 3)) # none for the one that has stopped
-	if ((EUID == 0)) && has_controller memory && has_controller pids; then
+	if [[ -n $limited ]]; then
 		[[ ${lines[1]} =~ ^$id-busy\ +running\ +[0-9]+\.[0-9]\ +[0-9.]+[BKM]\ +-\ +1\  ]] # the most CPU first
 		[[ ${lines[2]} =~ ^$id-idle\ +running\ +0\.0\ +[0-9.]+[BKM]\ +48M\ +1/20\  ]]
 	elif ! makes_cgroups; then

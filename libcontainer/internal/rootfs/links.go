@@ -87,10 +87,10 @@ func (f *FS) copyLink(source int, m *Mount) error {
 	}
 	defer unix.Close(dir)
 	err = unix.Symlinkat(target, dir, name)
-	switch err {
-	case nil:
+	if err == nil {
 		return nil
-	case unix.EEXIST:
+	}
+	if err == unix.EEXIST { //nolint:errorlint // a bare errno
 		return sameLink(dir, m.Destination, target)
 	}
 	return fmt.Errorf("create the link %q to %q: %w%s", m.Destination, target, err, unwritable(dir, path.Dir(m.Destination), err))
