@@ -244,7 +244,7 @@ func previewHooks(h *specs.Hooks) []PreviewHook {
 // weight, memory and swap as swap alone.
 func converted(b *specconv.Bundle, files []cgroups.FileLine) (lines []string) {
 	for _, file := range files {
-		if text := b.Text(file.Field); text != "" && strings.Trim(text, `"`) != file.Value && strings.IndexAny(text, "{[") < 0 {
+		if text := b.Text(file.Field); text != "" && strings.Trim(text, `"`) != file.Value && !strings.ContainsAny(text, "{[") {
 			lines = append(lines, fmt.Sprintf("%s %s becomes %s %s", file.Field, text, filepath.Base(file.Path), file.Value))
 		}
 	}

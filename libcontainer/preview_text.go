@@ -129,10 +129,7 @@ func mountText(m *rootfs.MountLine) string {
 	if options := slices.Concat(m.Flags, m.Parameters); len(options) > 0 {
 		text += ", " + strings.Join(options, ",")
 	}
-	for _, also := range m.Also {
-		text += "; " + also
-	}
-	return text
+	return strings.Join(append([]string{text}, m.Also...), "; ")
 }
 
 func (v *Preview) devices() (lines []string) {

@@ -11,6 +11,16 @@ var pages = map[string]page{
 		},
 	},
 	"check": {
+		outputIntro: `A line for each finding, such as "config.json:41:17: /process/args: must have at least one entry", and the sum. A warning says that it
+is one. With --json, an object:`,
+		output: []term{
+			{"bundle, config", "The directory, and the name of the configuration."},
+			{"faults, warnings", "How many there are."},
+			{"findings[].severity", `"fault" if the container can't be made, or isn't what the configuration says; "warning" if it can, but may not be what was meant.`},
+			{"findings[].pointer", "The property, as a JSON pointer (RFC 6901)."},
+			{"findings[].line, column", "Its place, from 1; missing if the document is a single line."},
+			{"findings[].message", "What is the matter."},
+		},
 		status: []term{
 			{"0", "Nothing is wrong; there may be warnings."},
 			{"1", "There is a fault, or check itself failed."},
@@ -122,6 +132,16 @@ one that has stopped, AGE, OWNER and BUNDLE. With --format json, an array of wha
 		examples: []example{{"Let a container stand still while its files are copied:", "oci-run pause one\ncp -a /srv/volume /srv/copy\noci-run resume one"}},
 	},
 	"plan": {
+		outputIntro: `For people, a section for each subject. With --json, an object with the same, of which these may need a word:`,
+		output: []term{
+			{"way, why", `"list" if the container's process is a list of system calls from its beginning, "init" if it is oci-run, executed again; and the reason.`},
+			{"cgroup.files[]", "path and value of what is written, the field that it comes from (a JSON pointer), and when."},
+			{"converted[]", "Values that the kernel gets in another form than the configuration has, such as shares as a weight."},
+			{"mounts[].resolved", "What the source leads to over symbolic links, if that is another path."},
+			{"capabilities", "The sets as /proc/PID/status shows them."},
+			{"hooks[].when", "The moment and the namespaces in which the hook runs."},
+			{"calls[]", "The system calls of the process in the order of its list, those that others go around among them; what an error would be called (purpose), and errors that are expected (tolerates)."},
+		},
 		environment: making,
 		examples: []example{
 			{"See what a create would do:", "oci-run plan --bundle ."},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,11 +102,9 @@ func TestSurveyOfWhatIsNoDocument(t *testing.T) {
 }
 
 func TestSurveyEndsForADocumentOfFaults(t *testing.T) {
-	text := `{"ociVersion": "1.0.0", "root": {"path": "/"}, "process": {"cwd": "/", "args": ["x"], "env": ["a"`
-	for range 2 * maxFaults {
-		text += `, "a"`
-	}
-	if got := surveyOf(t, text+`]}}`); len(got) != maxFaults {
+	text := `{"ociVersion": "1.0.0", "root": {"path": "/"}, "process": {"cwd": "/", "args": ["x"], "env": ["a"` +
+		strings.Repeat(`, "a"`, 2*maxFaults) + `]}}`
+	if got := surveyOf(t, text); len(got) != maxFaults {
 		t.Errorf("%d findings, must be %d", len(got), maxFaults)
 	}
 }

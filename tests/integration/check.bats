@@ -33,7 +33,7 @@ rows() { grep -P "^$1\t" "$BATS_TEST_DIRNAME/check/faults.tsv"; }
 	needs_root
 	needs_cgroup memory cpu cpuset pids blkio
 	local name severity pointer text filter found failed=0
-	for name in $(grep -v '^#' "$BATS_TEST_DIRNAME/check/faults.tsv" | cut -f1 | sort -u); do
+	while read -r name; do
 		adapt "$BATS_TEST_DIRNAME/engines/$name.json"
 		program sh -c true
 		mv config.json adapted.json
@@ -43,7 +43,7 @@ rows() { grep -P "^$1\t" "$BATS_TEST_DIRNAME/check/faults.tsv"; }
 			[[ $(wc -l <<<"$found") == 1 && $found == "$severity"$'\t'"$pointer"$'\t'*"$text"* ]] ||
 				{ failed=1; printf '%s\nnot just: %s %s: %s\nbut:\n%s\n' "$filter" "$severity" "$pointer" "$text" "$found"; }
 		done < <(rows "$name")
-	done
+	done < <(sed '/^#/d; /^$/d' "$BATS_TEST_DIRNAME/check/faults.tsv" | cut -f1 | sort -u)
 	((failed == 0))
 }
 

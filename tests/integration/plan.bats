@@ -94,9 +94,9 @@ load lib
 	wait # strace ends with the process
 	# The process is the one that sets its user. What it begins with is the command's fork of it; and that its standard input is the
 	# host's /dev/null, which the container's takes the place of (dup3), nobody knew when it was planned.
-	grep -l '^setresuid(' trace.* >who
-	[[ $(wc -l <who) == 1 ]]
-	sed -n '/^setsid(/,$s/^\([a-z0-9_]*\)(.*/\1/p' "$(<who)" | grep -vx -e dup3 -e close >made
+	grep -l '^setresuid(' trace.* >process
+	[[ $(wc -l <process) == 1 ]]
+	sed -n '/^setsid(/,$s/^\([a-z0-9_]*\)(.*/\1/p' "$(<process)" | grep -vx -e dup3 -e close >made
 	[[ $(tail -n 1 made) == accept4 && $(wc -l <made) -gt 50 ]]
 	# Each is there in its turn. What a plan has besides are calls that others go around.
 	awk 'NR == FNR { planned[++calls] = $0; next } { do at++; while (at <= calls && planned[at] != $0) }

@@ -150,5 +150,7 @@ func plannedFiles(all []write) map[string]string {
 	for i := range all {
 		files[all[i].file] = all[i].value
 	}
+	delete(files, "cpu.cfs_burst_us") // a burst above the quota is the burst's fault
+	delete(files, "cpu.max.burst")
 	return files
 }

@@ -25,14 +25,14 @@ type Rlimit struct {
 }
 
 // String gives name, soft and hard limit: "RLIMIT_NOFILE 1024 unlimited".
-func (r Rlimit) String() string {
+func (l Rlimit) String() string {
 	text := func(n uint64) string {
 		if n == math.MaxUint64 {
 			return "unlimited"
 		}
 		return strconv.FormatUint(n, 10)
 	}
-	return rlimitNames[r.Resource] + " " + text(r.Soft) + " " + text(r.Hard)
+	return rlimitNames[l.Resource] + " " + text(l.Soft) + " " + text(l.Hard)
 }
 
 // rlimitNames holds each resource's name at its number (getrlimit(2)).
