@@ -84,7 +84,7 @@ func closeNamed(files []syncpipe.File) {
 
 // serve sends init its plan and does what it asks until it is ready.
 func (w *byInit) serve(c *creation) error {
-	files, err := c.startFiles()
+	files, err := w.startFiles(c)
 	defer closeNamed(files)
 	if err != nil {
 		return err
@@ -92,10 +92,8 @@ func (w *byInit) serve(c *creation) error {
 	if socket := c.options.ConsoleSocket; socket != nil {
 		files = append(files, syncpipe.File{Name: initproc.ConsoleSocket, File: socket})
 	}
-	if c.network != nil {
-		c.plan.init.Loopback = !c.network.Loopback() // what failed, init tries again, and says why
-	}
-	prepared := c.prepareMounts()
+	c.plan.init.Loopback = c.network.loopback(c.plan.init.Loopback)
+	prepared := w.prepareMounts(c.plan)
 	defer closeNamed(prepared)
 	files = append(files, prepared...)
 	c.plan.init.Trace = trace.ForChild()
@@ -105,17 +103,19 @@ func (w *byInit) serve(c *creation) error {
 	}
 	w.closeExe()
 	if err == nil {
-		err = w.sync.Serve(c)
+		server := &server{create: c}
+		err = w.sync.Serve(server)
+		server.close()
 	}
 	return syncpipe.Located(err)
 }
 
 // prepareMounts makes what init would need for mounts, which is still starting.
-func (c *creation) prepareMounts() (files []syncpipe.File) {
-	if c.plan.spawn.New&unix.CLONE_NEWNS == 0 || c.plan.init.UserNamespace {
+func (w *byInit) prepareMounts(p *plan) (files []syncpipe.File) {
+	if p.spawn.New&unix.CLONE_NEWNS == 0 || p.init.UserNamespace {
 		return nil
 	}
-	root := &c.plan.init.Root
+	root := &p.init.Root
 	for i, file := range rootfs.Prepare(root) {
 		files = append(files, syncpipe.File{Name: initproc.PreparedMount(root.Prepared[i]), File: file})
 	}
@@ -124,7 +124,7 @@ func (c *creation) prepareMounts() (files []syncpipe.File) {
 
 // startFiles makes what tells of the container's start: the channel that init waits on for it, and
 // the file by which its startContainer hooks are seen.
-func (c *creation) startFiles() (files []syncpipe.File, err error) {
+func (w *byInit) startFiles(c *creation) (files []syncpipe.File, err error) {
 	for _, f := range [...]struct {
 		wanted bool
 		name   string

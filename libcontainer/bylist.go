@@ -104,8 +104,8 @@ func (w *byList) spawn(c *creation, request *spawn.Request) (err error) {
 	span := trace.Begin("wait for the namespaces")
 	err = <-w.entered
 	span.End(err)
-	if c.network != nil && err == nil {
-		_, err = c.network.File()
+	if err == nil {
+		err = c.network.missing()
 	}
 	if err != nil {
 		w.close()
@@ -152,11 +152,11 @@ func (w *byList) serve(c *creation) error {
 			return err
 		}
 	}
-	if c.network != nil {
-		c.plan.init.Loopback = !c.network.Loopback() // what failed is tried again, to say why
-	}
+	c.plan.init.Loopback = c.network.loopback(c.plan.init.Loopback)
+	server := &server{create: c}
+	defer server.close()
 	w.built, w.asks = make(chan error, 1), make(chan ask)
-	w.builder = initproc.NewBuilder(&c.plan.init, outside{c, w.asks}, c.options.ConsoleSocket)
+	w.builder = initproc.NewBuilder(&c.plan.init, outside{server, w.asks}, c.options.ConsoleSocket)
 	c.thread.Go(func() { w.built <- trace.Do("build", func() error { return w.build(c) }) })
 	staged := trace.Do("stage", c.stage)
 	if err := w.await(staged); err != nil || staged != nil {
@@ -234,8 +234,8 @@ type ask struct {
 
 // outside is what a builder asks of the create.
 type outside struct {
-	c    *creation
-	asks chan ask
+	server *server
+	asks   chan ask
 }
 
 func (o outside) ask(do func() error) error {
@@ -247,14 +247,14 @@ func (o outside) ask(do func() error) error {
 // MountFD makes what a mount needs that no other has.
 func (o outside) MountFD(index int) (file *os.File, err error) {
 	err = o.ask(func() (err error) {
-		file, err = o.c.MountFD(index)
+		file, err = o.server.MountFD(index)
 		return err
 	})
 	return file, err
 }
 
 // Hooks runs the hooks that come before the change of root.
-func (o outside) Hooks() error { return o.ask(o.c.Hooks) }
+func (o outside) Hooks() error { return o.ask(o.server.Hooks) }
 
 // await does what the builder asks for until it is done, or refuses it for an error.
 func (w *byList) await(refuse error) error {

@@ -18,9 +18,7 @@ import (
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/fdsocket"
-	"oci-run/libcontainer/internal/idmap"
 	"oci-run/libcontainer/internal/namespaces"
-	"oci-run/libcontainer/internal/netdev"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/sdnotify"
@@ -70,11 +68,9 @@ type creation struct {
 	stands  *state.Record // what takes its place, as soon as init is ready
 	ahead   bool          // it has done so before
 	init    *spawn.Process
-	way     way                 // what init is, and how we speak with it
-	thread  *thread.Spare       // in namespaces of the container's, nil if nobody needs one
-	network *namespaces.Network // new, if it isn't the clone that makes it
-	devices *netdev.Move        // of linux.netDevices, until they are the container's
-	idmaps  *idmap.Namespaces
+	way     way           // what init is, and how we speak with it
+	thread  *thread.Spare // in namespaces of the container's, nil if nobody needs one
+	network network
 }
 
 // Create makes a container from a bundle, up to the point where its program waits to be started. If
@@ -88,10 +84,10 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (creat
 	}
 	c := &creation{factory: f, bundle: b, options: o}
 	defer c.endThread()
+	defer c.network.close()
 	if ownNetwork(b.Spec.Linux.Namespaces) {
 		c.thread = thread.New()
-		c.network = namespaces.NewNetwork(c.thread)
-		defer c.network.Close()
+		c.network.made = namespaces.NewNetwork(c.thread)
 	}
 	if c.plan, err = f.newPlan(id, b, o); err != nil {
 		return nil, b.Locate(err)
@@ -127,10 +123,6 @@ func (c *creation) close() {
 	}
 	if c.init != nil {
 		c.init.Release()
-	}
-	c.keepDevices()
-	if c.idmaps != nil {
-		c.idmaps.Close()
 	}
 	if c.dir != nil {
 		c.dir.Close()
@@ -243,7 +235,7 @@ func visibleCgroups(m *cgroups.Manager) []rootfs.Hierarchy {
 // committed, nobody takes the container for an abandoned one while init still runs.
 func (c *creation) spawn() error {
 	request := c.plan.spawn
-	c.joinNetwork(&request)
+	c.network.join(&request)
 	request.Inherit = 3 + c.options.PreserveFDs
 	birth := c.plan.cgroup.Birth()
 	defer birth.Close()
@@ -363,9 +355,9 @@ func (c *creation) explainEnd() error {
 	return fmt.Errorf("init ended before the container was ready: %s", how)
 }
 
-// namespace opens a namespace of init.
-func (c *creation) namespace(name string) (*os.File, error) {
-	return os.Open("/proc/" + strconv.Itoa(c.init.PID) + "/ns/" + name)
+// openNamespace opens a namespace of init.
+func openNamespace(init int, name string) (*os.File, error) {
+	return os.Open("/proc/" + strconv.Itoa(init) + "/ns/" + name)
 }
 
 // commit makes the container stand on its own.
@@ -405,7 +397,7 @@ func (c *creation) undo() error {
 	if c.record == nil {
 		return c.dir.Remove()
 	}
-	returned := c.returnDevices()
+	returned := c.network.undo()
 	if c.init != nil {
 		c.way.close()
 		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)

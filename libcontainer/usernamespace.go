@@ -1,13 +1,10 @@
 package libcontainer
 
 import (
-	"os"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/internal/files"
 	"oci-run/libcontainer/internal/idmap"
-	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/spawn"
 	"oci-run/specconv"
 )
@@ -41,42 +38,4 @@ func groupsDenied() bool {
 	}
 	text, err := files.Read("/proc/self/setgroups")
 	return err == nil && string(text) == "deny\n"
-}
-
-// MountFD implements syncpipe.Handler.
-func (c *creation) MountFD(index int) (*os.File, error) {
-	mounts, err := c.namespace("mnt")
-	if err != nil {
-		return nil, err
-	}
-	defer mounts.Close()
-	ids, err := c.mapping(index)
-	if err != nil {
-		return nil, err
-	}
-	return rootfs.SourceFD(&c.plan.init.Root, index, mounts, ids)
-}
-
-// mapping returns the user namespace whose mapping an idmapped mount gets: that of the
-// container, or one made for all mounts with these mappings. It is nil for a mount without
-// mapping.
-func (c *creation) mapping(index int) (*os.File, error) {
-	m := c.plan.init.Root.Mounts[index].IDMap
-	if m == nil {
-		return nil, nil // no mapping is not an error
-	}
-	if c.idmaps == nil {
-		c.idmaps = idmap.NewNamespaces(func(uids, gids []idmap.Mapping) (*os.File, error) {
-			linux := c.bundle.Spec.Linux
-			if idmap.Equal(uids, linux.UIDMappings) && idmap.Equal(gids, linux.GIDMappings) {
-				return c.namespace("user")
-			}
-			return spawn.UserNamespace(func(pid int) error { return idmap.Write(pid, uids, gids) })
-		})
-	}
-	if len(m.UID) == 0 {
-		linux := c.bundle.Spec.Linux
-		return c.idmaps.Get(linux.UIDMappings, linux.GIDMappings)
-	}
-	return c.idmaps.Get(m.UID, m.GID)
 }
