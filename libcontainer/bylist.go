@@ -162,6 +162,7 @@ func (w *byList) serve(c *creation) error {
 	if err := w.await(staged); err != nil || staged != nil {
 		return cmp.Or(staged, w.plan.ExplainNofile(err))
 	}
+	c.endThread() // it is in the container's namespaces, which are the program's soon
 	return w.finish(c.init.PID)
 }
 

@@ -112,6 +112,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (creat
 func (c *creation) endThread() {
 	if c.thread != nil {
 		c.thread.End()
+		c.thread = nil
 	}
 }
 

@@ -16,7 +16,7 @@
 //
 // # The program is init too
 //
-// The first process of a container begins as a second execution of the calling program, from
+// The first process of a container may begin as a second execution of the calling program, from
 // /proc/self/exe, with the arguments "init" and numbers of descriptors. An init function below this
 // package (libcontainer/internal/initproc) takes such a process over, before main and before most
 // other packages are initialised; it does not return. Four things follow for a program that imports
@@ -30,8 +30,10 @@
 //   - The binary stays executable as long as the program creates containers. A container can reach
 //     it, but not write to it: what is executed is a sealed copy or mount ([CreateOptions].Seal).
 //
-// Exec of a process needs such a second execution only where it joins a user namespace or has a
-// seccomp listener, or on other architectures than amd64 and arm64.
+// Create and Exec need such a second execution only for a user namespace, a seccomp listener or a
+// caller who is not root, Create also for hooks inside the container and a few options of mounts,
+// and both on other architectures than amd64 and arm64. Otherwise the new process is a list of
+// system calls, and the root of a container is made by a thread of the caller's.
 //
 // # Who holds what
 //
