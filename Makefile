@@ -55,6 +55,9 @@ FUZZTIME ?= 60s
 RACES ?= 2000
 ENGINES ?= docker podman buildah containerd cri
 SESSIONS ?=
+# How many system calls `make test-faults` fails: ends (the first and the last of each name), all.
+FAULTS ?= ends
+REPORT ?=
 # What `make test` runs; .ci/run adds to it.
 PARTS := test-packages build test-unit test-integration test-security lint
 MORE_PARTS ?=
@@ -122,6 +125,10 @@ test-security: build bin/racer ## one session per known attack; races run RACES 
 test-engines: check-go test-packages build ## sessions under real engines, as root: ENGINES='docker podman buildah containerd cri'
 	tests/engines/packages
 	tests/engines/run $(ENGINES)
+
+.PHONY: test-faults
+test-faults: build ## fail system calls of create, start, run, exec and delete, as root (FAULTS=all: each one; REPORT=FILE: a table)
+	OCI_RUN_FAULTS=$(FAULTS) OCI_RUN_FAULTS_REPORT=$(REPORT) go test $(TAGS) -count=1 -timeout=4h -v ./tests/faults
 
 .PHONY: test-vm
 test-vm: build bin/oci-run-crash ## sessions about resources in a QEMU guest with systemd and cgroup v2 alone, as root: SESSIONS='limits update'

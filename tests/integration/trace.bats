@@ -129,7 +129,7 @@ hook() {
 @test "commands that end at the same time lose nothing" {
 	program sleep 1000
 	detached "$id"
-	for i in {1..24}; do
+	for _ in {1..24}; do
 		oci-run --trace trace.json state "$id" >/dev/null &
 		oci-run --trace trace.otlp state "$id" >/dev/null &
 	done
