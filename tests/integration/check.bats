@@ -12,6 +12,7 @@ findings() {
 
 @test "check finds nothing in what engines write" {
 	needs_root
+	needs_cgroup memory cpu cpuset pids blkio # which are asked for there
 	local file found failed=0
 	for file in "$BATS_TEST_DIRNAME"/engines/*.json; do
 		adapt "$file"
@@ -74,7 +75,7 @@ config.json:9:20: /root/path: is a number, must be a string
 config.json:10:56: /mounts/1/destination: is missing
 config.json:10:103: /mounts/2/type: "none" is not a filesystem; a bind mount has the option bind or rbind
 config.json:10:111: /mounts/2/option: unknown property (did you mean "options"?)
-config.json:11:37: /linux/namespaces/0/type: namespace type "mnt" is not known
+config.json:11:37: /linux/namespaces/0/type: namespace type "mnt" is not known (did you mean "mount"?)
 config.json:11:71: /linux/namespaces/2/type: namespace type "pid" appears twice
 config.json:11:114: /linux/resources/memory/limit: is a string, must be an integer of 64 bits
 config.json:12:3: warning: /extra: unknown property
