@@ -3,6 +3,7 @@ package specconv
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -21,6 +22,10 @@ func (c *checker) mounts() error {
 		}
 		if err := checkMountStrings(m, pointer); err != nil {
 			return err
+		}
+		// As a path that is relative to the bundle it would be the bundle itself.
+		if isBind(m) && m.Source == "" && !slices.Contains(m.Options, "remount") {
+			return Fieldf(pointer+"/source", "%w: it is what a bind mount shows", errMissing)
 		}
 		if err := c.mountMappings(m, pointer); err != nil {
 			return err

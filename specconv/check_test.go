@@ -168,7 +168,7 @@ func TestCheckMounts(t *testing.T) {
 		{"NUL in source", mount(specs.Mount{Destination: "/a", Source: "\x00"}), "/mounts/0/source", "NUL"},
 		{"NUL in option", mount(specs.Mount{Destination: "/a", Options: []string{"ro", "x\x00"}}), "/mounts/0/options/1", "NUL"},
 		{"one mapping", mount(specs.Mount{Destination: "/a", UIDMappings: maps}), "/mounts/0/gidMappings", "belong together"},
-		{"idmap", mount(specs.Mount{Destination: "/a", Options: []string{"bind", "idmap"}}), "/mounts/0/options/1", "user namespace"},
+		{"idmap", mount(specs.Mount{Destination: "/a", Source: "/a", Options: []string{"bind", "idmap"}}), "/mounts/0/options/1", "user namespace"},
 		{"masked path without mount namespace", func(s *specs.Spec) { without(s, specs.MountNamespace) }, "/linux/maskedPaths", "mount namespace"},
 		{"relative masked path", func(s *specs.Spec) { s.Linux.MaskedPaths[3] = "proc/keys" }, "/linux/maskedPaths/3", "absolute"},
 		{"relative read-only path", func(s *specs.Spec) { s.Linux.ReadonlyPaths[0] = "" }, "/linux/readonlyPaths/0", "absolute"},

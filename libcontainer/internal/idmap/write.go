@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/specconv"
 )
 
 // defaultPath is where the helpers are sought if the caller's environment has no PATH: engines call
@@ -98,7 +100,8 @@ func (f *mapFile) runHelper(pid int, maps []Mapping) error {
 	}
 	out, err := (&exec.Cmd{Path: path, Args: args}).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s (a user's own ids are those in /etc/subuid and /etc/subgid)", strings.Join(args, " "), err, bytes.TrimSpace(out))
+		return specconv.Fieldf("/linux/"+f.name[:len("uid")]+"Mappings", "%s: %w: %s (a user's own ids are those in /etc/subuid and /etc/subgid)",
+			strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package process
 
 import (
-	"fmt"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -47,6 +45,6 @@ func (p *Plan) addIOPriority(l *calls.List) {
 }
 
 func (p *Plan) ioPriorityError(errno unix.Errno) error {
-	return fmt.Errorf("set I/O priority %s %d: %w",
+	return specconv.Fieldf(p.At+"/ioPriority", "set I/O priority %s %d: %w",
 		ioPriorityClasses[p.IOPriority>>ioprioClassShift], p.IOPriority&(1<<ioprioClassShift-1), errno)
 }

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -48,7 +47,7 @@ func (p *Plan) AddOOMScore(l *calls.List, proc, pid int) {
 			if now, _ := readFile(proc, name); isPermission(errno) && lower(value, now) {
 				hint = " (going below the inherited value needs CAP_SYS_RESOURCE)"
 			}
-			return fmt.Errorf("write %q to /proc/%s: %w%s", value, name, errno, hint)
+			return specconv.Fieldf(p.At+"/oomScoreAdj", "write %q to /proc/%s: %w%s", value, name, errno, hint)
 		}
 	}
 	l.On(open.Result, unix.SYS_CLOSE)

@@ -102,7 +102,9 @@ func (s *Scheduler) Inherited() bool {
 // of SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK can't fork any more (sched(7)).
 func (p *Plan) AddScheduler(l *calls.List, pid int) {
 	if p.Scheduler != nil {
-		l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), calls.Struct(l, &p.Scheduler.Attr), 0).Explain = p.Scheduler.failure
+		l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), calls.Struct(l, &p.Scheduler.Attr), 0).Explain = func(errno unix.Errno) error {
+			return specconv.Field(p.At+"/scheduler", p.Scheduler.failure(errno))
+		}
 	}
 }
 

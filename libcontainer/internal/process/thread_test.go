@@ -29,7 +29,7 @@ func TestScheduler(t *testing.T) {
 		{specs.Scheduler{Policy: specs.SchedOther, Nice: 19}, "19 0 0\n"},
 		{specs.Scheduler{Policy: specs.SchedIdle}, own + " 0 5\n"},
 		{specs.Scheduler{Policy: specs.SchedFIFO, Priority: 3}, own + " 3 1\n"},
-		{specs.Scheduler{Policy: specs.SchedISO}, "set scheduler SCHED_ISO: invalid argument"},
+		{specs.Scheduler{Policy: specs.SchedISO}, "/process/scheduler: set scheduler SCHED_ISO: invalid argument"},
 	} {
 		p := shell(schedulerFacts)
 		p.Scheduler = &test.s
@@ -66,7 +66,7 @@ func TestSchedulerWithCPUs(t *testing.T) {
 		errs <- fmt.Errorf("%w, with cpus: %w", err, calls.Here(set))
 	}()
 	err := <-errs
-	want := "set scheduler SCHED_DEADLINE: operation not permitted, with cpus: process scheduler can't be used together with AllowedCPUs"
+	want := "/scheduler: set scheduler SCHED_DEADLINE: operation not permitted, with cpus: /scheduler: process scheduler can't be used together with AllowedCPUs"
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}

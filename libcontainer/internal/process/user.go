@@ -62,7 +62,7 @@ func (p *Plan) AddUser(l *calls.List, proc int) {
 			if errno == unix.EPERM && p.groupsDenied(proc) {
 				hint = " (the user namespace was made without the right to set groups: /proc/self/setgroups says deny)"
 			}
-			return fmt.Errorf("set groups %v: %w%s", p.Groups, errno, hint)
+			return specconv.Fieldf(p.At+"/user/additionalGids", "set groups %v: %w%s", p.Groups, errno, hint)
 		}
 		if len(p.Groups) == 0 && p.groupsDenied(proc) {
 			groups.Expect = []unix.Errno{unix.EPERM}

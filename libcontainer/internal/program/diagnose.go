@@ -72,6 +72,9 @@ func inspect(p *process.Plan, root process.Root, path string, errno unix.Errno, 
 		if reason := file.refuses(p); reason != "" {
 			return reason
 		}
+		if reason := p.DeniedBy(root, path); reason != "" { // whom the container's user is not
+			return reason
+		}
 	}
 	if reason := file.malformed(errno); reason != "" {
 		return reason

@@ -63,7 +63,7 @@ func AddLookup(l *calls.List, p *process.Plan, root process.Root) (*Found, error
 // failure is the error for a path.
 func (f *Found) failure(path string, err error) error {
 	e := &failure{Prefix: `exec: "` + f.plan.Args[0] + `": `, Err: err, Hint: Hint(f.plan, f.root, path, errnoOf(err))}
-	if e.Hint == "" {
+	if e.Hint == "" && errnoOf(err) == unix.ENOENT {
 		e.Hint = misspelt(f.plan.Args[0], f.exists)
 	}
 	return locate(f.plan, e)

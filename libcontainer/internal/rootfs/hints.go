@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -36,9 +37,11 @@ func (f *FS) hint(m *Mount, err error) string {
 // misspelt is a hint at an option that went to the filesystem although another name was meant.
 func (m *Mount) misspelt() string {
 	for i := range m.Params {
-		switch p := &m.Params[i]; p.Key {
-		case "readonly", "rdonly":
+		switch p := &m.Params[i]; {
+		case p.Key == "readonly", p.Key == "rdonly":
 			return fmt.Sprintf(" (did you mean \"ro\" by %q?)", p.Key)
+		case !p.HasValue && slices.Contains(MountOptionNames(), p.Key): // it came with others
+			return fmt.Sprintf(" (each option is an entry of its own: %q stands in one with others)", p.Key)
 		}
 	}
 	if field, ok := errors.AsType[*specconv.FieldError](m.foreseeOptions()); ok {
