@@ -83,9 +83,9 @@ func lineColumn(raw []byte, offset int) (line, column int) {
 func offsetOf(raw []byte, pointer string) int {
 	at := skipSpace(raw, 0)
 	for pointer != "" {
-		token, rest, _ := strings.Cut(pointer[1:], "/")
+		token, rest, more := strings.Cut(pointer[1:], "/")
 		token, pointer = unescapeToken(token), ""
-		if rest != "" {
+		if more { // perhaps an empty name, the last
 			pointer = "/" + rest
 		}
 		next := -1
