@@ -251,12 +251,30 @@ waiting() {
 	[[ $(readlink "/proc/$pid/exe") == '/memfd:oci-run:batch (deleted)' ]]
 	! grep -vE ' (/memfd:oci-run:batch \(deleted\)|\[(stack|heap|vdso|vvar|vvar_vclock|vsyscall|uprobes)\])$| 0 +$' "/proc/$pid/maps" || { cat "/proc/$pid/maps"; return 1; }
 	find "/proc/$pid/fd" -type l -printf '%f %l\n' | sort -n >fds
-	[[ $(grep -c . fds) == 4 && $(grep -cE '^([3-9]|[0-9]{2,}) socket:' fds) == 1 ]] || { cat fds; return 1; }
+	[[ $(grep -c . fds) == 5 && $(grep -cE '^([3-9]|[0-9]{2,}) socket:' fds) == 1 && $(grep -c ' anon_inode:\[signalfd\]$' fds) == 1 ]] || { cat fds; return 1; }
 	[[ $(readlink "/proc/$pid/root") == / && $(readlink "/proc/$pid/cwd") == / ]]
 	[[ $(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l) == 1 ]]
 	oci-run start "$id"
 	eventually is stopped "$id"
 	oci-run delete "$id"
+}
+
+@test "a container that waits for its start ends by the signals that end a program" {
+	needs_root
+	local pid way signal
+	for way in init list; do
+		for signal in HUP INT QUIT TERM; do
+			waiting "$way"
+			oci-run kill "$id" "$signal"
+			eventually is stopped "$id"
+			run -0 oci-run delete "$id"
+		done
+	done
+	config '.linux.namespaces -= [{type: "pid"}]' # where the process is not the first of a pid namespace
+	waiting list
+	oci-run kill "$id" TERM
+	eventually is stopped "$id"
+	run -0 oci-run delete "$id"
 }
 
 # What is told of a program after the start comes over the start channel, and so does a start that was killed.

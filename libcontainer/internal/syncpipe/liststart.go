@@ -20,7 +20,9 @@ func AddAwaitStart(l *calls.List, channel uintptr) {
 	again, drop, other, leave, started := l.Place(), l.Place(), l.Place(), l.Place(), l.Place()
 	wrong := []unix.Errno{unix.EAGAIN}
 
+	ends := addEnding(l, channel)
 	l.Add(again)
+	ends.addPoll(again)
 	accept := l.Do(unix.SYS_ACCEPT4, channel, 0, 0, unix.SOCK_CLOEXEC).Or("wait for start")
 	accept.Result, accept.Expect, accept.Else = conn, []unix.Errno{unix.EINTR, unix.ECONNABORTED}, again
 
@@ -43,7 +45,71 @@ func AddAwaitStart(l *calls.List, channel uintptr) {
 
 	l.Add(leave)
 	l.Do(unix.SYS_EXIT_GROUP, 1)
+	ends.addEnd()
 	l.Add(started)
+	l.Do(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, ends.none, 0, sigsetSize).Or("unblock signals")
+}
+
+// ending is how a container that waits for its start ends by a signal. The kernel drops those
+// whose default action is to end, if they go to process 1 of a pid namespace and it has no handler
+// for them (pid_namespaces(7)), but not those that are blocked.
+type ending struct {
+	l          *calls.List
+	polled     uintptr // two struct pollfd: the channel, and what tells of signals
+	set, none  uintptr // signal sets
+	descriptor uintptr
+	caught     *calls.Call // where it goes on after a signal
+}
+
+// sigsetSize is that of the kernel's sigset_t.
+const sigsetSize = 8
+
+// endedBy are the signals that end a Go program, and so an init that is one.
+var endedBy = [...]syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM}
+
+// addEnding adds what comes before the wait. Where an outer filter refuses signalfd4(2), only
+// SIGKILL ends the process.
+func addEnding(l *calls.List, channel uintptr) *ending {
+	var set uint64
+	for _, s := range endedBy {
+		set |= 1 << (s - 1)
+	}
+	polled := [2]unix.PollFd{{Fd: int32(channel), Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}}
+	e := &ending{l: l, polled: calls.Struct(l, &polled), set: l.Words(set), none: l.Words(0), descriptor: l.Room(8)}
+	l.Do(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, e.set, 0, sigsetSize).Or("block signals")
+	made, refused := l.Do(unix.SYS_SIGNALFD4, ^uintptr(0), e.set, sigsetSize, unix.SFD_CLOEXEC), l.Place()
+	made.Result, made.Expect, made.Else = e.descriptor, []unix.Errno{calls.Any}, refused
+	l.Do(calls.Copy, e.polled+pollSize, e.descriptor)
+	l.Add(refused)
+	return e
+}
+
+// struct pollfd, poll(2).
+const (
+	pollSize = 8
+	reventAt = 6
+)
+
+// addPoll waits until there is a connection or a signal.
+func (e *ending) addPoll(again *calls.Call) {
+	poll := e.l.Do(unix.SYS_PPOLL, e.polled, 2, 0, 0, sigsetSize).Or("wait for start")
+	poll.Expect, poll.Else = []unix.Errno{unix.EINTR}, again
+	quiet := e.l.Do(calls.Equal, e.polled+pollSize+reventAt, 0, uintptr(unix.EAGAIN))
+	e.caught = e.l.Place()
+	quiet.Expect, quiet.Else = []unix.Errno{unix.EAGAIN}, e.caught
+}
+
+// addEnd adds the end by a signal: by its default action, or, for process 1 of a pid namespace,
+// with status 2, as a Go program ends then.
+func (e *ending) addEnd() {
+	l, info := e.l, e.l.Room(128) // struct signalfd_siginfo, which begins with the signal's number
+	l.Add(e.caught)
+	l.On(e.descriptor, unix.SYS_READ, info, 128).Or("read a signal")
+	l.Do(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, e.none, 0, sigsetSize).Or("unblock signals")
+	self, number := l.Do(unix.SYS_GETPID), l.Do(calls.Load, info)
+	kill := l.Do(unix.SYS_KILL, 0, 0).Or("end by a signal")
+	self.Into, number.Into, number.IntoArg = kill, kill, 1
+	l.Do(unix.SYS_EXIT_GROUP, 2)
 }
 
 // Refused is what an init that is a list of calls could not do after its start: execute Path, or
