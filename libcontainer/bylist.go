@@ -31,6 +31,7 @@ type byList struct {
 	calls   *calls.List   // to read its reports by
 	plan    *process.Plan // to explain them
 	entered chan error    // the thread is in the container's namespaces, or not
+	tree    *os.File      // the mount namespace, so that its mounts outlive a process that has failed, and can be looked at
 
 	mounts  []int // what the first report brings, see List.Begin
 	cgroup  bool
@@ -177,6 +178,7 @@ func (w *byList) build(c *creation) (err error) {
 	if err := b.Open(); err != nil {
 		return err
 	}
+	w.keepMounts()
 	pid, files, err := w.first()
 	if err != nil {
 		return err
@@ -334,10 +336,26 @@ func (w *byList) follow(c *Created, watch func() error) error {
 		return err
 	}
 	trace.Record("init", "execve", c.PID, since)
+	w.letMountsGo()
 	return nil
 }
 
+// keepMounts has the thread's mounts outlive a process that fails, so that its error can look at
+// them. Where the namespace can't be had, only that is missing.
+func (w *byList) keepMounts() {
+	if fd, err := unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+		w.tree = os.NewFile(uintptr(fd), "mnt")
+	}
+}
+
+// letMountsGo leaves the end of the container's mounts to the end of its last process.
+func (w *byList) letMountsGo() {
+	closeAll(w.tree)
+	w.tree = nil
+}
+
 func (w *byList) close() {
+	w.letMountsGo()
 	closeAll(w.channel, w.list.Channel, w.list.Half, w.list.Proc)
 	w.channel, w.list.Channel, w.list.Half, w.list.Proc = nil, nil, nil, nil
 	if w.exe != nil {

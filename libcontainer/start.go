@@ -50,10 +50,8 @@ func (c *Container) Start() error {
 		return err
 	}
 	defer starter.Close()
-	root, err := c.openRoot() // which is gone with init
-	if root != nil {
-		defer root.Close()
-	}
+	root, tree, err := c.openRoot() // which is gone with init
+	defer closeAll(root, tree)
 	if err == nil {
 		err = starter.Start(func(f *os.File) error { return c.seccompAgent(dir, f) }, c.leaderless)
 	}
@@ -99,14 +97,18 @@ func (c *Container) announce(dir *state.Dir) (*syncpipe.Starter, error) {
 	return starter, nil
 }
 
-// openRoot opens the container's root as init has it. It returns nil where that may not be seen,
-// which only explanations need.
-func (c *Container) openRoot() (*os.File, error) {
-	root, err := files.Open("/proc/"+strconv.Itoa(c.record.Init.PID)+"/root", unix.O_PATH|unix.O_DIRECTORY, 0)
-	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOENT) {
-		return nil, nil
+// openRoot opens the container's root as init has it, and the mount namespace, without which the
+// mounts below the root end with init. It returns nil where they may not be seen, which only
+// explanations need.
+func (c *Container) openRoot() (root, tree *os.File, err error) {
+	proc := "/proc/" + strconv.Itoa(c.record.Init.PID)
+	if root, err = files.Open(proc+"/root", unix.O_PATH|unix.O_DIRECTORY, 0); err == nil {
+		tree, err = files.Open(proc+"/ns/mnt", unix.O_RDONLY, 0)
 	}
-	return root, err
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOENT) {
+		err = nil
+	}
+	return root, tree, err
 }
 
 // explainRefused says why a program can't be executed that an init which is a list of calls has
