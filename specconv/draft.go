@@ -75,6 +75,23 @@ func (d *draft) remove(pointer string) bool {
 	return true
 }
 
+// emptied tells whether a pointer leads to an array that has elements in the original alone, or to
+// what only the original has.
+func (d *draft) emptied(pointer string) bool {
+	if _, rest := d.existing(pointer); rest != "" {
+		_, rest = newDraft(d.original).existing(d.origin(pointer))
+		return rest == ""
+	}
+	at := offsetOf(d.raw, pointer)
+	return d.raw[at] == '[' && !holds(d.raw, at) && holds(d.original, at)
+}
+
+// holds tells whether the array at an offset has anything in it.
+func holds(raw []byte, at int) bool {
+	at = skipSpace(raw, at+1)
+	return at < len(raw) && raw[at] != ']'
+}
+
 // isArgs tells whether a pointer leads to a command line, whose words mean something by their
 // place.
 func isArgs(pointer string) bool {

@@ -222,7 +222,7 @@ func (s *Survey) fault(d *draft, err error) {
 				return // it had another fault, and was taken out for that
 			}
 			f.Message += meant(s.raw, f.Pointer)
-		} else if s.lacks(f.Pointer) {
+		} else if s.lacks(f.Pointer) || d.emptied(fe.Pointer) {
 			return
 		}
 	}

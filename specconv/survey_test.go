@@ -2,6 +2,8 @@ package specconv
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,6 +100,31 @@ func TestSurveyOfWhatIsNoDocument(t *testing.T) {
 		if d := cmp.Diff(want, got[0], cmpopts.IgnoreUnexported(Finding{})); d != "" {
 			t.Errorf("%q: (-want +got)\n%s", text, d)
 		}
+	}
+}
+
+// An array whose elements are all at fault is not told to have none.
+func TestSurveyOfAnArrayOfFaults(t *testing.T) {
+	s := &Survey{Dir: "/", Name: configName, raw: []byte(`{"ociVersion": "1.0.0", "root": {"path": "/"},
+		"process": {"cwd": "/", "args": ["x"]}, "mounts": [{"destination": "/a", "options": ["b", "c"]}, {"destination": "/d", "options": []}]}`)}
+	s.decode()
+	s.Look(func(b *Bundle) error {
+		for i, m := range b.Spec.Mounts {
+			pointer := fmt.Sprintf("/mounts/%d/options", i)
+			if len(m.Options) == 0 {
+				return Field(pointer, errors.New("must have at least one entry"))
+			}
+			return Field(pointer+"/0", errors.New("unknown"))
+		}
+		return nil
+	})
+	var got []string
+	for _, f := range s.Report().Findings {
+		got = append(got, f.Pointer)
+	}
+	want := []string{"/mounts/0/options/0", "/mounts/0/options/1", "/mounts/1/options"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }
 
