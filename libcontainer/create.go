@@ -347,7 +347,7 @@ func (c *creation) explainEnd() error {
 		return err
 	}
 	if err := c.plan.cgroup.ExplainOOM(); err != nil {
-		return err
+		return fieldOfMemory(c.bundle.Spec, err)
 	}
 	how := c.init.Wait()
 	if how == "SIGHUP" && c.plan.init.Terminal != nil {

@@ -58,7 +58,7 @@ func (c *Created) Start() (err error) {
 	span := trace.Begin("start")
 	defer func() { span.End(err) }()
 	if err := c.release(); err != nil {
-		return c.blameLimit(err)
+		return c.blameLimit(c.dir, err)
 	}
 	crash.Point("released")
 	if err := c.way.follow(c, c.leaderless); err != nil {

@@ -14,6 +14,7 @@ import (
 	"oci-run/hooks"
 	"oci-run/internal/crash"
 	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
@@ -38,7 +39,7 @@ func (c *Container) Start() error {
 	}
 	if err := toStart.require(c.record.ID, status); err != nil {
 		if startable, serr := dir.Startable(); status == specs.StateStopped && serr == nil && startable {
-			err = c.blameLimit(err)
+			err = c.blameLimit(dir, err)
 		}
 		return err
 	}
@@ -177,20 +178,46 @@ func (c *Container) explainStart(dir *state.Dir, err error) error {
 		}
 		err = program.Refused(err, verdict.Gives, verdict.Pointer)
 	}
-	return c.locate(dir, c.blameLimit(err))
+	return c.locate(dir, c.blameLimit(dir, err))
 }
 
 // blameLimit adds to the error of an init that didn't become the program that the memory limit has
 // killed it, if it has.
-func (c *Container) blameLimit(err error) error {
+func (c *Container) blameLimit(dir *state.Dir, err error) error {
 	cgroup, cerr := c.cgroup()
 	if cerr != nil || cgroup == nil {
 		return err
 	}
-	if oom := cgroup.ExplainOOM(); oom != nil {
-		return fmt.Errorf("%w: %w", err, oom)
+	oom := cgroup.ExplainOOM()
+	if oom == nil {
+		return err
+	}
+	if spec, serr := c.spec(dir); serr == nil {
+		oom = fieldOfMemory(spec, oom)
+	}
+	return c.locate(dir, fmt.Errorf("%w: %w", err, oom))
+}
+
+// fieldOfMemory gives an error about the memory limit in force its field, if it is the one of the
+// configuration: an update may have changed it, and one of a cgroup above may have killed.
+func fieldOfMemory(spec *specs.Spec, err error) error {
+	oom, ok := errors.AsType[*cgroups.OOMError](err)
+	if !ok || spec.Linux == nil || spec.Linux.Resources == nil {
+		return err
+	}
+	const unified = "memory.max"
+	if r := spec.Linux.Resources; r.Unified[unified] == oom.Limit {
+		return specconv.Field("/linux/resources/unified/"+unified, err)
+	} else if r.Memory != nil && r.Memory.Limit != nil && wholePages(*r.Memory.Limit) == oom.Limit {
+		return specconv.Field("/linux/resources/memory/limit", err)
 	}
 	return err
+}
+
+// wholePages writes a size as the kernel takes it for a limit.
+func wholePages(size int64) string {
+	page := int64(os.Getpagesize())
+	return strconv.FormatInt(size/page*page, 10)
 }
 
 // poststart runs the poststart hooks, and destroys the container if one fails.

@@ -37,11 +37,11 @@ log() { jq -rs "if length == 1 then .[0].$1 else error(\"not one object\") end" 
 	v2 && skip 'init has its first page of the cgroup before the limit comes'
 	config '.linux.resources = {"memory": {"limit": 4096, "swap": 4096}} | .process.args = ["true"]'
 	run -1 oci-run run "$id"
-	output_has 'container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'
+	output_has '/linux/resources/memory/limit: container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'
 	[[ ! -e $state/$id ]]
 	create "$id"
 	run -1 oci-run start "$id"
-	output_has 'container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'
+	output_has '/linux/resources/memory/limit: container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'
 }
 
 @test "run tells of a memory limit that has killed the program" {

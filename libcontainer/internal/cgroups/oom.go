@@ -217,12 +217,22 @@ func (m *meter) memoryEventsFile() string {
 	return "memory.oom_control"
 }
 
-// ExplainOOM returns an error that says so if the memory limit killed a process of the container,
-// and what it would have needed, as far as the kernel knows. Else it returns nil. It is for an init
-// that died without a word.
+// OOMError says that the memory limit killed init.
+type OOMError struct {
+	Limit string // in bytes, as the kernel has it; "max" on v2 is none
+	text  string
+}
+
+func (e *OOMError) Error() string {
+	return "container init was OOM-killed (memory limit too low?): " + e.text
+}
+
+// ExplainOOM returns an *OOMError if the memory limit killed a process of the container, with what
+// it would have needed, as far as the kernel knows. Else it returns nil. It is for an init that
+// died without a word.
 func (m *meter) ExplainOOM() error {
-	if sizes := m.killedAt(); sizes != "" {
-		return errors.New("container init was OOM-killed (memory limit too low?): " + sizes)
+	if limit, sizes := m.killedAt(); sizes != "" {
+		return &OOMError{limit, sizes}
 	}
 	return nil
 }
@@ -230,32 +240,33 @@ func (m *meter) ExplainOOM() error {
 // TellOOM is what a person may want to know of a container whose program was killed: that its
 // memory limit has killed processes. It is "" if it has not.
 func (m *meter) TellOOM() string {
-	if sizes := m.killedAt(); sizes != "" {
+	if _, sizes := m.killedAt(); sizes != "" {
 		return "the memory limit has killed a process of the container: " + sizes
 	}
 	return ""
 }
 
-// killedAt tells the limit and the peak use of memory, if the limit has killed a process.
-func (m *meter) killedAt() string {
+// killedAt gives the limit and tells of it and of the peak use of memory, if the limit has killed a
+// process.
+func (m *meter) killedAt() (most, text string) {
 	kills, err := m.OOMKills()
 	if err != nil || kills == 0 {
-		return ""
+		return "", ""
 	}
 	limit, peak := "/memory.limit_in_bytes", "/memory.max_usage_in_bytes"
 	if m.record.Mode == V2 {
 		limit, peak = "/memory.max", "/memory.peak"
 	}
 	dir := m.Path("memory")
-	most, err := readFile(dir + limit)
+	most, err = readFile(dir + limit)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	text := "the limit is " + bytesText(most)
+	text = "the limit is " + bytesText(most)
 	if used, err := readFile(dir + peak); err == nil {
 		text += ", the peak use was " + bytesText(used)
 	}
-	return text
+	return most, text
 }
 
 // bytesText writes a number of bytes in the largest unit that it is a multiple of.
