@@ -25,8 +25,12 @@ func ranProgram(init state.Process) error {
 		return nil
 	}
 	for deadline := time.Now().Add(reaped); init.Named(initproc.Executing); time.Sleep(time.Millisecond) {
+		alive, err := init.Alive()
 		if status, ok := init.Ended(); ok {
 			return notExecuted(status)
+		}
+		if err == nil && !alive && init.Named(initproc.Executing) { // how it ended is hidden from us
+			return notExecuted(0)
 		}
 		if time.Now().After(deadline) {
 			break

@@ -246,7 +246,7 @@ filter() { config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: 
 	output_has 'permission denied'
 	run -0 oci-run delete --force "$id"
 	output_has 'its directory could not be read, because it had mode 0000'
-	gone "$pid"
+	eventually gone "$pid" # once its parent has noticed
 	[[ ! -e $state/$id ]]
 	run oci-run delete --force link
 	[[ $(stat -c %a other) == 0 ]]

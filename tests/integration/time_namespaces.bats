@@ -72,5 +72,5 @@ own() { readlink "/proc/$1/ns/time"; }
 	output_has '/linux/timeOffsets/boottime/nanosecs'
 	config '.linux.timeOffsets = {"boottime": {"secs": -999999999}}' # before the machine was started
 	run -1 oci-run run "$id"
-	output_has timens_offsets
+	output_has '/linux/timeOffsets: set the clocks to \"boottime -999999999 0\"'
 }

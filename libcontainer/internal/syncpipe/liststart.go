@@ -22,7 +22,9 @@ func AddAwaitStart(l *calls.List, channel uintptr) {
 
 	ends := addEnding(l, channel)
 	l.Add(again)
-	ends.addPoll(again)
+	waited := l.Place()
+	ends.addPoll(waited)
+	l.Add(waited)
 	accept := l.Do(unix.SYS_ACCEPT4, channel, 0, 0, unix.SOCK_CLOEXEC).Or("wait for start")
 	accept.Result, accept.Expect, accept.Else = conn, []unix.Errno{unix.EINTR, unix.ECONNABORTED}, again
 
@@ -90,10 +92,11 @@ const (
 	reventAt = 6
 )
 
-// addPoll waits until there is a connection or a signal.
-func (e *ending) addPoll(again *calls.Call) {
-	poll := e.l.Do(unix.SYS_PPOLL, e.polled, 2, 0, 0, sigsetSize).Or("wait for start")
-	poll.Expect, poll.Else = []unix.Errno{unix.EINTR}, again
+// addPoll waits until there is a connection or a signal. If that can't be, it goes on at other,
+// which waits for a connection alone: the create has succeeded.
+func (e *ending) addPoll(other *calls.Call) {
+	poll := e.l.Do(unix.SYS_PPOLL, e.polled, 2, 0, 0, sigsetSize)
+	poll.Expect, poll.Else = []unix.Errno{calls.Any}, other
 	quiet := e.l.Do(calls.Equal, e.polled+pollSize+reventAt, 0, uintptr(unix.EAGAIN))
 	e.caught = e.l.Place()
 	quiet.Expect, quiet.Else = []unix.Errno{unix.EAGAIN}, e.caught
