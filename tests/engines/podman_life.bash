@@ -24,8 +24,8 @@ session_exit_status() {
 	run -125 podman run --rm --no-such-flag busybox true
 }
 
-# output_has_words WORDS: of the runtime; those of oci-run follow its name at once, other runtimes say more before.
-output_has_words() { if [[ ${RUNTIME##*/} == oci-run ]]; then output_has "oci-run: $1"; else output_has "$1"; fi; }
+# output_has_words WORDS: of the runtime, about the program; those of oci-run follow its name and the field, other runtimes say more before.
+output_has_words() { if [[ ${RUNTIME##*/} == oci-run ]]; then output_has "oci-run: config.json: /process/args/0: $1"; else output_has "$1"; fi; }
 
 session_not_found() {
 	run -127 podman run --rm busybox nosuchprogram
