@@ -327,6 +327,7 @@ bigger() { (($(stat -c %s "$scratch/log") > $1)); }
 	[[ $(awk '{print $1, $2, $3}' "/proc/$pid/gid_map") == '0 200000 1000' ]]
 	[[ $(stat -c %u:%g "/proc/$pid") == 100000:200000 ]]
 	run task_exec "$id" sh -c 'id -u; touch /tmp/mine; stat -c %u:%g /tmp/mine; stat -c %u /bin; mount -t tmpfs x /mnt && echo mounted'
+	echo "$output"
 	[[ $output == $'0\n0:0\n0\n'* ]]
 	[[ $output != *mounted* ]]
 	[[ $(stat -c %u:%g "/proc/$pid/root/tmp/mine") == 100000:200000 ]]
