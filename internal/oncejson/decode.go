@@ -125,7 +125,7 @@ func (d *decoder) scalar(to reflect.Value, c byte) bool {
 		to.SetUint(n)
 		return err == nil || d.wrongAt(begin, to)
 	}
-	d.err = fmt.Errorf("decode JSON into a value of type %v: there is no such form", to.Type())
+	d.err = fmt.Errorf("decode JSON into a value of type %v: unsupported type", to.Type())
 	return false
 }
 

@@ -261,7 +261,8 @@ func (b *List) execute(found *program.Found) {
 		if b.plan.Starts {
 			l.Add(load)
 		} else {
-			syncpipe.AddRefusable(l, syncpipe.Refused{What: loadingFilter}, filterCall(l, filter), load)
+			try := *load
+			syncpipe.AddRefusable(l, syncpipe.Refused{What: loadingFilter}, &try, load)
 		}
 	}
 	found.AddExec(l, refusable)
