@@ -47,5 +47,5 @@ func (f *FS) protected(unsafePath string) (int, error) {
 		}
 		break // or a link leads out of this mount
 	}
-	return f.lookup(unsafePath, 0)
+	return f.root.lookup(unsafePath, 0)
 }

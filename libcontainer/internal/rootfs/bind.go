@@ -34,7 +34,7 @@ func (f *FS) bind(i int, m *Mount) error {
 		return err
 	}
 	defer unix.Close(target)
-	at, err := f.checkTarget(target, m)
+	at, err := f.root.checkTarget(target, m)
 	if err != nil {
 		return err
 	}

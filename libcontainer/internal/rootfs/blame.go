@@ -24,11 +24,6 @@ type blame struct {
 // blameHost is about a path among the mounts that this process sees.
 func blameHost(p string, err error) string { return (&blame{dir: unix.AT_FDCWD}).say(p, err) }
 
-// blameInside is about a path in the container's root.
-func (f *FS) blameInside(p string, err error) string {
-	return (&blame{dir: f.root, how: inRoot}).say(p, err)
-}
-
 func (b *blame) say(p string, err error) string {
 	var errno unix.Errno
 	if !errors.As(err, &errno) {

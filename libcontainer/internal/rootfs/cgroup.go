@@ -17,12 +17,12 @@ const cgroupMount = "/sys/fs/cgroup"
 // mountCgroup shows the container its cgroups. With a cgroup namespace that is a new mount, whose
 // root is the container's cgroup; without one, a copy of what the host has.
 func (f *FS) mountCgroup(i int, m *Mount) error {
-	target, _, err := f.target(m.Destination, false)
+	target, _, err := f.root.target(m.Destination, false)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(target)
-	at, err := f.checkTarget(target, m)
+	at, err := f.root.checkTarget(target, m)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (f *FS) console(pty int) error {
 	if err := checkPty(pty); err != nil {
 		return err
 	}
-	dir, name, err := f.createParent("/dev/console")
+	dir, name, err := f.root.createParent("/dev/console")
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (f *FS) StdioNull() (null *os.File, fds []int, err error) {
 
 // openNull opens the container's /dev/null, and nothing that somebody has put in its place.
 func (f *FS) openNull() (int, error) {
-	place, err := f.lookup("/dev/null", 0)
+	place, err := f.root.lookup("/dev/null", 0)
 	if err != nil {
 		return -1, err
 	}

@@ -36,7 +36,7 @@ func (f *FS) Devices() error {
 	if !f.plan.SetupDev {
 		return nil
 	}
-	dir, _, err := f.target("/dev", false)
+	dir, _, err := f.root.target("/dev", false)
 	if err != nil {
 		return fmt.Errorf("open %q: %w", "/dev", err)
 	}
@@ -107,7 +107,7 @@ func (f *FS) device(dev int, own bool, d *Device) error {
 		name = d.Path[n:]
 	} else {
 		var err error
-		if dir, name, err = f.createParent(d.Path); err != nil {
+		if dir, name, err = f.root.createParent(d.Path); err != nil {
 			return err
 		}
 		defer unix.Close(dir)

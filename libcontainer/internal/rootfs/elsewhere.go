@@ -82,7 +82,7 @@ func (p *Plan) AddProcs(l *calls.List) (list []Context) {
 // addSuperblock is [FS.superblock] as calls of a list. What the kernel has to say about an error is
 // in the context, which is the process's: to explain one, the same is tried here.
 func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
-	f := &FS{plan: p, root: -1, dev: -1, ownNull: -1, null: -1}
+	f := &FS{plan: p, dev: -1, ownNull: -1, null: -1}
 	fail := func(name string, what *setting) func(unix.Errno) error {
 		return func(errno unix.Errno) error {
 			ctx, err := f.superblock(m, Param{})
@@ -115,26 +115,7 @@ func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
 // Foreign says that FS is used outside of the container's pid namespace, in which its process has
 // this pid. Filesystems that show one come with [FS.Supply], and links that lead to the process are
 // resolved here: for us they lead nowhere.
-func (f *FS) Foreign(pid int) { f.self = strconv.Itoa(pid) }
-
-// selfLink is where the link with this name, which is open, leads if it is one of a procfs to the
-// process that looks at it.
-func (f *FS) selfLink(name string, fd int) (target string, isLink bool, err error) {
-	if f.self == "" || name != "self" && name != "thread-self" {
-		return "", false, nil
-	}
-	if proc, err := isFS(fd, unix.PROC_SUPER_MAGIC); err != nil || !proc {
-		return "", false, err
-	}
-	at, err := placeOf(fd)
-	if err != nil || !at.isLink() {
-		return "", false, err
-	}
-	if name == "self" {
-		return f.self, true, nil
-	}
-	return f.self + "/task/" + f.self, true, nil
-}
+func (f *FS) Foreign(pid int) { f.root.self = strconv.Itoa(pid) }
 
 // Supply takes what the container's process has made for the mount with the index i, which is FS's
 // then.

@@ -36,7 +36,7 @@ func (f *FS) mountFilesystem(i int, m *Mount) error {
 		return err
 	}
 	defer unix.Close(target)
-	at, err := f.checkTarget(target, m)
+	at, err := f.root.checkTarget(target, m)
 	if err != nil {
 		return err
 	}
@@ -91,20 +91,10 @@ func (f *FS) withoutGroup(m *Mount, err error) (int, error) {
 // of the image leads (CVE-2019-19921, CVE-2023-27561).
 func (f *FS) filesystemTarget(m *Mount) (fd int, created bool, err error) {
 	if m.Kind != Proc && m.Kind != Sysfs {
-		return f.target(m.Destination, false)
+		return f.root.target(m.Destination, false)
 	}
-	fd, err = f.lookup(m.Destination, unix.O_NOFOLLOW)
-	if err == unix.ENOENT { //nolint:errorlint // a bare errno
-		if fd, err = f.create(m.Destination, false); err != nil {
-			return -1, false, err
-		}
-		// What was made is where it was asked for, unless a link was put there meanwhile: so look
-		// again.
-		unix.Close(fd)
-		fd, err = f.lookup(m.Destination, unix.O_NOFOLLOW)
-	}
-	if err != nil {
-		return -1, false, fmt.Errorf("%w%s", err, f.blameInside(m.Destination, err))
+	if fd, err = f.root.targetItself(m.Destination, false); err != nil {
+		return -1, false, err
 	}
 	if at, err := placeOf(fd); err != nil || !at.isDir() {
 		unix.Close(fd)
@@ -138,7 +128,7 @@ func (f *FS) fresh(i int, m *Mount, extra Param) (int, error) {
 	ctx, found := f.ready(i)
 	switch {
 	case found:
-	case m.Kind == Proc && f.self != "":
+	case m.Kind == Proc && f.root.self != "":
 		return -1, errors.New("the container's process has not made its superblock")
 	default:
 		return f.detached(m, extra)

@@ -51,7 +51,7 @@ func (f *FS) mountLegacy(i int, m *Mount, target int, extra Param) error {
 		return linux.NameCall("mount", err)
 	}
 	// The new mount is only to be had by its path. If that leads elsewhere now, somebody is at it.
-	fd, err := f.lookup(m.Destination, 0)
+	fd, err := f.root.lookup(m.Destination, 0)
 	if err != nil {
 		return err
 	}

@@ -56,22 +56,10 @@ func (m *Mount) checkLinks(given []string) error {
 // bindTarget opens where a bind mount goes, and makes it if it is missing.
 func (f *FS) bindTarget(m *Mount, file bool) (int, error) {
 	if m.Links&keepDestination == 0 {
-		fd, _, err := f.target(m.Destination, file)
+		fd, _, err := f.root.target(m.Destination, file)
 		return fd, err
 	}
-	fd, err := f.lookup(m.Destination, unix.O_NOFOLLOW)
-	if err == unix.ENOENT { //nolint:errorlint // a bare errno
-		if fd, err = f.create(m.Destination, file); err != nil {
-			return -1, err
-		}
-		// create follows a link that somebody puts there meanwhile, so look again.
-		unix.Close(fd)
-		fd, err = f.lookup(m.Destination, unix.O_NOFOLLOW)
-	}
-	if err != nil {
-		return -1, fmt.Errorf("%w%s", err, f.blameInside(m.Destination, err))
-	}
-	return fd, nil
+	return f.root.targetItself(m.Destination, file)
 }
 
 // copyLink makes the symbolic link that source is open at in the container. One that is there
@@ -81,7 +69,7 @@ func (f *FS) copyLink(source int, m *Mount) error {
 	if err != nil {
 		return fmt.Errorf("read the link %q: %w", m.Source, err)
 	}
-	dir, name, err := f.createParent(m.Destination)
+	dir, name, err := f.root.createParent(m.Destination)
 	if err != nil {
 		return err
 	}

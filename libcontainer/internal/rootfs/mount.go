@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -64,33 +63,6 @@ func attach(mount, target int) error {
 		return unix.ENOTDIR
 	}
 	return err
-}
-
-// checkTarget refuses what must not be mounted over: the root itself, which nothing would show
-// under the new mount, and the inside of procfs but for the names that the plan allowed, if no
-// symbolic link led there.
-func (f *FS) checkTarget(fd int, m *Mount) (place, error) {
-	at, err := placeOf(fd)
-	if err != nil {
-		return at, err
-	}
-	if at.same(f.rootPlace) {
-		return at, errors.New("the destination is the root, over which nothing can be mounted")
-	}
-	inProc, err := isFS(fd, unix.PROC_SUPER_MAGIC)
-	if err != nil || !inProc {
-		return at, err
-	}
-	unsafePath := m.Destination
-	direct, err := linux.Openat2(f.root, unsafePath, unix.O_PATH, 0, inRoot|unix.RESOLVE_NO_SYMLINKS)
-	if err != nil {
-		return at, fmt.Errorf("%q cannot be mounted because it is inside /proc", unsafePath)
-	}
-	defer unix.Close(direct)
-	if now, err := placeOf(direct); err != nil || !now.same(at) {
-		return at, fmt.Errorf("%q cannot be mounted because it is inside /proc", unsafePath)
-	}
-	return at, m.checkProc()
 }
 
 // isFS tells whether an fd is on a filesystem with this magic number.

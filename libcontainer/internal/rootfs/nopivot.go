@@ -26,7 +26,7 @@ func (f *FS) moveRoot() error {
 		return fmt.Errorf("open %q: %w", "/", err)
 	}
 	defer unix.Close(old)
-	if err := linux.MoveMount(f.root, old); err != nil {
+	if err := linux.MoveMount(f.root.fd, old); err != nil {
 		return fmt.Errorf("move the root to %q: %w", "/", err)
 	}
 	return f.chroot()

@@ -22,8 +22,7 @@ type FS struct {
 	ask   Ask
 	umask int
 
-	root      int   // the root of the container's root mount
-	rootPlace place // the same, to recognize it
+	root root
 
 	dev     int    // the root of the last tmpfs mounted on /dev, or -1
 	ownNull int    // the null device that was made there, or -1
@@ -34,7 +33,6 @@ type FS struct {
 
 	prepared []*os.File // what the parent has made, see Plan.Prepared
 	outside  bool       // this is the parent, which sees the host's mounts themselves
-	self     string     // the pid of the container's process, if this is a thread of the parent's
 }
 
 // late is a mount that becomes read-only in [FS.Readonly].
@@ -53,7 +51,7 @@ func Open(p *Plan, ask Ask, prepared ...*os.File) (*FS, error) {
 	if len(prepared) != len(p.Prepared) {
 		return nil, fmt.Errorf("%d prepared mounts for %d", len(prepared), len(p.Prepared))
 	}
-	f := &FS{plan: p, ask: ask, prepared: prepared, root: -1, dev: -1, ownNull: -1, null: -1}
+	f := &FS{plan: p, ask: ask, prepared: prepared, root: root{fd: -1}, dev: -1, ownNull: -1, null: -1}
 	if p.MountNS {
 		if err := f.isolate(); err != nil {
 			return nil, err
@@ -68,7 +66,7 @@ func Open(p *Plan, ask Ask, prepared ...*os.File) (*FS, error) {
 
 // Close gives up what FS holds and restores the umask.
 func (f *FS) Close() {
-	for _, fd := range []int{f.root, f.dev, f.ownNull, f.null} {
+	for _, fd := range []int{f.root.fd, f.dev, f.ownNull, f.null} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
@@ -82,7 +80,7 @@ func (f *FS) Close() {
 	for _, a := range f.anchors {
 		unix.Close(a.fd)
 	}
-	f.root, f.dev, f.ownNull, f.null, f.prepared, f.anchors = -1, -1, -1, -1, nil, nil
+	f.root.fd, f.dev, f.ownNull, f.null, f.prepared, f.anchors = -1, -1, -1, -1, nil, nil
 	unix.Umask(f.umask)
 }
 
@@ -166,11 +164,11 @@ func (f *FS) pin() error {
 	if err != nil {
 		return fmt.Errorf("clone root %q: %w", rootPath, err)
 	}
-	if f.rootPlace, err = f.settle(root, at); err != nil {
+	if f.root.place, err = f.settle(root, at); err != nil {
 		unix.Close(root)
 		return fmt.Errorf("mount root %q: %w", rootPath, err)
 	}
-	f.root = root
+	f.root.fd = root
 	return nil
 }
 
@@ -196,9 +194,4 @@ func (f *FS) settle(root, at int) (place, error) {
 }
 
 // Chdir makes the container's root the working directory, before [FS.Pivot] too.
-func (f *FS) Chdir() error {
-	if err := unix.Fchdir(f.root); err != nil {
-		return fmt.Errorf("change to the root directory: %w", err)
-	}
-	return nil
-}
+func (f *FS) Chdir() error { return f.root.chdir() }

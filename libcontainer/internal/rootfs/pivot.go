@@ -35,8 +35,8 @@ func (f *FS) pivot() error {
 		return fmt.Errorf("open %q: %w", "/", err)
 	}
 	defer unix.Close(old)
-	if err := unix.Fchdir(f.root); err != nil {
-		return fmt.Errorf("chdir to the root: %w", err)
+	if err := f.root.chdir(); err != nil {
+		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("pivot_root: %w%s", err, whyUnpivotable(old, err))
@@ -79,8 +79,8 @@ func chdirRoot() error {
 
 // chroot is all that can be done without a mount namespace.
 func (f *FS) chroot() error {
-	if err := unix.Fchdir(f.root); err != nil {
-		return fmt.Errorf("chdir to the root: %w", err)
+	if err := f.root.chdir(); err != nil {
+		return err
 	}
 	if err := unix.Chroot("."); err != nil {
 		return fmt.Errorf("chroot: %w", err)
@@ -97,7 +97,7 @@ func (f *FS) propagate() error {
 		return nil
 	}
 	attr := unix.MountAttr{Propagation: uint64(flag &^ unix.MS_REC)}
-	if err := linux.MountSetattr(f.root, recursion(flag&unix.MS_REC != 0), &attr); err != nil {
+	if err := linux.MountSetattr(f.root.fd, recursion(flag&unix.MS_REC != 0), &attr); err != nil {
 		return fmt.Errorf("change the propagation of the root: %w", err)
 	}
 	return nil

@@ -29,7 +29,7 @@ func Prepare(p *Plan) []*os.File {
 		return nil // init changes its copy of the host's mounts to something else than slaves
 	}
 	defer unix.Umask(unix.Umask(0)) // as init's: modes are exact
-	f := &FS{plan: p, root: -1, dev: -1, ownNull: -1, null: -1, outside: true}
+	f := &FS{plan: p, dev: -1, ownNull: -1, null: -1, outside: true}
 	root, err := p.cloneRoot()
 	if err != nil {
 		return nil

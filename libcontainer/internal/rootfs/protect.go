@@ -26,7 +26,7 @@ func (f *FS) Readonly() error {
 	if !f.plan.Readonly {
 		return nil
 	}
-	if err := linux.MountSetattr(f.root, 0, &readonly); err != nil {
+	if err := linux.MountSetattr(f.root.fd, 0, &readonly); err != nil {
 		return specconv.Field("/root/readonly", fmt.Errorf("make the root read-only: %w", err))
 	}
 	return nil

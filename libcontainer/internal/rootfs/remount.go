@@ -9,12 +9,12 @@ import (
 // remount changes what is mounted at the destination: the mount's attributes, and unless it is a
 // bind mount the filesystem's parameters.
 func (f *FS) remount(m *Mount) error {
-	fd, err := f.lookup(m.Destination, 0)
+	fd, err := f.root.lookup(m.Destination, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if _, err := f.checkTarget(fd, m); err != nil {
+	if _, err := f.root.checkTarget(fd, m); err != nil {
 		return err
 	}
 	if m.Kind != Bind && (len(m.Params) > 0 || !m.Super.empty()) {

@@ -17,39 +17,9 @@ const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 // maxLinks is the kernel's own limit of symbolic links in a path (MAXSYMLINKS).
 const maxLinks = 40
 
-// lookup opens unsafePath inside the root as a mere place (O_PATH). Flags are for openat2(2).
-func (f *FS) lookup(unsafePath string, flags uint64) (int, error) {
-	fd, err := linux.Openat2(f.root, unsafePath, unix.O_PATH|flags, 0, inRoot)
-	if err == unix.ENOENT && f.self != "" && flags&unix.O_NOFOLLOW == 0 { //nolint:errorlint // a bare errno
-		return f.walk(walk{todo: split(unsafePath), only: true}) // which knows what /proc/self is
-	}
-	return fd, err
-}
-
-// target opens unsafePath inside the root for something to be mounted there. What is missing is
-// made: directories, and at the end a directory or, if file is set, an empty file. created tells
-// that the end was missing.
-func (f *FS) target(unsafePath string, file bool) (fd int, created bool, err error) {
-	fd, err = f.lookup(unsafePath, 0)
-	if created = err == unix.ENOENT; created { //nolint:errorlint // a bare errno
-		fd, err = f.create(unsafePath, file)
-	}
-	if err != nil {
-		return -1, false, fmt.Errorf("%w%s", err, f.blameInside(unsafePath, err))
-	}
-	return fd, created, nil
-}
-
-// create opens unsafePath inside the root like lookup and makes what is missing, also where
-// symbolic links lead to. It goes step by step, each from the directory that the one before has
-// opened, so that nobody who renames or links meanwhile can make it leave the root
-// (CVE-2024-45310).
-func (f *FS) create(unsafePath string, file bool) (int, error) {
-	return f.walk(walk{todo: split(unsafePath), file: file})
-}
-
-func (f *FS) walk(w walk) (int, error) {
-	w.fs, w.cur = f, -1
+// walk goes along w.todo.
+func (r *root) walk(w walk) (int, error) {
+	w.root, w.cur = r, -1
 	if err := w.restart(nil); err != nil {
 		return -1, err
 	}
@@ -62,16 +32,9 @@ func (f *FS) walk(w walk) (int, error) {
 	return w.cur, nil
 }
 
-// createParent opens the directory of unsafePath inside the root, made if it is missing.
-func (f *FS) createParent(unsafePath string) (dir int, name string, err error) {
-	up, name := path.Split(unsafePath)
-	dir, _, err = f.target(up, false)
-	return dir, name, err
-}
-
-// walk is the state of create.
+// walk is the state of [root.walk].
 type walk struct {
-	fs    *FS
+	root  *root
 	cur   int      // where it stands
 	names []string // from the root to cur, without symbolic links
 	todo  []string
@@ -88,7 +51,7 @@ func split(p string) []string {
 // now, somebody is at it.
 func (w *walk) restart(names []string) error {
 	how := uint64(inRoot | unix.RESOLVE_NO_SYMLINKS)
-	fd, err := linux.Openat2(w.fs.root, "./"+strings.Join(names, "/"), unix.O_PATH|unix.O_DIRECTORY, 0, how)
+	fd, err := linux.Openat2(w.root.fd, "./"+strings.Join(names, "/"), unix.O_PATH|unix.O_DIRECTORY, 0, how)
 	if err != nil {
 		return err
 	}
@@ -116,7 +79,7 @@ func (w *walk) step() error {
 	if err != nil {
 		return err
 	}
-	target, isLink, err := w.fs.selfLink(name, fd)
+	target, isLink, err := w.root.selfLink(name, fd)
 	if !isLink && err == nil {
 		target, isLink, err = readLink(fd)
 	}

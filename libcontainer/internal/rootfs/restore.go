@@ -3,6 +3,7 @@ package rootfs
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,20 +42,20 @@ func rebuild(p *Plan, at string, start func() error) error {
 
 // mountAt mounts the root at a directory and makes the mount points in it.
 func mountAt(p *Plan, at string) error {
-	f := &FS{plan: p, root: -1, dev: -1, ownNull: -1, null: -1, umask: unix.Umask(0)}
-	defer f.Close()
-	var err error
-	f.root, err = linux.OpenTree(unix.AT_FDCWD, p.Root, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
+	defer unix.Umask(unix.Umask(0))
+	fd, err := linux.OpenTree(unix.AT_FDCWD, p.Root, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
 	if err == nil {
-		err = linux.MountSetattr(f.root, 0, &unix.MountAttr{Propagation: unix.MS_PRIVATE})
+		defer unix.Close(fd)
+		err = linux.MountSetattr(fd, 0, &unix.MountAttr{Propagation: unix.MS_PRIVATE})
 	}
 	if err == nil {
-		err = attachAt(f.root, at)
+		err = attachAt(fd, at)
 	}
 	if err != nil {
 		return fmt.Errorf("mount root %q: %w", p.Root, err)
 	}
-	return f.mountPoints()
+	points := mountPoints{root: root{fd: fd}}
+	return points.make(p)
 }
 
 func attachAt(mount int, dir string) error {
@@ -66,24 +67,27 @@ func attachAt(mount int, dir string) error {
 	return linux.MoveMount(mount, target)
 }
 
-// mountPoints makes what is missing. Bind mounts are there while it does, because other mounts may
-// be in them.
-func (f *FS) mountPoints() (err error) {
-	var attached []int
+// mountPoints makes the places that a restored container's mounts go to. It lives as long as
+// [mountAt], which calls make and nothing else.
+type mountPoints struct {
+	root     root
+	attached []int // bind mounts that are there meanwhile
+}
+
+// make makes what is missing. Bind mounts are there while it does, because other mounts may be in
+// them.
+func (p *mountPoints) make(plan *Plan) (err error) {
 	defer func() {
-		for i := len(attached) - 1; i >= 0; i-- {
-			if undo := detach(attached[i]); undo != nil && err == nil {
-				err = undo
-			}
-			unix.Close(attached[i])
+		if undo := p.detach(); err == nil {
+			err = undo
 		}
 	}()
-	for i := range f.plan.Mounts {
-		m := &f.plan.Mounts[i]
-		if m.Remount || m.Kind == Cgroup || m.Kind == Cgroup2 || f.plan.covered(i) {
+	for i := range plan.Mounts {
+		m := &plan.Mounts[i]
+		if m.Remount || m.Kind == Cgroup || m.Kind == Cgroup2 || plan.covered(i) {
 			continue
 		}
-		if err := f.mountPoint(m, &attached); err != nil {
+		if err := p.point(m); err != nil {
 			return specconv.Field(m.pointer(), fmt.Errorf("make mount point %q: %w", m.Destination, err))
 		}
 	}
@@ -102,9 +106,10 @@ func (p *Plan) covered(i int) bool {
 	return covering >= 0 && p.Mounts[covering].Kind != Bind
 }
 
-func (f *FS) mountPoint(m *Mount, attached *[]int) error {
+// point makes one, and attaches a bind mount to it.
+func (p *mountPoints) point(m *Mount) error {
 	if m.Kind != Bind {
-		fd, _, err := f.target(m.Destination, false)
+		fd, _, err := p.root.target(m.Destination, false)
 		if err == nil {
 			unix.Close(fd)
 		}
@@ -116,18 +121,18 @@ func (f *FS) mountPoint(m *Mount, attached *[]int) error {
 	}
 	from, err := placeOf(source)
 	if err == nil {
-		err = f.attachFor(m, source, !from.isDir())
+		err = p.attach(m, source, !from.isDir())
 	}
 	if err != nil {
 		unix.Close(source)
 		return err
 	}
-	*attached = append(*attached, source)
+	p.attached = append(p.attached, source)
 	return nil
 }
 
-func (f *FS) attachFor(m *Mount, source int, file bool) error {
-	target, _, err := f.target(m.Destination, file)
+func (p *mountPoints) attach(m *Mount, source int, file bool) error {
+	target, _, err := p.root.target(m.Destination, file)
 	if err != nil {
 		return err
 	}
@@ -135,8 +140,14 @@ func (f *FS) attachFor(m *Mount, source int, file bool) error {
 	return linux.MoveMount(source, target)
 }
 
-// detach unmounts an attached mount.
-func detach(mount int) error {
-	name := "/proc/self/fd/" + strconv.Itoa(mount)
-	return os.NewSyscallError("umount", unix.Unmount(name, unix.MNT_DETACH))
+// detach unmounts what is attached, and gives the first error.
+func (p *mountPoints) detach() (err error) {
+	for _, fd := range slices.Backward(p.attached) {
+		name := "/proc/self/fd/" + strconv.Itoa(fd)
+		if undo := unix.Unmount(name, unix.MNT_DETACH); undo != nil && err == nil {
+			err = os.NewSyscallError("umount", undo)
+		}
+		unix.Close(fd)
+	}
+	return err
 }
