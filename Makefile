@@ -85,6 +85,10 @@ build: check-go ## build bin/oci-run
 bin/oci-run-crash: check-go ## build a binary that kills itself at the step that OCI_RUN_CRASH names, for tests
 	$(BUILD) $(TAGS),crashpoints -o $@ .
 
+.PHONY: bin/oci-run-next
+bin/oci-run-next: check-go ## build a binary that writes the record's next version, as a later release may, for tests
+	$(BUILD) $(TAGS),nextrecord -o $@ .
+
 .PHONY: check-go
 check-go:
 	@command -v go >/dev/null || { echo 'make: no go command in PATH; oci-run needs Go 1.26 or newer (https://go.dev/dl)' >&2; exit 1; }
@@ -114,7 +118,7 @@ test-unit: build ## Go tests, with the race detector where a C compiler is
 	tests/emulated
 
 .PHONY: test-integration
-test-integration: build bin/oci-run-crash ## behaviour of the real binary: bats, as root and as an ordinary user
+test-integration: build bin/oci-run-crash bin/oci-run-next ## behaviour of the real binary: bats, as root and as an ordinary user
 	tests/sessions tests/integration
 
 .PHONY: test-security

@@ -88,12 +88,16 @@ func (f *Factory) salvage(id string) error {
 	return nil
 }
 
-// recall makes up for the record of a container: from the one that its create began with, or from
-// its config.json.
+// recall makes up for the record of a container: from the one that a newer oci-run has written, the
+// one that its create began with, or its config.json.
 func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 	_, damage := dir.Record()
 	c := &Container{root: f.Root}
 	var err error
+	if c.record, err = dir.Later(); err == nil {
+		slog.Warn(fmt.Sprintf("container %q: %v: it is ended by the part of its record that each version has", dir.ID, damage))
+		return c, nil
+	}
 	if c.record, err = dir.Intent(); err == nil {
 		slog.Warn(fmt.Sprintf("container %q: %v: its processes are ended by the record that its creation began with", dir.ID, damage))
 		return c, nil

@@ -16,9 +16,9 @@ import (
 	"oci-run/internal/oncejson"
 )
 
-// Version is the format of Record. A later format that an older binary can still read
-// keeps the number.
-const Version = 1
+// oldest is the first format that is still read: the containers of a release before must stay
+// manageable while they live, which may be months.
+const oldest = 1
 
 // A Phase tells how far create came; everything else about a container's status is
 // looked up, not stored.
@@ -132,13 +132,24 @@ func (d *Dir) read(name string) (*Record, error) {
 
 func decode(raw []byte) (*Record, error) {
 	r := &Record{}
-	if err := oncejson.Decode(raw, r); err != nil {
-		return nil, err
+	err := oncejson.Decode(raw, r)
+	version := r.Version
+	if err != nil { // a later format may have something else in a property of Record
+		var only struct {
+			Version int `json:"version"`
+		}
+		if oncejson.Decode(raw, &only) != nil {
+			return nil, err
+		}
+		version = only.Version
 	}
-	if r.Version != Version {
-		return nil, fmt.Errorf("version %d is not the version %d that this oci-run knows", r.Version, Version)
+	if version > Version {
+		return nil, fmt.Errorf("version %d is above %d, the last that this oci-run knows: a newer oci-run has made the container", version, Version)
 	}
-	return r, nil
+	if err == nil && version < oldest {
+		err = fmt.Errorf("version %d is below %d, the first that this oci-run knows", version, oldest)
+	}
+	return r, err
 }
 
 // check refuses a record that is whole and yet can't be what was written to the file.
@@ -269,6 +280,24 @@ func (d *Dir) Intent() (*Record, error) {
 		r, err = d.read(keptName)
 	}
 	return r, err
+}
+
+// Later reads the record that a newer oci-run has written, for delete --force alone: every version
+// has id, phase, init, cgroup and poststop with the names and the meaning that they have here. The
+// error is not nil if the record is none of a newer version, or doesn't have them so.
+func (d *Dir) Later() (*Record, error) {
+	raw, _, err := d.readFile(recordName)
+	if err != nil {
+		return nil, err
+	}
+	r := &Record{}
+	if err := oncejson.Decode(raw, r); err != nil {
+		return nil, err
+	}
+	if r.Version <= Version {
+		return nil, fmt.Errorf("version %d is not above %d", r.Version, Version)
+	}
+	return r, d.check(r, recordName)
 }
 
 // file is where the record of a phase is kept.

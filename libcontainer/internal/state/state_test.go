@@ -285,8 +285,25 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"version":1,"id":"a","phase":"created","init":{"pid":1,"start_time":2}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := decode(raw)
-		if err == nil && r.Version != Version {
+		if err == nil && (r.Version < oldest || r.Version > Version) {
 			t.Errorf("version %d was accepted", r.Version)
 		}
 	})
+}
+
+func TestVersions(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"version": 0}`: "version 0 is below 1, the first that",
+		`{}`:             "version 0 is below 1, the first that",
+		fmt.Sprintf(`{"version": %d}`, Version+1):                      fmt.Sprintf("version %d is above %d, the last that", Version+1, Version),
+		fmt.Sprintf(`{"init": "other", "version": %d}`, Version+1):     fmt.Sprintf("version %d is above %d, the last that", Version+1, Version),
+		fmt.Sprintf(`{"init": "damaged", "version": %d}`, Version):     "a state.Process",
+		fmt.Sprintf(`{"version": %d, "later": {"added": 1}}`, Version): "",
+		fmt.Sprintf(`{"version": %d}`, oldest):                         "",
+	} {
+		_, err := decode([]byte(text))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
 }
