@@ -58,6 +58,9 @@ SESSIONS ?=
 # How many system calls `make test-faults` fails: ends (the first and the last of each name), all.
 FAULTS ?= ends
 REPORT ?=
+ONLY ?=
+N ?= 100
+JOBS ?= 4
 # What `make test` runs; .ci/run adds to it.
 PARTS := test-packages build test-unit test-integration test-security lint
 MORE_PARTS ?=
@@ -131,8 +134,13 @@ test-engines: check-go test-packages build ## sessions under real engines, as ro
 	tests/engines/run $(ENGINES)
 
 .PHONY: test-faults
-test-faults: build ## fail system calls of create, start, run, exec and delete, as root (FAULTS=all: each one; REPORT=FILE: a table)
-	OCI_RUN_FAULTS=$(FAULTS) OCI_RUN_FAULTS_REPORT=$(REPORT) go test $(TAGS) -count=1 -timeout=4h -v ./tests/faults
+test-faults: build ## fail system calls of each verb, kill and stop who makes them, as root (FAULTS=all: each one; ONLY=Faults/v1; REPORT=FILE: tables)
+	OCI_RUN_FAULTS=$(FAULTS) OCI_RUN_FAULTS_REPORT=$(REPORT) go test $(TAGS) -count=1 -timeout=12h -v -run '^Test$(ONLY)' ./tests/faults
+
+.PHONY: soak
+soak: build ## lead N containers through their lives (100), JOBS at a time (4), with execs beside them, and see what is left, as root
+	go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/soak ./tests/soak
+	bin/soak -n $(N) -jobs $(JOBS) $(BIN)
 
 .PHONY: test-vm
 test-vm: build bin/oci-run-crash ## sessions about resources in a QEMU guest with systemd and cgroup v2 alone, as root: SESSIONS='limits update'

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,35 +16,53 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is one system call of a command: the n-th of its name by one of its two processes.
+// call is one system call of a command: the n-th of its name by one of its processes.
 type call struct {
-	role string // "command", or "init" for what it clones
+	role string
 	name string
 	n    int // from 1
 }
 
+// The roles of processes.
+const (
+	command = "command"
+	inits   = "init" // what the command clones
+	hook    = "hook"
+)
+
 func (c call) String() string { return fmt.Sprintf("%s %s #%d", c.role, c.name, c.n) }
 
-// fault is what a call is answered with.
+// fault is what happens at a call: it is answered with an error, or who makes it gets a signal.
 type fault struct {
 	call
-	errno unix.Errno
+	errno  unix.Errno
+	signal unix.Signal // SIGKILL, or SIGSTOP and soon SIGCONT
+}
+
+func (f *fault) String() string { return fmt.Sprintf("%s, %s", f.call, f.does()) }
+
+func (f *fault) does() string {
+	if f.signal != 0 {
+		return unix.SignalName(f.signal)
+	}
+	return unix.ErrnoName(f.errno)
 }
 
 // injector answers the system calls of a command: all but one are made.
 type injector struct {
 	listener int
 	names    map[int32]string
-	reaper   *reaper
 	fault    *fault // nil for none
 
 	mu       sync.Mutex
 	seen     []call
 	counts   map[call]int // n is 0
 	injected bool
-	command  int // the thread group of the command
-	exe      map[uint32]bool
+	command  int               // the thread group of the command
+	roles    map[uint32]string // of threads; "" for those of other programs
 }
+
+func (m *machine) injector(f *fault) *injector { return &injector{names: m.names, fault: f} }
 
 // seccompNotif and its answer are struct seccomp_notif and seccomp_notif_resp of linux/seccomp.h.
 type seccompNotif struct {
@@ -74,33 +91,29 @@ type result struct {
 // hangs is how long a command may take.
 const hangs = 10 * time.Second
 
-// run runs a command line with a fault, and returns what it saw.
-func (i *injector) run(t *testing.T, dir string, args ...string) result {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+// run runs a command line with a fault, and returns what came of it.
+func (i *injector) run(m *machine, args ...string) result {
+	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), underFilter+"=1")
-	out, errs := output(t), output(t) // files: a container keeps them open
+	cmd := m.command(ctx, true, args...)
+	out, errs := output(m.t), output(m.t) // files: a container keeps them open
 	defer out.Close()
 	defer errs.Close()
 	cmd.Stdout, cmd.Stderr = out, errs
-	if err := i.reaper.start(cmd); err != nil {
-		t.Fatal(err)
+	if err := m.reaper.start(cmd); err != nil {
+		m.t.Fatal(err)
 	}
-	i.counts, i.exe, i.command = map[call]int{}, map[uint32]bool{}, cmd.Process.Pid
+	i.counts, i.roles, i.command = map[call]int{}, map[uint32]string{}, cmd.Process.Pid
+	var err error
 	if i.listener, err = listenerOf(cmd.Process.Pid); err != nil {
 		_ = cmd.Process.Kill()
-		_ = i.reaper.wait(cmd)
-		t.Fatal(err)
+		_ = m.reaper.wait(cmd)
+		m.t.Fatalf("%v: %s", err, content(m.t, errs))
 	}
 	go i.serve(i.listener)
-	_ = i.reaper.wait(cmd)
-	return result{cmd.ProcessState.ExitCode(), content(t, out), content(t, errs), ctx.Err() != nil}
+	_ = m.reaper.wait(cmd)
+	return result{cmd.ProcessState.ExitCode(), content(m.t, out), content(m.t, errs), ctx.Err() != nil}
 }
 
 func output(t *testing.T) *os.File {
@@ -171,43 +184,67 @@ func (i *injector) serve(listener int) {
 			continue // it was killed meanwhile
 		}
 		answer := seccompAnswer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		if errno := i.decide(&n); errno != 0 {
-			answer.err, answer.flags = -int32(errno), 0
+		if f := i.decide(&n); f != nil && f.signal != 0 {
+			strike(groupOf(n.pid), f.signal)
+		} else if f != nil {
+			answer.err, answer.flags = -int32(f.errno), 0
 		}
 		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&answer)))
 	}
 }
 
-// decide notes a call, and says what it is answered with; 0 if it is made.
-func (i *injector) decide(n *seccompNotif) unix.Errno {
-	ours, known := i.exe[n.pid]
+// strike kills a process, or stops it for a moment.
+func strike(pid int, signal unix.Signal) {
+	const moment = 50 * time.Millisecond
+	if pid <= 1 {
+		return
+	}
+	_ = unix.Kill(pid, signal)
+	if signal == unix.SIGSTOP {
+		time.AfterFunc(moment, func() { _ = unix.Kill(pid, unix.SIGCONT) })
+	}
+}
+
+// decide notes a call, and says what happens at it; nil if it is made.
+func (i *injector) decide(n *seccompNotif) *fault {
+	role, known := i.roles[n.pid]
 	if !known {
-		link, _ := os.Readlink("/proc/" + strconv.Itoa(int(n.pid)) + "/exe")
-		ours = strings.Contains(link, "oci-run")
+		role = i.roleOf(n.pid)
 	}
 	name := i.names[n.nr]
 	if name == "execve" || name == "execveat" {
-		delete(i.exe, n.pid) // it may be another program then
+		delete(i.roles, n.pid) // it may be another program then
 	} else {
-		i.exe[n.pid] = ours
+		i.roles[n.pid] = role
 	}
-	if !ours || ofRuntime[name] || certain[name] {
-		return 0
+	if role == "" || ofRuntime[name] || certain[name] {
+		return nil
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	c := call{role: "init", name: name}
-	if groupOf(n.pid) == i.command {
-		c.role = "command"
-	}
+	c := call{role: role, name: name}
 	i.counts[c]++
 	c.n = i.counts[call{role: c.role, name: c.name}]
 	i.seen = append(i.seen, c)
 	if i.fault == nil || i.injected || i.fault.call != c {
-		return 0
+		return nil
 	}
 	i.injected = true
-	return i.fault.errno
+	return i.fault
+}
+
+// roleOf tells processes apart by what they execute: hooks are /bin/true.
+func (i *injector) roleOf(tid uint32) string {
+	link, _ := os.Readlink("/proc/" + strconv.Itoa(int(tid)) + "/exe")
+	switch {
+	case strings.HasSuffix(link, "/true"):
+		return hook
+	case !strings.Contains(link, "oci-run"):
+		return ""
+	case groupOf(tid) == i.command:
+		return command
+	}
+	return inits
 }
 
 // groupOf is the thread group of a thread, 0 if that has ended.

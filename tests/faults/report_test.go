@@ -9,21 +9,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // report is a table of calls and what came of each.
 type report struct{ lines []line }
 
 type line struct {
-	scenario, role, name, errno string
-	outcome                     outcome
-	what, reason                string
+	scenario, role, name, reason string
+	outcome                      outcome
 }
 
-func (r *report) add(scenario string, f *fault, o outcome, what, reason string) {
-	r.lines = append(r.lines, line{scenario, f.role, f.name, unix.ErrnoName(f.errno), o, what, reason})
+func (r *report) add(scenario string, f *fault, o outcome, reason string) {
+	r.lines = append(r.lines, line{scenario, f.role, f.name, reason, o})
 }
 
 // text is the report in Markdown: a row for each name, its calls counted by outcome.
