@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -242,10 +241,7 @@ func (c *creation) spawn() error {
 	defer birth.Close()
 	request.Cgroup, request.Tasks = birth.Unified, birth.Tasks
 	if err := c.way.spawn(c, &request); err != nil {
-		if errors.Is(err, unix.EINVAL) {
-			err = cmp.Or(namespaces.Missing(c.bundle.Spec.Linux.Namespaces), err)
-		}
-		return err
+		return c.refused(err)
 	}
 	crash.Point("cloned")
 	var err error
@@ -257,6 +253,33 @@ func (c *creation) spawn() error {
 	}
 	return c.dir.Save(c.record)
 }
+
+// refused says which field a clone that the kernel refused is about.
+func (c *creation) refused(err error) error {
+	list := c.bundle.Spec.Linux.Namespaces
+	r, ok := errors.AsType[*spawn.CloneError](err)
+	switch {
+	case !ok && errors.Is(err, unix.EACCES):
+		return c.plan.cgroup.Blame(err)
+	case !ok || r.New == 0 || r.Errno == unix.EAGAIN || r.Errno == unix.ENOSYS:
+		return err
+	}
+	if missing := namespaces.Missing(list); r.Errno == unix.EINVAL && missing != nil {
+		return missing
+	}
+	try := spawn.Try
+	if r.Inside { // from here, they would belong to another user namespace
+		try = func(uintptr) error { return nil }
+	}
+	if blamed := namespaces.Blame(list, r.New, r.Errno, try); blamed != nil && (r.Errno != unix.EPERM || !ordinary(r.New)) {
+		return blamed
+	}
+	return specconv.Field("/linux/namespaces", err)
+}
+
+// ordinary tells whether somebody without privileges wants namespaces without a user namespace,
+// which is about all of them.
+func ordinary(flags uintptr) bool { return flags&unix.CLONE_NEWUSER == 0 && !spawn.Privileged() }
 
 // confine puts init, which waits for its plan, into its cgroup and limits.
 func (c *creation) confine() error {

@@ -122,7 +122,11 @@ func (p *plan) planNamespaces(spec *specs.Spec) error {
 		return err
 	}
 	flags := namespaces.CloneFlags(list)
-	p.init.CgroupNamespace = flags&unix.CLONE_NEWCGROUP != 0
+	for i, ns := range list {
+		if ns.Type == specs.CgroupNamespace && ns.Path == "" {
+			p.init.CgroupNamespace = specconv.Pointer("linux", "namespaces", i)
+		}
+	}
 	p.spawn.New = flags &^ unix.CLONE_NEWCGROUP
 	p.init.Loopback = flags&unix.CLONE_NEWNET != 0
 	_, p.init.UserNamespace = namespaces.Find(list, specs.UserNamespace)

@@ -211,6 +211,59 @@ refused() {
 	output_has '/linux/resources/unified'
 }
 
+@test "where a cgroup can't be made, none of somebody else's is removed, and nothing is left of the container" {
+	needs_root
+	v2 && skip 'cgroup v2 has one hierarchy'
+	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'the unit has its own'
+	theirs=$(cgroup pids)
+	mkdir "$theirs" "$(cgroup memory)"
+	sleep 100 3>&- &
+	echo $! >"$theirs/cgroup.procs"
+	run oci-run run "$id"
+	[[ $status == 1 ]]
+	output=${output//\\/}
+	output_has "/linux/cgroupsPath: unable to apply cgroup configuration: container's cgroup is not empty: 1 process(es) found in \"$theirs\""
+	[[ $output != *'device or resource busy'* ]]
+	[[ ! -e $state/$id && -d $(cgroup memory) && ! -e $(cgroup devices) ]]
+	kill $!
+	wait $! || true
+	rmdir "$theirs" "$(cgroup memory)"
+}
+
+@test "a cgroup above that allows no more below it is named" {
+	needs_root
+	v2 || skip 'cgroup v1 has no such limit'
+	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'the unit has its own'
+	mkdir "$(cgroup '')"
+	echo 1 >"$(cgroup '')/cgroup.max.depth"
+	config '.linux.cgroupsPath += "/a/b"'
+	run oci-run run "$id"
+	[[ $status == 1 ]]
+	output=${output//\\/}
+	output_has "/linux/cgroupsPath: unable to apply cgroup configuration: mkdir \"$(cgroup '')/a/b\": resource temporarily unavailable (\"$(cgroup '')\" has cgroup.max.depth 1)"
+	echo max >"$(cgroup '')/cgroup.max.depth"
+	echo 0 >"$(cgroup '')/cgroup.max.descendants"
+	run oci-run run "$id"
+	[[ $status == 1 ]]
+	output=${output//\\/}
+	output_has "(\"$(cgroup '')\" has cgroup.max.descendants 0)"
+	rmdir "$(cgroup '')"
+}
+
+@test "a cgroup that gives its controllers away takes no process, and says so" {
+	needs_root
+	v2 || skip 'cgroup v1 has no such rule'
+	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'the unit has its own'
+	mkdir "$(cgroup '')" "$(cgroup '')/below"
+	read -r first _ <"$(cgroup '')/cgroup.controllers" || skip 'there is no controller to give'
+	echo "+$first" >"$(cgroup '')/cgroup.subtree_control"
+	run oci-run run "$id"
+	[[ $status == 1 ]]
+	output_has "/linux/cgroupsPath: unable to apply cgroup configuration: adding pid"
+	output_has "device or resource busy (it gives its controllers to cgroups below it: $first)"
+	[[ ! -e $(cgroup '') ]] # it was empty, and became the container's
+}
+
 @test "a cgroup with processes is not taken over, nor are they harmed" {
 	needs_root
 	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || config ".linux.cgroupsPath = \"system.slice:oci-run:$id\""

@@ -21,6 +21,42 @@ unshared() { [[ $(inode uts "$1") != "$(inode uts self)" ]]; }
 	((EUID != 0)) || [[ $(inode user "$pid") == "$(inode user self)" ]]
 }
 
+# limited KIND LIMIT CHANGE: runs the container in a user namespace that allows so many namespaces of a kind.
+limited() {
+	cp base.json config.json
+	config "$3"
+	# shellcheck disable=SC2016 # the inner shell's
+	run -1 unshare --user --map-root-user --mount --pid --fork --mount-proc sh -c 'echo "$1" >"/proc/sys/user/max_$2_namespaces" && shift 2 && exec "$@"' \
+		sh "$2" "$1" "$OCI_RUN" --root "$state" run "$id" 3>&-
+}
+
+# place TYPE: the pointer of the namespace in config.json.
+place() { jq -r --arg type "$1" '"/linux/namespaces/\(.linux.namespaces | map(.type) | index($type))"' config.json; }
+
+@test "a namespace that a limit forbids is named, with its place and the limit" {
+	needs userns
+	cp config.json base.json
+	own='.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)
+		| .linux.namespaces += ([{"type": "network"}, {"type": "cgroup"}, {"type": "time"}] - .linux.namespaces)'
+	for kind in mnt uts ipc net pid cgroup time; do
+		[[ -e /proc/self/ns/$kind ]] || continue
+		limited $kind 0 "$own"
+		case $kind in mnt) type=mount ;; net) type=network ;; *) type=$kind ;; esac
+		output_has "$(place $type): make $type namespace: no space left on device (/proc/sys/user/max_${kind}_namespaces is 0)"
+		[[ $output =~ config.json:[0-9]+:[0-9]+: ]]
+	done
+	nested='.linux.namespaces |= map(select(.type != "user")) + [{"type": "user"}]
+		| .linux.uidMappings = [{"containerID": 0, "hostID": 0, "size": 1}] | .linux.gidMappings = .linux.uidMappings'
+	limited user 0 "$nested"
+	output_has "$(place user): make user namespace: no space left on device (/proc/sys/user/max_user_namespaces is 0)"
+	limited uts 0 "$nested"
+	output_has "$(place uts): make uts namespace: no space left on device"
+	# As many pid namespaces as the limit allows: that of the test.
+	limited pid 1 "$own | del(.process.terminal)"
+	output_has "$(place pid): make pid namespace: no space left on device (the limit of 1 in /proc/sys/user/max_pid_namespaces is reached"
+	[[ ! -e $state/$id ]]
+}
+
 @test "init is the first process of a new pid namespace" {
 	program sh -c 'echo $$; ls -d /proc/[0-9]* | wc -l'
 	run -0 oci-run run "$id"

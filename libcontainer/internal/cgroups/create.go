@@ -26,6 +26,7 @@ type maker struct {
 	plan *plan
 	// optional says that a cgroup without permission is left out instead of being an error.
 	optional bool
+	chosen   bool     // linux.cgroupsPath says where the cgroup is
 	made     []string // directories, the first made first
 	owner    int      // the user id that gets the cgroup, or -1
 }
@@ -42,11 +43,12 @@ func (m *maker) Create() error {
 	if err == nil {
 		return nil
 	}
+	err = explainMkdir(err)
 	m.undo()
 	if m.optional && denied(err) {
 		err = fmt.Errorf("rootless needs no limits + no cgrouppath when no permission is granted for cgroups: %w", err)
 	}
-	return notApplied(m.record.advise(err))
+	return m.Blame(notApplied(m.record.advise(err)))
 }
 
 // notApplied says, in runc's words, that a cgroup could not be made as it was planned; the field
@@ -101,7 +103,7 @@ func (m *maker) makeDir(h *Hierarchy) error {
 	case err == nil:
 		m.made = append(m.made, dir)
 		return nil
-	case errors.Is(err, unix.EEXIST):
+	case errors.Is(err, unix.EEXIST) && fileOnTheWay(dir) == "":
 		return m.takeOver(h)
 	case !errors.Is(err, unix.ENOENT) || h.Path == "/":
 		return err
@@ -156,7 +158,7 @@ func (m *maker) checkFree() error {
 			continue
 		}
 		if err := m.takeOver(h); err != nil && !denied(err) {
-			return err
+			return m.Blame(err)
 		}
 	}
 	return nil
@@ -190,10 +192,10 @@ func (m *maker) takeOver(h *Hierarchy) error {
 	return nil
 }
 
-// undo removes what Create made.
+// undo removes what Create made. What it found is somebody else's, whom nobody removes then.
 func (m *maker) undo() {
 	for _, dir := range slices.Backward(m.made) {
 		_ = unix.Rmdir(dir)
 	}
-	m.made = nil
+	m.made, m.record.Hierarchies = nil, nil
 }

@@ -45,7 +45,7 @@ func New(spec *specs.Spec, o Options) (*Creation, error) {
 	}
 	c := &Creation{maker: maker{
 		Manager: managerOf(Record{Driver: o.Driver, Mode: mode, Rootless: o.Rootless}),
-		plan:    p, optional: o.Rootless && linux.CgroupsPath == "", owner: ownerOf(spec, mode),
+		plan:    p, optional: o.Rootless && linux.CgroupsPath == "", chosen: linux.CgroupsPath != "", owner: ownerOf(spec, mode),
 	}}
 	switch o.Driver {
 	case DriverCgroupfs:

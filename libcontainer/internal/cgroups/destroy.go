@@ -49,7 +49,7 @@ func remove(dir string, deadline time.Time) error {
 	for wait := 50 * time.Microsecond; ; wait = min(2*wait, 10*time.Millisecond) {
 		err := unix.Rmdir(dir)
 		switch err {
-		case nil, unix.ENOENT:
+		case nil, unix.ENOENT, unix.ENOTDIR: // the latter: a cgroup's file, or below one
 			return nil
 		case unix.EINTR:
 			continue

@@ -91,9 +91,10 @@ func readFD(fd int, path string) (string, error) {
 	}
 }
 
-// gone tells whether err means that the cgroup doesn't exist, or no longer does.
+// gone tells whether err means that the cgroup doesn't exist, or no longer does. Below a cgroup's
+// file (ENOTDIR) there is none: a cgroupsPath may lead there.
 func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOTDIR)
 }
 
 // denied tells whether err means that the caller may not change cgroups: for an unprivileged one a

@@ -3,6 +3,7 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ func (c *Creation) Join(pid int) error {
 	if c.record.Mode == V2 && c.tight() {
 		settle(pid)
 	}
-	return c.join("", pid)
+	return c.Blame(explainJoin(c.join("", pid)))
 }
 
 // settle gives a process that was just cloned the time to execute its program and come to wait for
@@ -71,6 +72,20 @@ func (c *Creation) join(below string, pid int) error {
 		}
 	}
 	return nil
+}
+
+// explainJoin adds why a cgroup of v2 takes no process: one that gives controllers to those below
+// it has none of its own (cgroups(7), the rule of no internal processes).
+func explainJoin(err error) error {
+	f, ok := errors.AsType[*fileError](err)
+	if !ok || !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	given, rerr := readFile(filepath.Dir(f.Path) + "/cgroup.subtree_control")
+	if rerr != nil || given == "" {
+		return err
+	}
+	return fmt.Errorf("%w (it gives its controllers to cgroups below it: %s)", err, given)
 }
 
 // joinDir writes a pid to a cgroup. EINVAL may mean that the process is not complete yet

@@ -100,7 +100,7 @@ func (b *List) Begin(p *Plan, waits bool) (l *calls.List, mounts []int, cgroup b
 	for _, c := range p.Root.AddProcs(l) {
 		mounts, fds = append(mounts, c.Index), append(fds, c.FD)
 	}
-	if cgroup = p.CgroupNamespace && p.Root.ShowsCgroups(); cgroup {
+	if cgroup = p.CgroupNamespace != "" && p.Root.ShowsCgroups(); cgroup {
 		fds = append(fds, addOwnCgroup(l))
 	}
 	b.send(fds)

@@ -49,7 +49,7 @@ type Plan struct {
 	Terminal     *console.Plan   // nil without a terminal
 
 	UserNamespace   bool         // init is in a user namespace of the container
-	CgroupNamespace bool         // to be unshared once init is in its cgroup
+	CgroupNamespace string       // the pointer of the one to be made once init is in its cgroup, "" for none
 	Loopback        bool         // a new network namespace, whose lo is to be set up
 	Keyring         bool         // a session keyring of its own
 	Starts          bool         // no start command follows: the parent has it go on once it has committed

@@ -112,8 +112,12 @@ func (c *container) cgroupNamespace() error {
 }
 
 func (p *Plan) addCgroupNamespace(l *calls.List) {
-	if p.CgroupNamespace {
-		l.Do(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP).Or("unshare the cgroup namespace")
+	if p.CgroupNamespace == "" {
+		return
+	}
+	l.Do(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP).Explain = func(errno unix.Errno) error {
+		kind, _ := namespaces.Lookup(specs.CgroupNamespace)
+		return specconv.Field(p.CgroupNamespace, kind.Refused(errno))
 	}
 }
 

@@ -38,7 +38,9 @@ func Open(seal string) (*os.File, error) {
 		return sealed()
 	}
 	f, err := readOnlyMount()
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL),
+		errors.Is(err, unix.ENOSPC): // user.max_mnt_namespaces: a detached mount is in one of its own
 		return sealed()
 	}
 	return f, err

@@ -169,7 +169,9 @@ func (l *lineage) await() {
 // newTime creates the time namespace that the second clone enters, and sets its clocks,
 // time_namespaces(7).
 func (l *lineage) newTime() {
-	l.list.Do(unix.SYS_UNSHARE, unix.CLONE_NEWTIME).Or("create time namespace")
+	l.list.Do(unix.SYS_UNSHARE, unix.CLONE_NEWTIME).Explain = func(errno unix.Errno) error {
+		return &CloneError{New: unix.CLONE_NEWTIME, Inside: l.userNamespace(), Errno: errno, Err: fmt.Errorf("make time namespace: %w", errno)}
+	}
 	if l.TimeOffsets == "" {
 		return
 	}
@@ -242,7 +244,10 @@ func (l *lineage) cloneAgain() {
 	flags := l.New&^(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
 	clone := l.list.Do(unix.SYS_CLONE, flags)
 	clone.Explain = func(errno unix.Errno) error {
-		return fmt.Errorf("clone in the joined namespaces: %w", ExplainClone(errno, flags))
+		return &CloneError{
+			New: flags & newNamespaces, Inside: l.userNamespace(), Errno: errno,
+			Err: fmt.Errorf("clone in the joined namespaces: %w", ExplainClone(errno, flags)),
+		}
 	}
 	value, report := l.tell()
 	clone.Result, clone.Zero = value, l.list.Place()

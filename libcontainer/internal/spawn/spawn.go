@@ -97,7 +97,7 @@ func Start(r *Request) (*Process, error) {
 			return nil, fmt.Errorf("unable to apply cgroup configuration: clone3 into cgroup %q: %w "+
 				"(this requires the right to write to cgroup.procs of the nearest cgroup above both this one and the caller's)", r.Cgroup.Name(), errno)
 		}
-		return nil, fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno, uintptr(c.first.flags)))
+		return nil, refused(errno, c.first.flags)
 	}
 	p := &Process{PID: pid, stage: ours, list: c.list}
 	if err := trace.Do("follow the clone", func() error { return p.follow(r, c) }); err != nil {

@@ -46,7 +46,7 @@ func stand(join []Join, flags uint64, use func(pid int) error) error {
 	unix.Close(stage[1])
 	if errno != 0 {
 		p.stage.Close()
-		return fmt.Errorf("clone3 with flags %#x: %w", c.first.flags, ExplainClone(errno, uintptr(c.first.flags)))
+		return refused(errno, c.first.flags)
 	}
 	p.PID = pid
 	// The child waits for an answer that it never gets: its end is our end of the channel.
