@@ -37,6 +37,7 @@ var (
 var commands = [...]*cli.Command{
 	&checkCommand,
 	&checkpointCommand,
+	&configureCommand,
 	&createCommand,
 	&deleteCommand,
 	&eventsCommand,

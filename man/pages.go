@@ -39,6 +39,17 @@ is one. With --json, an object:`,
 			{"Copy the memory beforehand, so that the container stands still for less time:", "oci-run checkpoint --pre-dump --image-path /srv/before one\noci-run checkpoint --parent-path ../before --image-path /srv/images one"},
 		},
 	},
+	"configure": {
+		outputIntro: `The change in the unified format of diff(1), which patch(1) reads; nothing if there is none. Then what has been written, and
+what is left to do: what makes the engine read its configuration again, and how the runtime is used then. The file that was there before is in the
+one with .before-oci-run behind its name; if that would lie in a directory whose files are all read (crio.conf.d), in the directory above.`,
+		environment: []string{"HOME", "XDG_CONFIG_HOME"},
+		examples: []example{
+			{"See what Docker would get, and then give it:", "oci-run configure docker --dry-run\nsudo oci-run configure docker\nsudo systemctl reload docker"},
+			{"Have a user's Podman use it for all containers:", "oci-run configure podman --default"},
+			{"Take it out of containerd's configuration:", "sudo oci-run configure containerd --remove\nsudo systemctl restart containerd"},
+		},
+	},
 	"create": {
 		environment: making,
 		examples: []example{

@@ -39,7 +39,9 @@ their own span.`,
 socket of its own for that, and what it reports is passed on.`,
 	"LISTEN_FDS": `With LISTEN_PID and LISTEN_FDNAMES, sd_listen_fds(3): how many sockets, from descriptor 3 on, are handed to the
 container's program.`,
-	"PATH": `Where programs are looked for: newuidmap and newgidmap for a user's id mappings, ps, criu. Without it, the usual directories.`,
+	"HOME":            `The home directory of the user whose engine is configured.`,
+	"XDG_CONFIG_HOME": `The directory of that user's configuration; without it, .config in HOME.`,
+	"PATH":            `Where programs are looked for: newuidmap and newgidmap for a user's id mappings, ps, criu. Without it, the usual directories.`,
 }
 
 // always are the variables that each command looks at.

@@ -26,7 +26,7 @@ var layers = [][]string{
 		"libcontainer/internal/fdsocket", "libcontainer/internal/calls",
 	},
 	{"specconv", "hooks"},
-	{"internal/oncejson", "internal/cli", "internal/logfile"},
+	{"internal/oncejson", "internal/cli", "internal/logfile", "internal/configure"},
 	{"internal/linux", "internal/files", "internal/thread"},
 	{"internal/mainstack", "internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen", "internal/trace"},
 }

@@ -45,8 +45,8 @@ prepare_podman() {
 	[[ $home == /root ]] || make_user
 	local conf=/etc/containers
 	[[ $home == /root ]] || conf=$home/.config/containers
-	mkdir -p "$conf"
-	documented Podman /etc/containers/containers.conf >"$conf/containers.conf"
+	mkdir -p "$conf/containers.conf.d"
+	documented Podman /etc/containers/containers.conf.d/oci-run.conf >"$conf/containers.conf.d/oci-run.conf"
 	if [[ $home != /root ]]; then
 		printf '[storage]\ndriver = "overlay"\n' >"$conf/storage.conf"
 		chown -R "$user:" "$home"
