@@ -48,12 +48,6 @@ type byList struct {
 func (w *byList) prepare(c *creation) (err error) {
 	w.plan = &c.plan.init.Process
 	c.plan.spawn.Nofile = w.plan.CallerNofile
-	if w.exe, err = calls.NewFile(); errors.Is(err, calls.ErrUnavailable) {
-		return fmt.Errorf("%w: %w", errOtherWay, err)
-	}
-	if err != nil {
-		return err
-	}
 	if w.channel, w.list.Channel, err = fdsocket.Pair(); err != nil {
 		return err
 	}
@@ -308,13 +302,9 @@ func (w *byList) write(file *os.File) error {
 // report waits for a report. It returns nil if that is none of an error, and syncpipe.ErrClosed if
 // there is none.
 func (w *byList) report() error {
-	var b [calls.ReportSize]byte
-	_, err := io.ReadFull(w.channel, b[:])
-	if errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) {
+	_, err := w.calls.Receive(w.channel)
+	if errors.Is(err, io.EOF) {
 		return syncpipe.ErrClosed
-	}
-	if err == nil {
-		_, err = w.calls.Failure(b)
 	}
 	return w.plan.ExplainNofile(err)
 }

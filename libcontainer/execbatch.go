@@ -158,21 +158,14 @@ func (b *batchEntrance) report() (pid int, err error) {
 	if err := b.watch.await(b.channel); err != nil {
 		return 0, err
 	}
-	var report [calls.ReportSize]byte
-	if _, err := io.ReadFull(b.channel, report[:]); err != nil {
-		if errors.Is(err, unix.ECONNRESET) {
-			err = io.EOF
-		}
-		return 0, err
-	}
-	value, err := b.list.Failure(report)
+	value, err := b.list.Receive(b.channel)
 	return int(value), b.plan.ExplainNofile(err)
 }
 
 func (b *batchEntrance) start(func(listener *os.File) error) error {
 	defer trace.Begin("execve").End(nil)
-	if _, err := b.channel.Write([]byte{1}); err != nil && !errors.Is(err, unix.EPIPE) {
-		return fmt.Errorf("let the process go: %w", err)
+	if err := initproc.LetGo(b.channel); err != nil {
+		return err
 	}
 	// The execve closes the process's end, and the helper is gone.
 	if _, err := b.report(); !errors.Is(err, io.EOF) {

@@ -129,7 +129,10 @@ func (f *Factory) Preview(id string, b *specconv.Bundle, o *CreateOptions) (*Pre
 		return nil, b.Locate(err)
 	}
 	defer p.close()
-	v := p.preview(b)
+	v, err := p.preview(b)
+	if err != nil {
+		return nil, b.Locate(err)
+	}
 	if v.Cgroup, err = p.cgroup.Outline(); err != nil {
 		return nil, b.Locate(err)
 	}
@@ -143,9 +146,9 @@ func (f *Factory) Preview(id string, b *specconv.Bundle, o *CreateOptions) (*Pre
 	return v, nil
 }
 
-func (p *plan) preview(b *specconv.Bundle) *Preview {
+func (p *plan) preview(b *specconv.Bundle) (v *Preview, err error) {
 	spec, init := b.Spec, &p.init
-	v := &Preview{
+	v = &Preview{
 		ID: init.ID, Bundle: b.Dir, Root: init.Root.Root, Readonly: init.Root.Readonly, Propagation: init.Root.RootPropagation(),
 		Namespaces: []PreviewNamespace{}, UIDMappings: mappingLines(spec.Linux.UIDMappings), GIDMappings: mappingLines(spec.Linux.GIDMappings),
 		Mounts: init.Root.DescribeMounts(), Devices: init.Root.DescribeDevices(),
@@ -153,7 +156,9 @@ func (p *plan) preview(b *specconv.Bundle) *Preview {
 		Hostname: init.Hostname, Domainname: init.Domainname, Sysctl: init.Sysctl,
 		Hooks: previewHooks(spec.Hooks), Calls: []calls.Line{},
 	}
-	v.Way, v.Why = p.way()
+	if v.Way, v.Why, err = p.describeWay(); err != nil {
+		return nil, err
+	}
 	v.Steps = initproc.StepNames(v.Way == byListWay)
 	for _, k := range namespaces.Kinds { // in the order in which they are joined
 		if ns, found := namespaces.Find(spec.Linux.Namespaces, k.Type); found {
@@ -165,20 +170,17 @@ func (p *plan) preview(b *specconv.Bundle) *Preview {
 		v.Capabilities = previewCaps(&init.Capabilities)
 		v.Seccomp = seccomp.Summarize(init.Seccomp, spec.Linux.Seccomp)
 	}
-	return v
+	return v, nil
 }
 
-// way tells what the container's process begins as, which a create decides in the same way.
-func (p *plan) way() (way, why string) {
-	if why = p.creatable(); why != "" {
-		return byInitWay, why
-	}
-	file, err := calls.NewFile()
-	if err != nil {
-		return byInitWay, err.Error()
+// describeWay tells what the container's process begins as, and why.
+func (p *plan) describeWay() (way, why string, err error) {
+	file, why, err := p.byList()
+	if file == nil {
+		return byInitWay, why, err
 	}
 	file.Close()
-	return byListWay, "nothing asks for another start of oci-run in the container"
+	return byListWay, "nothing asks for another start of oci-run in the container", nil
 }
 
 // The ways.

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/crash"
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/spawn"
 )
 
 // way is what a container's init is before it is the program, and how the command speaks with it.
 // Its methods are called in this order.
 type way interface {
-	// prepare makes what ends with the command. errOtherWay says that this way isn't open.
+	// prepare makes what ends with the command.
 	prepare(c *creation) error
 	// spawn starts init, as c.init. request has what is the same for each way.
 	spawn(c *creation, request *spawn.Request) error
@@ -31,27 +32,30 @@ type way interface {
 	close()
 }
 
-// errOtherWay is the error of a way that can't be gone.
-var errOtherWay = errors.New("this way is not open")
-
 // choose takes the way that is open: a list of calls, or another start of oci-run.
 func (c *creation) choose() error {
-	why := c.plan.creatable()
-	if why == "" {
-		w := &byList{}
-		err := w.prepare(c)
-		if err == nil {
-			slog.Debug("create: init is a list of calls")
-			c.way = w
-			return nil
-		}
-		w.close()
-		if !errors.Is(err, errOtherWay) {
-			return err
-		}
-		why = err.Error()
+	file, why, err := c.plan.byList()
+	switch {
+	case err != nil:
+		return err
+	case file == nil:
+		return c.byInit(why)
 	}
-	return c.byInit(why)
+	slog.Debug("create: init is a list of calls")
+	c.way = &byList{exe: file}
+	return c.way.prepare(c)
+}
+
+// byList opens what becomes init's executable if that can be a list of calls. Otherwise there is no
+// file, and why says what stands in the way.
+func (p *plan) byList() (file *calls.File, why string, err error) {
+	if why = p.creatable(); why != "" {
+		return nil, why, nil
+	}
+	if file, err = calls.NewFile(); errors.Is(err, calls.ErrUnavailable) {
+		return nil, err.Error(), nil
+	}
+	return file, "", err
 }
 
 // byInit takes the way that is always open.

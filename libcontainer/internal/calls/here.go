@@ -83,8 +83,9 @@ func (l *List) LayOut() error {
 }
 
 // Run makes the calls of a list made by NewHere on the calling thread. It returns at the end of the
-// list, or with the first error that a call did not expect. Goroutines don't get to run meanwhile:
-// calls that wait are not for this executor.
+// list, or with the first error that a call did not expect. The thread makes no other call in
+// between, and Go's scheduler doesn't get it: so a seccomp filter may be loaded that allows nothing
+// but what follows in the list. Calls that wait take a processor away from Go's other goroutines.
 func (l *List) Run() error {
 	if err := l.LayOut(); err != nil {
 		return err

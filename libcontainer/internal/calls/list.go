@@ -20,6 +20,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -298,6 +299,19 @@ func (l *List) Message() uintptr { return l.Room(2 * ReportSize) }
 // ReportTo is where the process of an executable has the number of the descriptor that it reports
 // to, eight bytes, which a result may replace.
 func (l *List) ReportTo() uintptr { return imageBase + reportAt }
+
+// Receive reads a report from the other end of what the process reports to: its value, or the error
+// that it tells, as Failure does. The error is io.EOF if the process has ended without a report, or
+// executed a program.
+func (l *List) Receive(from io.Reader) (value uint32, err error) {
+	var report [ReportSize]byte
+	if _, err := io.ReadFull(from, report[:]); errors.Is(err, syscall.ECONNRESET) {
+		return 0, io.EOF
+	} else if err != nil {
+		return 0, err
+	}
+	return l.Failure(report)
+}
 
 // Failure tells what a report says: an error, or, if there is none, the value of a Message.
 func (l *List) Failure(report [ReportSize]byte) (value uint32, err error) {

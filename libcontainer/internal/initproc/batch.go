@@ -1,6 +1,7 @@
 package initproc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -8,6 +9,7 @@ import (
 
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
+	"oci-run/libcontainer/internal/fdsocket"
 	"oci-run/libcontainer/internal/lsm"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
@@ -26,9 +28,8 @@ type Batch struct {
 	Peer    *os.File // the terminal, or nil
 	Root    *os.File // the container's root, which only the caller has
 
-	plan    *Plan
-	list    *calls.List
-	program *program.Found
+	plan *Plan
+	list *calls.List
 }
 
 // Batchable tells whether a batch can do the exec. In a user namespace it could not: what is
@@ -46,16 +47,15 @@ func (p *Plan) Labelled() bool { return p.Labels != (lsm.Plan{}) }
 func (b *Batch) List(p *Plan) (l *calls.List, warnings []string, err error) {
 	b.plan, b.list = p, calls.New(int(b.Channel.Fd()))
 	b.join()
-	if warnings, err = b.become(); err != nil {
+	root := process.Root{Dir: b.Root} // with the /proc that the caller has
+	found, warnings, err := p.addBecome(b.list, becoming{root: root, proc: -1, stdio: b.Peer == nil, init: b.Init})
+	if err != nil {
 		return nil, nil, err
 	}
 	b.fork()
-	b.execute()
+	p.addExecuted(b.list, b.Channel.Fd(), found, nil)
 	return b.list, warnings, nil
 }
-
-// root is for what the caller reads there, with the /proc that the caller has.
-func (b *Batch) root() process.Root { return process.Root{Dir: b.Root} }
 
 // join enters the container, but for its pid namespace: so none of its processes sees this one.
 func (b *Batch) join() {
@@ -65,39 +65,25 @@ func (b *Batch) join() {
 	if p.Labelled() {
 		p.Labels.Add(l, int(b.Proc.Fd()))
 	}
-	if p.Exec.Mount {
-		l.Do(unix.SYS_SETNS, b.Init.Fd(), unix.CLONE_NEWNS).Or("join the container's mount namespace")
-	}
+	p.Exec.addMounts(l, b.Init)
 	if b.Peer != nil {
 		terminal := console.OnTerminal(b.Peer)
 		terminal.Add(terminal.Here(l))
 	}
 }
 
-// become makes the process all that the program shall be.
-func (b *Batch) become() (warnings []string, err error) {
-	l, p := b.list, &b.plan.Process
-	p.AddRlimits(l, 0)
-	process.AddNproc(l, b.plan.Exec.Nproc)
-	p.AddPriorities(l, true)
-	if b.plan.Exec.PID { // for children
-		l.Do(unix.SYS_SETNS, b.Init.Fd(), unix.CLONE_NEWPID).Or("join the container's pid namespace")
+// addMounts joins the container's mount namespace.
+func (e *Exec) addMounts(l *calls.List, init *os.File) {
+	if e.Mount {
+		l.Do(unix.SYS_SETNS, init.Fd(), unix.CLONE_NEWNS).Or("join the container's mount namespace")
 	}
-	p.ResolveHome(b.root())
-	if warnings, err = b.plan.addUser(l, b.root(), -1, b.Peer == nil); err != nil {
-		return nil, err
-	}
-	b.program, err = program.AddLookup(l, p, b.root())
-	return warnings, err
 }
 
 // fork makes the process that will be the program, in the container's pid namespace and a
 // child of the caller, and reports it.
 func (b *Batch) fork() {
 	l, message, child := b.list, b.list.Message(), b.list.Place()
-	if b.plan.Seccomp != nil {
-		process.AddName(l, Executing)
-	}
+	b.plan.addExecuting(l)
 	clone := l.Do(unix.SYS_CLONE, unix.CLONE_PARENT|uintptr(unix.SIGCHLD))
 	clone.Explain = func(errno unix.Errno) error {
 		return fmt.Errorf("clone in the container's pid namespace: %w", spawn.ExplainClone(errno, 0))
@@ -108,18 +94,24 @@ func (b *Batch) fork() {
 	l.Add(child)
 }
 
-// execute waits to be let go, and executes the program. Nothing comes between the filter
-// and that.
-func (b *Batch) execute() {
-	l, p, channel := b.list, b.plan, b.Channel.Fd()
-	first := uintptr(3 + p.PreserveFDs)
-	if channel > first {
-		l.Do(unix.SYS_CLOSE_RANGE, first, channel-1, 0).Or("close inherited descriptors")
+// addExecuting names a process that the seccomp filter may keep from the execve, and from saying
+// so.
+func (p *Plan) addExecuting(l *calls.List) {
+	if p.Seccomp != nil {
+		process.AddName(l, Executing)
 	}
-	l.Do(unix.SYS_CLOSE_RANGE, channel+1, ^uintptr(0)>>33, 0).Or("close inherited descriptors")
-	l.Do(unix.SYS_FCNTL, channel, unix.F_SETFD, unix.FD_CLOEXEC).Or("mark the channel close-on-exec")
+}
+
+// addExecuted adds what the process of an exec does, which is all but the program when it is
+// cloned: it waits to be let go by a byte from the channel, and executes the program. Nothing comes
+// between the filter and that. With a handover for the filter's listener it shares its caller's
+// descriptors, and closes none.
+func (p *Plan) addExecuted(l *calls.List, channel uintptr, found *program.Found, handover *seccomp.Handover) {
+	if handover == nil {
+		p.addCloseAllBut(l, channel)
+	}
 	l.Do(unix.SYS_SETSID).Or("setsid")
-	if b.Peer != nil {
+	if p.Terminal != nil {
 		l.Do(unix.SYS_IOCTL, 0, unix.TIOCSCTTY, 0).Explain = func(errno unix.Errno) error {
 			return fmt.Errorf("make stdin the controlling terminal: %w", console.ExplainHangup(errno))
 		}
@@ -129,23 +121,39 @@ func (b *Batch) execute() {
 	}
 	end := &calls.Call{Number: unix.SYS_EXIT_GROUP, Args: [6]uintptr{1}}
 	l.Do(unix.SYS_READ, channel, l.Room(8), 1).Or("wait for the exec command").Zero = end
-	addFilter(l, p.Seccomp)
-	b.program.AddExec(l, nil)
+	p.addFilter(l, handover)
+	found.AddExec(l, nil)
 	l.Add(end)
 }
 
-func addFilter(l *calls.List, filter *seccomp.Filter) {
-	if filter != nil {
-		l.Add(filterCall(l, filter))
+// addCloseAllBut closes what the program does not get, but for the channel, which its execve
+// closes.
+func (p *Plan) addCloseAllBut(l *calls.List, channel uintptr) {
+	first := uintptr(3 + p.PreserveFDs)
+	if channel > first {
+		l.Do(unix.SYS_CLOSE_RANGE, first, channel-1, 0).Or("close inherited descriptors")
+	}
+	l.Do(unix.SYS_CLOSE_RANGE, channel+1, lastFD, 0).Or("close inherited descriptors")
+	l.Do(unix.SYS_FCNTL, channel, unix.F_SETFD, unix.FD_CLOEXEC).Or("mark the channel close-on-exec")
+}
+
+// addFilter loads the seccomp filter.
+func (p *Plan) addFilter(l *calls.List, handover *seccomp.Handover) {
+	switch {
+	case handover != nil:
+		handover.AddLoad(l, p.Seccomp)
+	case p.Seccomp != nil:
+		l.Add(p.Seccomp.Load(l))
 	}
 }
 
-// loadingFilter is what an error of the filter's loading is called.
-const loadingFilter = "load the seccomp filter"
+// lastFD is beyond all descriptors.
+const lastFD = ^uintptr(0) >> 33
 
-// filterCall is the call that loads the filter.
-func filterCall(l *calls.List, filter *seccomp.Filter) *calls.Call {
-	fprog := l.Words(uint64(filter.Len()), uint64(l.Bytes(filter.Instructions))) // struct sock_fprog
-	load := &calls.Call{Number: unix.SYS_SECCOMP, Args: [6]uintptr{unix.SECCOMP_SET_MODE_FILTER, uintptr(filter.Flags), fprog}}
-	return load.Or(loadingFilter)
+// LetGo has a process that waits for a byte go on. One that has ended may have said why.
+func LetGo(channel *os.File) error {
+	if err := fdsocket.SendByte(channel, nil); err != nil && !errors.Is(err, unix.EPIPE) {
+		return fmt.Errorf("let the process go: %w", err)
+	}
+	return nil
 }

@@ -59,18 +59,12 @@ func (p *Plan) addAll(l *calls.List, root process.Root) error {
 		p.addKeyring(l, lsm.Plan{}, -1)
 	}
 	p.addCgroupNamespace(l)
-	l.Do(unix.SYS_CLOSE_RANGE, uintptr(3+p.PreserveFDs), ^uintptr(0)>>33, unix.CLOSE_RANGE_CLOEXEC).Or("mark descriptors close-on-exec")
-	p.Process.AddRlimits(l, 0)
-	p.Process.AddPriorities(l, false)
-	p.Process.ResolveHome(root)
-	if _, err := p.addUser(l, root, -1, false); err != nil {
-		return err
-	}
-	found, err := program.AddLookup(l, &p.Process, root)
+	p.addCloseOnExec(l)
+	found, _, err := p.addBecome(l, becoming{root: root, proc: -1})
 	if err != nil {
 		return err
 	}
-	addFilter(l, p.Seccomp)
+	p.addFilter(l, nil)
 	found.AddExec(l, nil)
 	return nil
 }

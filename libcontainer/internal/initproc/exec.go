@@ -3,18 +3,16 @@ package initproc
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"runtime"
-	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
-	"oci-run/libcontainer/internal/process"
-	"oci-run/libcontainer/internal/program"
 	"oci-run/libcontainer/internal/rootfs"
+	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/libcontainer/internal/spawn"
 )
 
@@ -30,9 +28,6 @@ var execSteps = [...]step{
 	{"console", (*container).execConsole},
 	{"labels", (*container).labels},
 	{"process", (*container).process},
-	{"pid namespace", (*container).enterPIDNamespace},
-	{"user", (*container).user},
-	{"program", (*container).program},
 	{"exec", (*container).execChild},
 }
 
@@ -48,9 +43,9 @@ func (c *container) enterRoot() error {
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return fmt.Errorf("unshare root and working directory: %w", err)
 		}
-		if err := unix.Setns(int(c.pidfd.Fd()), unix.CLONE_NEWNS); err != nil {
-			return fmt.Errorf("join the container's mount namespace: %w", err)
-		}
+	}
+	if err := c.make(func(l *calls.List) { c.plan.Exec.addMounts(l, c.pidfd) }); err != nil {
+		return err
 	}
 	c.rootDir, err = files.Open("/", unix.O_PATH|unix.O_DIRECTORY, 0)
 	return err
@@ -73,35 +68,29 @@ func (c *container) execConsole() error {
 	return c.takeStdio()
 }
 
-// enterPIDNamespace has this thread's children be born into the container's pid namespace.
-func (c *container) enterPIDNamespace() error {
-	if c.plan.Exec.PID {
-		// From then on this thread can't make threads (clone(2), EINVAL). Now Go makes one that
-		// does it in its place, whenever we wait.
-		runtime.LockOSThread()
-		if err := unix.Setns(int(c.pidfd.Fd()), unix.CLONE_NEWPID); err != nil {
-			return fmt.Errorf("join the container's pid namespace: %w", err)
-		}
-	}
-	return c.pidfd.Close()
-}
-
 // execChild makes the process that the program will be, reports it, and ends with it
 // being the program.
 func (c *container) execChild() error {
+	c.pidfd.Close()
 	c.proc.Close()
-	next := &spawn.Successor{Inherit: 3 + c.plan.PreserveFDs, Terminal: c.plan.Terminal != nil, Nproc: c.plan.Exec.Nproc}
-	next.Path, next.Argv, next.Envv = c.image.Vectors()
-	if filter := c.plan.Seccomp; filter != nil {
-		next.Filter = &unix.SockFprog{
-			Len: uint16(filter.Len()), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(filter.Instructions))),
-		}
-		next.Flags, next.Notify = uintptr(filter.Flags), filter.Notify
-		if err := c.named(Executing); err != nil {
+	c.found.Reopen(procOutside)
+	next, err := spawn.NewSuccessor()
+	if err != nil {
+		return err
+	}
+	var handover *seccomp.Handover
+	if filter := c.plan.Seccomp; filter != nil && filter.Notify {
+		if handover, err = seccomp.NewHandover(); err != nil {
 			return err
 		}
 	}
-	if err := next.Clone(); err != nil {
+	c.plan.addExecuted(next.List, next.Childs.Fd(), c.found, handover)
+	if err := c.make(c.plan.addExecuting); err != nil {
+		return err
+	}
+	// The listener of the filter becomes a descriptor of the child, which must not pass it on: the
+	// filter may keep it from doing so. We do, as it is one of ours too.
+	if err := next.Clone(handover != nil); err != nil {
 		return err
 	}
 	c.tellSpans("")
@@ -110,16 +99,35 @@ func (c *container) execChild() error {
 	}
 	c.start = c.sync.Waiter()
 	c.tellSpans("execve")
-	err := next.Start(c.start.Listener)
-	if err == nil {
-		os.Exit(0)
+	if err := c.letGo(next, handover); err != nil {
+		return err
 	}
-	refused, ok := errors.AsType[spawn.Refused](err)
-	if !ok {
-		return console.ExplainHangup(err)
+	os.Exit(0)
+	return nil
+}
+
+// letGo lets the child go and returns when it has executed the program, or with the reason why it
+// has not. Where the filter has a listener, it is the agent's business what becomes of the child
+// once he has that. It has our descriptors then, which are closed when both of us are gone.
+func (c *container) letGo(child *spawn.Successor, handover *seccomp.Handover) error {
+	if err := LetGo(child.Channel); err != nil {
+		return err
 	}
-	root, errno := process.Root{Dir: c.rootDir, Proc: procOutside()}, syscall.Errno(refused)
-	return program.ExecFailure(&c.plan.Process, c.path, errno, program.Hint(&c.plan.Process, root, c.path, errno))
+	if handover != nil {
+		spoke := func() bool {
+			fds := []unix.PollFd{{Fd: int32(child.Channel.Fd()), Events: unix.POLLIN}}
+			n, err := unix.Poll(fds, 0)
+			return err == nil && n > 0
+		}
+		if listener := handover.Listener(spoke); listener != nil {
+			defer handover.Done()
+			return c.start.Listener(listener)
+		}
+	}
+	if _, err := child.List.Receive(child.Channel); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 // procOutside opens the host's procfs once more, by a thread that has not entered the container: in

@@ -7,6 +7,7 @@ import (
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/lsm"
+	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/rootfs"
 )
 
@@ -75,7 +76,9 @@ func (c *container) console() error {
 	c.socket.Close()
 	// From here on whoever has the terminal can hang up on init. By default Go's runtime ends then,
 	// and doesn't say why.
-	defaultSignal(uintptr(unix.SIGHUP))
+	if err := c.make(func(l *calls.List) { process.AddDefaultActions(l, unix.SIGHUP) }); err != nil {
+		return err
+	}
 	return c.takeStdio()
 }
 

@@ -4,14 +4,15 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"oci-run/libcontainer/internal/program"
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/tests/fdleak"
 )
@@ -26,11 +27,13 @@ func TestMain(m *testing.M) {
 }
 
 // TestConfinementIsNotPreempted: the scheduler wants its turn of a thread that has run for 10 ms.
-// It must not get it before the execve, for the filter kills at whatever call it makes.
+// It must not get it between the filter and the execve, for the filter kills at whatever call it
+// makes. The list waits in between: for a thread without the filter, or for one that hands over its
+// listener.
 func TestConfinementIsNotPreempted(t *testing.T) {
 	for _, mode := range []string{"plain", "notify"} {
 		t.Run(mode, func(t *testing.T) {
-			if mode == "notify" && raceDetector {
+			if raceDetector {
 				t.Skip("with the race detector, atomic loads are functions at whose entry the scheduler may come in")
 			}
 			cmd := exec.Command("/proc/self/exe")
@@ -44,7 +47,7 @@ func TestConfinementIsNotPreempted(t *testing.T) {
 }
 
 // confined executes what doesn't exist under a filter that allows execve, and exit_group for the
-// errno. With notify it is the listener that takes its time.
+// errno.
 func confined(notify bool) {
 	profile := &specs.LinuxSeccomp{
 		DefaultAction: specs.ActKillProcess,
@@ -56,44 +59,44 @@ func confined(notify bool) {
 	}
 	filter, _, err := seccomp.Compile(profile)
 	try(err)
-	image, err := program.Prepare("/no/such/program", []string{"x"}, []string{"x"})
-	try(err)
 	runtime.LockOSThread()
 	try(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-	f := &confinement{filter: filter.Prepare(), notify: notify}
-	if notify {
-		runtime.GOMAXPROCS(2)
-		go slowMessenger(f)
-		time.Sleep(10 * time.Millisecond)
+	defaults := calls.NewHere(-1)
+	addDefaultSignals(defaults)
+	try(defaults.Run())
+	l := calls.NewHere(-1)
+	addSlowLoad(l, filter)
+	l.Do(unix.SYS_EXECVE, l.Text("/no/such/program"), l.Vector([]string{"x"}), l.Vector([]string{"x"})).Expect = []unix.Errno{unix.ENOENT}
+	l.Do(unix.SYS_EXIT_GROUP, uintptr(unix.ENOENT))
+	try(l.Run())
+}
+
+// addSlowLoad loads the filter, and waits for a tenth of a second.
+func addSlowLoad(l *calls.List, filter *seccomp.Filter) {
+	handover, err := seccomp.NewHandover()
+	try(err)
+	done := new(atomic.Uint32)
+	if filter.Notify {
+		handover.AddLoad(l, filter)
+	} else {
+		l.Add(filter.Load(l))
+		l.Do(calls.Await, uintptr(unsafe.Pointer(done)), 1)
 	}
-	defaultSignals()
-	execAndExit(f, image)
+	runtime.GOMAXPROCS(2)
+	go func() {
+		runtime.LockOSThread()
+		if filter.Notify {
+			handover.Listener(func() bool { return false })
+		}
+		time.Sleep(100 * time.Millisecond)
+		handover.Done()
+		done.Store(1)
+	}()
+	time.Sleep(10 * time.Millisecond)
 }
 
 func try(err error) {
 	if err != nil {
 		panic(err)
 	}
-}
-
-func slowMessenger(f *confinement) {
-	runtime.LockOSThread()
-	for f.listener.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(100 * time.Millisecond)
-	f.done.Store(1)
-}
-
-//go:nosplit
-func execAndExit(f *confinement, image *program.Image) {
-	if !f.notify {
-		for range 1 << 28 { // a tenth of a second
-		}
-	}
-	errno, err := f.exec(image)
-	if err != nil {
-		errno = 99
-	}
-	syscall.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
 }

@@ -81,16 +81,13 @@ type container struct {
 	start    *syncpipe.Waiter
 	calls    *calls.List // see list
 	teller   *teller     // of spans, once this thread may not send any more
-	path     string      // of the program
-	image    *program.Image
+	found    *program.Found
 
 	// elsewhere tells that this is a thread of the command's, which makes the root of a process
 	// that it isn't, see [Builder].
 	elsewhere bool
 
-	confined bool       // the seccomp filter is loaded, and these say what execve will find:
-	expected unix.Errno // why it will fail, or 0
-	hint     string     // how to explain that
+	confined bool // the seccomp filter is loaded
 }
 
 // parent is what steps ask of the command.

@@ -11,6 +11,7 @@ import (
 	"oci-run/libcontainer/internal/lsm"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
+	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/libcontainer/internal/syncpipe"
 )
 
@@ -191,20 +192,13 @@ func (b *List) Finish(root process.Root, stdio *console.Stdio, ahead bool) (warn
 func (b *List) become(root process.Root, stdio *console.Stdio, ahead bool) (warnings []string, err error) {
 	l, p := b.half, b.plan
 	b.takeStdio(stdio)
-	first := uintptr(3 + p.PreserveFDs)
-	l.Do(unix.SYS_CLOSE_RANGE, first, ^uintptr(0)>>33, unix.CLOSE_RANGE_CLOEXEC).Or("mark fds from %d on close-on-exec", first)
+	p.addCloseOnExec(l)
 	l.Do(unix.SYS_CLOSE, b.later)
 	if p.Labelled() {
 		p.Labels.Add(l, int(b.proc))
 		l.Do(unix.SYS_CLOSE, b.proc)
 	}
-	p.Process.AddRlimits(l, 0)
-	p.Process.AddPriorities(l, false)
-	p.Process.ResolveHome(root)
-	if warnings, err = p.addUser(l, root, -1, !stdio.Terminal); err != nil {
-		return nil, err
-	}
-	found, err := program.AddLookup(l, &p.Process, root)
+	found, warnings, err := p.addBecome(l, becoming{root: root, proc: -1, stdio: !stdio.Terminal})
 	if err != nil {
 		return nil, err
 	}
@@ -255,15 +249,13 @@ func (b *List) execute(found *program.Found) {
 			syncpipe.AddRefusable(l, syncpipe.Refused{Path: path}, first, second)
 		}
 	}
-	if filter := b.plan.Seccomp; filter != nil {
-		process.AddName(l, Executing)
-		load := filterCall(l, filter)
-		if b.plan.Starts {
-			l.Add(load)
-		} else {
-			try := *load
-			syncpipe.AddRefusable(l, syncpipe.Refused{What: loadingFilter}, &try, load)
-		}
+	b.plan.addExecuting(l)
+	if filter := b.plan.Seccomp; b.plan.Starts {
+		b.plan.addFilter(l, nil)
+	} else if filter != nil {
+		load := filter.Load(l)
+		try := *load
+		syncpipe.AddRefusable(l, syncpipe.Refused{What: seccomp.Loading}, &try, load)
 	}
 	found.AddExec(l, refusable)
 }

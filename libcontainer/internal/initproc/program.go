@@ -1,35 +1,13 @@
 package initproc
 
 import (
-	"fmt"
 	"log/slog"
+	"runtime"
 
-	"golang.org/x/sys/unix"
-
-	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
 )
-
-// process applies what the process asks for and what does not depend on its user. Its limits are
-// set by the parent if we are in a user namespace: raising one takes a privilege outside of it.
-func (c *container) process() error {
-	p := &c.plan.Process
-	c.home() // which opens more files than a low limit may allow
-	byParent := c.plan.UserNamespace && len(p.Rlimits) > 0
-	if byParent {
-		if err := c.sync.Limits(); err != nil {
-			return err
-		}
-	}
-	return c.make(func(l *calls.List) {
-		if !byParent {
-			p.AddRlimits(l, 0)
-		}
-		p.AddPriorities(l, c.plan.Exec != nil)
-	})
-}
 
 // containerRoot is for what is read in the container.
 func (c *container) containerRoot() process.Root {
@@ -57,19 +35,6 @@ func (c *container) home() {
 	p.ResolveHome(root)
 }
 
-// user goes to the working directory and becomes the container's user.
-func (c *container) user() error {
-	l := c.list()
-	warnings, err := c.plan.addUser(l, c.containerRoot(), c.procFD(), true)
-	if err != nil {
-		return err
-	}
-	for _, w := range warnings {
-		slog.Warn(w)
-	}
-	return l.Run()
-}
-
 // procFD is a procfs for questions about ourselves, which only a user namespace raises.
 func (c *container) procFD() int {
 	if c.proc == nil {
@@ -84,83 +49,68 @@ func (c *container) labels() error {
 	return c.make(func(l *calls.List) { c.plan.Labels.Add(l, c.procFD()) })
 }
 
-// program finds the program and lays out its arguments, so that create fails if it can't
-// be found, and so that execve has nothing left to prepare. A configuration without a
-// process has none, and start is refused.
-func (c *container) program() error {
-	p, l := &c.plan.Process, c.list()
-	if len(p.Args) == 0 {
-		return nil
+// process makes init all that the program shall be, and looks for that, so that create fails if it
+// can't be found. A configuration without a process has none, and start is refused. Its limits are
+// set by the parent if we are in a user namespace: raising one takes a privilege outside of it.
+func (c *container) process() error {
+	p := &c.plan
+	c.home()
+	how := becoming{
+		root: c.containerRoot(), proc: c.procFD(), stdio: true, limited: p.UserNamespace && len(p.Process.Rlimits) > 0, init: c.pidfd,
 	}
-	found, err := program.AddLookup(l, p, c.containerRoot())
-	if err == nil {
-		err = l.Run()
-	}
+	l := c.list()
+	found, warnings, err := p.addBecome(l, how)
 	if err != nil {
 		return err
 	}
-	c.path = found.Path()
-	c.image, err = program.Prepare(c.path, p.Args, p.Env)
-	return err
-}
-
-func (c *container) named(name string) error {
-	return c.make(func(l *calls.List) { process.AddName(l, name) })
-}
-
-// confine marks inherited fds and prepares for the seccomp filter. There is none to be
-// loaded if the profile says nothing, or after the first time.
-func (c *container) confine() (*confinement, error) {
-	if c.confined {
-		return nil, nil
+	for _, w := range warnings {
+		slog.Warn(w)
 	}
-	c.confined = true
-	if err := c.closeInherited(); err != nil {
-		return nil, err
+	if how.limited {
+		if err := c.sync.Limits(); err != nil {
+			return err
+		}
 	}
-	if c.plan.Seccomp == nil {
-		return nil, nil
+	if p.Exec != nil && p.Exec.PID {
+		// From then on this thread can't make threads (clone(2), EINVAL). Now Go makes one that
+		// does it in its place, whenever we wait.
+		runtime.LockOSThread()
 	}
-	if err := c.named(Executing); err != nil {
-		return nil, err
+	if err := l.Run(); err != nil || found == nil {
+		return err
 	}
-	// Looking closer at what failed takes system calls that a filter may not allow.
-	c.expected, c.hint = program.Foresee(&c.plan.Process, c.containerRoot(), c.path)
-	return c.confinement(), nil
+	found.Settle()
+	c.found = found
+	return nil
 }
 
 // exec loads the seccomp filter and becomes the container's program.
 func (c *container) exec() error {
 	c.tellSpans("execve")
-	filter, err := c.confine()
-	if err != nil {
-		return err
+	l, err := c.confine()
+	if err == nil {
+		c.found.AddExec(l, nil)
+		err = l.Run()
 	}
-	var errno unix.Errno
-	if filter == nil {
-		errno = c.image.Exec()
-	} else if errno, err = filter.exec(c.image); err != nil {
-		return err
+	if refused := &c.plan.ExecRefused; c.plan.Seccomp != nil {
+		return program.Refused(err, refused.Gives, refused.Pointer)
 	}
-	if refused := &c.plan.ExecRefused; c.plan.Seccomp != nil && refused.Gives(errno) {
-		return program.Refused(program.ExecFailure(&c.plan.Process, c.path, errno, ""), refused.Gives, refused.Pointer)
-	}
-	hint := c.hint
-	switch {
-	case c.plan.Seccomp == nil:
-		hint = program.Hint(&c.plan.Process, c.containerRoot(), c.path, errno)
-	case errno != c.expected:
-		hint = ""
-	}
-	return program.ExecFailure(&c.plan.Process, c.path, errno, hint)
+	return err
 }
 
-// closeInherited marks every fd that the program must not have. Those that it shall have
-// were left open across our own exec; everything that we opened is close-on-exec.
-func (c *container) closeInherited() error {
-	first := uint(3 + c.plan.PreserveFDs)
-	if err := unix.CloseRange(first, ^uint(0)>>33, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return fmt.Errorf("mark fds from %d on close-on-exec: %w", first, linux.NameCall("close_range", err))
+// confine begins the list that ends with the execve: inherited fds are marked and the seccomp
+// filter is loaded, if that has not been done before.
+func (c *container) confine() (*calls.List, error) {
+	if c.confined {
+		return c.list(), nil
 	}
-	return nil
+	c.confined = true
+	handover, err := c.beforeFilter()
+	if err != nil {
+		return nil, err
+	}
+	l := c.list()
+	c.plan.addCloseOnExec(l)
+	c.plan.addFilter(l, handover)
+	return l, nil
 }

@@ -54,8 +54,6 @@ var buildSteps = [...]step{
 var becomeSteps = [...]step{
 	{"labels", (*container).labels},
 	{"process", (*container).process},
-	{"user", (*container).user},
-	{"program", (*container).program},
 	{"ready", (*container).ready},
 	{"start", (*container).awaitStart},
 	{"startContainer hooks", (*container).startContainerHooks},
@@ -179,7 +177,7 @@ func (c *container) sysctl() error {
 func (c *container) ready() error {
 	c.tellSpans("")
 	if c.plan.Limited {
-		if err := c.named(Executing); err != nil {
+		if err := c.make(func(l *calls.List) { process.AddName(l, Executing) }); err != nil {
 			return err
 		}
 	}
@@ -227,9 +225,9 @@ func (c *container) startContainerHooks() error {
 		endWithLeader()
 		c.startTeller()
 	}
-	filter, err := c.confine()
-	if err == nil && filter != nil {
-		err = filter.load()
+	l, err := c.confine()
+	if err == nil {
+		err = l.Run()
 	}
 	if err != nil {
 		return err

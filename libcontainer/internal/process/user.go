@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -131,3 +132,13 @@ func AddName(l *calls.List, name string) {
 
 // isPermission tells whether err is EACCES or EPERM.
 func isPermission(err error) bool { return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) }
+
+// AddDefaultActions has signals get their default action, sigaction(2). SIGKILL and SIGSTOP have no
+// other, and refuse.
+func AddDefaultActions(l *calls.List, signals ...syscall.Signal) {
+	const size = 8     // of the kernel's sigset_t
+	none := l.Room(64) // a struct kernel_sigaction with SIG_DFL; no architecture's is larger
+	for _, n := range signals {
+		l.Do(unix.SYS_RT_SIGACTION, uintptr(n), none, 0, size).Or("reset signal %d to its default action", n)
+	}
+}

@@ -98,11 +98,11 @@ func inspect(p *process.Plan, root process.Root, path string, errno unix.Errno, 
 	return ""
 }
 
-// Foresee tells with which errno execve(2) of path is going to fail, and why, or returns 0 if it
+// foresee tells with which errno execve(2) of path is going to fail, and why, or returns 0 if it
 // sees no reason. It is for a thread that is about to load the container's seccomp filter, after
 // which it can't look any more; it looks for what is common in images and costs some ten system
 // calls. root is as for Hint.
-func Foresee(p *process.Plan, root process.Root, path string) (unix.Errno, string) {
+func foresee(p *process.Plan, root process.Root, path string) (unix.Errno, string) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(p.Cwd, path)
 	}

@@ -4,13 +4,13 @@
 // It comes after all that package process does, for the process that is the program's user by then:
 //
 //	AddLookup
-//	… wait for start; Foresee, load the filter …
-//	Found.AddExec, or Image.Exec
-//	ExecFailure, with a Hint
+//	… wait for start, load the filter …
+//	Found.AddExec
 package program
 
 import (
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -29,6 +29,11 @@ type Found struct {
 	there  []string // what there is in the directories of Path, to explain why nothing of it was taken
 	chosen uintptr  // the number of the one that may be executed
 	number *uint64  // the same, in a list of this process
+
+	reopen   func() *os.File // see Reopen
+	foresees bool            // see Foresee:
+	expected unix.Errno      // what execve will fail with, or 0
+	hint     string          // and why
 }
 
 // AddLookup adds the search of the path that execve(2) shall get for Args[0], found like execvp(3)
@@ -200,8 +205,35 @@ func candidate(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// Path is the path that was chosen by a list of this process, whose calls have been made.
-func (f *Found) Path() string { return f.paths[*f.number] }
+// Settle is for a look-up whose calls this process has made: AddExec executes what they have
+// chosen, in whichever list.
+func (f *Found) Settle() { f.paths = []string{f.paths[*f.number]} }
+
+// Foresee is for a thread that is about to load the container's seccomp filter, after which it
+// can't look any more why an execve failed. See foresee.
+func (f *Found) Foresee() {
+	f.foresees = true
+	f.expected, f.hint = foresee(f.plan, f.root, f.paths[0])
+}
+
+// Reopen has explanations look through another procfs than that of the root, which is closed by
+// then. nil is none.
+func (f *Found) Reopen(open func() *os.File) { f.reopen = open }
+
+// execFailure is the error of an execve.
+func (f *Found) execFailure(path string, errno unix.Errno) error {
+	hint := ""
+	switch {
+	case !f.foresees:
+		if f.reopen != nil {
+			f.root.Proc = f.reopen()
+		}
+		hint = Hint(f.plan, f.root, path, errno)
+	case errno == f.expected:
+		hint = f.hint
+	}
+	return ExecFailure(f.plan, path, errno, hint)
+}
 
 // AddExec adds the execve. add, if it isn't nil, adds the call for a path in the place of just the
 // call: twice.
@@ -210,9 +242,7 @@ func (f *Found) AddExec(l *calls.List, add func(path string, first, second *call
 	for i, path := range f.paths {
 		exec := calls.Call{Number: unix.SYS_EXECVE, Args: [6]uintptr{l.Text(path), argv, envv}}
 		first := exec
-		exec.Explain = func(errno unix.Errno) error {
-			return ExecFailure(f.plan, path, errno, Hint(f.plan, f.root, path, errno))
-		}
+		exec.Explain = func(errno unix.Errno) error { return f.execFailure(path, errno) }
 		var other *calls.Call
 		if i < len(f.paths)-1 {
 			other = l.Do(calls.Equal, f.chosen, uintptr(i), uintptr(unix.EAGAIN))

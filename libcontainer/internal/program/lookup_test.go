@@ -50,7 +50,8 @@ func TestAddLookupWithoutFaccessat2(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		return found.Path(), nil
+		found.Settle()
+		return found.paths[0], nil
 	}
 	done := make(chan error)
 	go func() {

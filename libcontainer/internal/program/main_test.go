@@ -68,12 +68,10 @@ func become(p *specs.Process) error {
 	if err := l.Run(); err != nil {
 		return err
 	}
-	image, err := Prepare(found.Path(), plan.Args, plan.Env)
-	if err != nil {
-		return err
-	}
-	errno := image.Exec()
-	return ExecFailure(plan, found.Path(), errno, Hint(plan, root, found.Path(), errno))
+	found.Settle()
+	l.Reset()
+	found.AddExec(l, nil)
+	return l.Run()
 }
 
 // runChild returns what the process prints, standard error included.

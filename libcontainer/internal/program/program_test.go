@@ -135,7 +135,7 @@ func TestForesee(t *testing.T) {
 	for _, name := range []string{
 		"ok", "no-interpreter", "crlf", "bare", "text", "empty", "denied-interpreter", "no-loader", "foreign", "cut", "second-script", "/bin/cat", "/none", "/etc",
 	} {
-		errno, hint := Foresee(p, root, name)
+		errno, hint := foresee(p, root, name)
 		if name == "ok" || name == "/bin/cat" || name == "/none" || name == "/etc" || name == "second-script" {
 			if errno != 0 || hint != "" {
 				t.Errorf("%s: %v, %s", name, errno, hint)
@@ -152,7 +152,7 @@ func BenchmarkForesee(b *testing.B) {
 	root := openDir(b, "/")
 	p := &process.Plan{}
 	for b.Loop() {
-		Foresee(p, root, "/bin/cat")
+		foresee(p, root, "/bin/cat")
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/syncpipe/wire"
 	"oci-run/tests/fdleak"
 )
@@ -64,7 +65,7 @@ func child(t *testing.T, name, profile string) (output string, state *os.Process
 
 // childProgram compiles the child's profile, sends it through the codec as the runtime does, and
 // makes the thread one that a filter can be put on.
-func childProgram() *Loadable {
+func childProgram() loadable {
 	s, filter := &specs.LinuxSeccomp{}, &Filter{}
 	try(json.Unmarshal([]byte(os.Getenv("PROFILE")), s))
 	compiled, _, err := Compile(s)
@@ -73,7 +74,28 @@ func childProgram() *Loadable {
 	runtime.LockOSThread()
 	try(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	blockSignals()
-	return filter.Prepare()
+	return newLoadable(filter)
+}
+
+// loadable is a list that loads a filter.
+type loadable struct {
+	list     *calls.List
+	listener *uint64
+}
+
+func newLoadable(f *Filter) loadable {
+	p := loadable{list: calls.NewHere(-1)}
+	load := f.Load(p.list)
+	load.Result, p.listener = p.list.Word()
+	p.list.Add(load)
+	return p
+}
+
+// load returns the listener, if there is one. That nothing of Go's comes before the caller's next
+// call is the test of package initproc, which has that in the list.
+func (p loadable) load() (listener int, err error) {
+	err = p.list.Run()
+	return int(*p.listener), err
 }
 
 // blockSignals keeps the Go scheduler's signals away: to return from one is a system call.
@@ -99,7 +121,7 @@ func exit(code int) {
 // answersChild makes a few calls and writes their errnos.
 func answersChild() {
 	p := childProgram()
-	_, err := p.Install()
+	_, err := p.load()
 	try(err)
 	var results [6]unix.Errno
 	for i, call := range [6][3]uintptr{
@@ -142,7 +164,7 @@ func TestKernelTakesDockerProfile(t *testing.T) {
 // exitChild leaves as soon as it is filtered.
 func exitChild() {
 	p := childProgram()
-	p.Install()
+	p.load()
 	exit(42)
 }
 
@@ -174,7 +196,7 @@ func execveChild() {
 	env, _ := unix.BytePtrFromString(childVariable + "=exit")
 	profile, _ := unix.BytePtrFromString(`PROFILE={"defaultAction": "SCMP_ACT_ALLOW"}`)
 	envv := []*byte{env, profile, nil}
-	if _, err := p.Install(); err != nil {
+	if _, err := p.load(); err != nil {
 		exit(98)
 	}
 	unix.RawSyscall(unix.SYS_EXECVE, pointer(path), pointer(&argv[0]), pointer(&envv[0]))
@@ -207,7 +229,7 @@ func threadChild() {
 	go func() {
 		p := childProgram()
 		tid <- unix.Gettid()
-		p.Install()
+		p.load()
 		unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
 		exit(1)
 	}()
@@ -260,7 +282,7 @@ func notifyChild() {
 		fmt.Println(<-answered)
 		exit(0)
 	}()
-	fd, err := p.Install()
+	fd, err := p.load()
 	try(err)
 	listener <- fd
 	// Not RawSyscall: the scheduler has to know that the thread waits.
@@ -418,7 +440,7 @@ func loopChild() {
 	runtime.LockOSThread()
 	if len(code) > 0 {
 		try(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		_, err := (&Filter{Instructions: code, Flags: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW}).Prepare().Install()
+		_, err := newLoadable(&Filter{Instructions: code, Flags: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW}).load()
 		try(err)
 	}
 	// The best of many short runs: others use the machine too.

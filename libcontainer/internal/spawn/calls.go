@@ -11,6 +11,7 @@ import (
 
 	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
+	"oci-run/libcontainer/internal/process"
 	"oci-run/specconv"
 )
 
@@ -279,12 +280,9 @@ var leftAlone = [...]syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix
 // init: a program that waits for its SIGUSR2 or SIGHUP can't know about that. Handlers of our own
 // are gone already.
 func (l *lineage) resetSignals() {
-	const size = 8          // of the kernel's sigset_t
-	none := l.list.Room(64) // a struct kernel_sigaction with SIG_DFL, sigaction(2); no architecture's is larger
-	for _, n := range leftAlone {
-		l.list.Do(unix.SYS_RT_SIGACTION, uintptr(n), none, 0, size).Or("reset signal %d to its default action", n)
-	}
-	l.list.Do(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, size).Or("unblock signals")
+	process.AddDefaultActions(l.list, leftAlone[:]...)
+	const size = 8 // of the kernel's sigset_t
+	l.list.Do(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, l.list.Room(size), 0, size).Or("unblock signals")
 }
 
 // standing is a child that only stands in its user namespace, new or joined, and waits.

@@ -1,10 +1,11 @@
 package spawn
 
 import (
+	"errors"
+	"io"
 	"os"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -103,36 +104,36 @@ func TestChildThatIsRefused(t *testing.T) {
 	}
 }
 
-// The second fork's child tells as well what it could not do.
-func TestProgramThatIsRefused(t *testing.T) {
+// The second fork's child tells as well what it could not do, and has nothing to tell once it has
+// executed a program.
+func TestSuccessorThatIsRefused(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		number uint32
-		arg    int
-		value  uint32
-		want   string
+		name  string
+		value uint32
+		want  error
 	}{
-		{"the gate", unix.SYS_READ, 2, 1, "wait for the exec command"},
-		{"closing", unix.SYS_CLOSE_RANGE, 2, 0, "close fds from"},
+		{"a call", 0o77, refusal},
+		{"none", 0o22, io.EOF},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path, err := syscall.BytePtrFromString("/bin/true")
-			if err != nil {
-				t.Fatal(err)
-			}
-			vector := []*byte{path, nil}
-			err = refusing(t, test.number, test.arg, test.value, func() error {
-				p := &Successor{Path: path, Argv: &vector[0], Envv: &vector[1], Inherit: 3}
-				if err := p.Clone(); err != nil {
+			err := refusing(t, unix.SYS_UMASK, 0, test.value, func() error {
+				s, err := NewSuccessor()
+				if err != nil {
 					return err
 				}
-				err := p.Start(nil)
-				p.channel[0].Close()
-				_, _ = unix.Wait4(p.PID, nil, 0, nil)
+				defer s.Channel.Close()
+				l := s.List
+				l.Do(unix.SYS_UMASK, 0o77).Or("umask")
+				l.Do(unix.SYS_EXECVE, l.Text("/bin/true"), l.Vector([]string{"true"}), l.Vector(nil)).Or("execve")
+				if err := s.Clone(false); err != nil {
+					return err
+				}
+				_, err = l.Receive(s.Channel)
+				_, _ = unix.Wait4(s.PID, nil, 0, nil)
 				return err
 			})
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want %s", err, test.want)
+			if !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v", err, test.want)
 			}
 		})
 	}

@@ -146,24 +146,20 @@ func (p *Process) follow(r *Request, c *child) error {
 
 // next reads one report of the child: the value that it tells, or the error that ended it.
 func (p *Process) next() (value uint32, err error) {
-	var b [calls.ReportSize]byte
-	if _, err := io.ReadFull(p.stage, b[:]); err != nil {
-		if errors.Is(err, io.EOF) {
-			return 0, errors.New("the cloned child ended early")
-		}
-		return 0, err
+	value, err = p.list.Receive(p.stage)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the cloned child ended early")
 	}
-	return p.list.Failure(b)
+	return value, err
 }
 
 // Failure waits until the process has executed the binary, and returns nil, or has
 // reported why it could not.
 func (p *Process) Failure() error {
-	var b [calls.ReportSize]byte
-	if n, _ := io.ReadFull(p.stage, b[:]); n < len(b) {
+	_, err := p.list.Receive(p.stage)
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	_, err := p.list.Failure(b)
 	return err
 }
 
