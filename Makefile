@@ -56,6 +56,8 @@ FUZZTIME ?= 60s
 RACES ?= 2000
 ENGINES ?= docker podman buildah containerd cri
 SESSIONS ?=
+# Which sessions of tests/integration `make test-ways` runs; none is all of them, and those of tests/security.
+WAYS ?=
 # How many system calls `make test-faults` fails: ends (the first and the last of each name), all.
 FAULTS ?= ends
 REPORT ?=
@@ -63,7 +65,7 @@ ONLY ?=
 N ?= 100
 JOBS ?= 4
 # What `make test` runs; .ci/run adds to it.
-PARTS := test-packages build test-unit test-integration test-security lint
+PARTS := test-packages build test-unit test-integration test-ways test-security lint
 MORE_PARTS ?=
 CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
 
@@ -93,6 +95,10 @@ bin/oci-run-crash: check-go ## build a binary that kills itself at the step that
 bin/oci-run-next: check-go ## build a binary that writes the record's next version, as a later release may, for tests
 	$(BUILD) $(TAGS),nextrecord -o $@ .
 
+.PHONY: bin/by-init/oci-run
+bin/by-init/oci-run: check-go ## build a binary that creates and enters each container by another start of oci-run, for tests
+	$(BUILD) $(TAGS),crashpoints -ldflags '$(LDFLAGS) -X oci-run/internal/crash.way=init' -o $@ .
+
 .PHONY: check-go
 check-go:
 	@command -v go >/dev/null || { echo 'make: no go command in PATH; oci-run needs Go 1.26 or newer (https://go.dev/dl)' >&2; exit 1; }
@@ -106,7 +112,7 @@ demo: build ## build, then walk a real container through its life (root, or root
 
 .PHONY: test
 test: check-go ## everything: unit, integration and security tests, lint; all of it, though a part fails
-	@V='$(V)' tests/parts RACES=200 $(PARTS) $(MORE_PARTS)
+	@V='$(V)' tests/parts RACES=200 WAYS='exec hooks mounts program_errors rlimits seccomp users' $(PARTS) $(MORE_PARTS)
 
 .PHONY: test-packages
 test-packages: ## install the Debian packages that the tests use (only as root, only what is missing)
@@ -124,6 +130,12 @@ test-unit: build ## Go tests, with the race detector where a C compiler is
 .PHONY: test-integration
 test-integration: build bin/oci-run-crash bin/oci-run-next ## behaviour of the real binary: bats, as root and as an ordinary user
 	tests/sessions tests/integration
+
+.PHONY: test-ways
+test-ways: build bin/oci-run-crash bin/oci-run-next bin/racer ## all sessions again, as root, where each create and exec is another start of oci-run: WAYS='exec mounts'
+	@export OCI_RUN_CREATE=init OCI_RUN_EXEC=init OCI_RUN_RACES=$(RACES) && failed=0 && \
+	{ tests/sessions tests/integration $(WAYS:%=tests/integration/%.bats) || failed=1; } && \
+	{ test -n '$(WAYS)' || tests/sessions tests/security || failed=1; } && exit $$failed
 
 .PHONY: test-security
 test-security: build bin/racer ## one session per known attack; races run RACES rounds (2000, in `make test` 200)

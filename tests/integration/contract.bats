@@ -302,7 +302,7 @@ configured() {
 
 @test "cgroups as engines name them" {
 	configured cgroups
-	find /sys/fs/cgroup -depth -name "*$id-pod" -exec rmdir {} + # the engine's own
+	find /sys/fs/cgroup -ignore_readdir_race -depth -name "*$id-pod" -exec rmdir {} + # the engine's own
 }
 
 @test "annotations of engines" { configured annotations; }

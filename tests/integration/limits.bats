@@ -183,7 +183,7 @@ refused() {
 	if ! has_controller memory; then
 		refused '{memory: {limit: 67108864}}' memory/limit 'the memory controller is not available there'
 	fi
-	[[ $(find /sys/fs/cgroup -name "*$id*") == '' ]]
+	[[ $(find /sys/fs/cgroup -ignore_readdir_race -name "*$id*") == '' ]]
 }
 
 @test 'every form of a list of CPUs that the kernel knows is taken' {

@@ -28,7 +28,7 @@ life() {
 	[[ -z $failed ]]
 	run -0 oci-run list -q
 	output_is ''
-	[[ $(find /sys/fs/cgroup -name "$id-*") == '' ]]
+	[[ $(find /sys/fs/cgroup -ignore_readdir_race -name "$id-*") == '' ]]
 }
 
 @test "of many creations of one name exactly one succeeds" {

@@ -1,6 +1,6 @@
 package spawn
 
-// Here is the first of the two raw forks of oci-run (program.go has the other). Between the
+// Here is the first of the two raw forks of oci-run (successor.go has the other). Between the
 // clone and the execve the child is one thread of a Go program without the others, or
 // borrows our memory while we are suspended (vfork(2)): it may make raw system calls and
 // touch memory that was prepared before, and nothing else. So what it does is a list of calls,
