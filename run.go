@@ -17,7 +17,8 @@ var runCommand = cli.Command{
 	Usage:     "create and start a container, and wait for its end",
 	Arguments: "ID",
 	Description: "Creates and starts the container ID from a bundle, passes signals on to it, deletes it when it ends, and\n" +
-		"exits with its status: 128 and the number of the signal if one ended it.",
+		"exits with its status: 128 and the number of the signal if one ended it. When stdin ends, a program on a\n" +
+		"terminal reads an end of file; one that reads keys itself, and reads on, is hung up (SIGHUP).",
 	Options: [][]cli.Option{createOptions, {
 		{Name: "detach", Alias: "d", Kind: cli.Boolean, Usage: "do not wait for the container"},
 		{Name: "keep", Kind: cli.Boolean, Usage: "do not delete the container when it ends"},

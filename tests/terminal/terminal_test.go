@@ -347,6 +347,44 @@ func TestStdinAtItsEnd(t *testing.T) {
 	}
 }
 
+// Whatever a program makes of the end of its input, run ends: a line editor ignores the key in a
+// line that isn't empty. A program that reads nothing isn't disturbed.
+func TestEndOfInput(t *testing.T) {
+	for _, test := range []struct {
+		name, input string
+		args        []string
+		want        string // in the output
+		hungUp      bool
+	}{
+		{"a command", "echo $((6*7))\n", []string{"sh"}, "42", false},
+		{"half a command", "echo half", []string{"sh"}, "half", true},
+		{"half a line", "half", []string{"cat"}, "half", false},
+		{"a reader of keys", "", []string{"sh", "-c", `trap "echo ends; exit 3" HUP; stty raw; while :; do cat >/dev/null || exit 4; done`}, "", true},
+		{"no reader", "", []string{"sh", "-c", "stty raw; sleep 9; echo awake"}, "awake", false},
+		{"many readers", "", []string{"sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do cat; done; echo done"}, "done", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSession(t, true, test.args...)
+			cmd := s.command("run", "--bundle", s.bundle, s.id)
+			cmd.Stdin = strings.NewReader(test.input)
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			slow := time.AfterFunc(time.Minute, func() { s.do("kill", s.id, "KILL") })
+			out, _ := cmd.Output()
+			if !slow.Stop() {
+				t.Error("it did not end")
+			}
+			if !strings.Contains(string(out), test.want) {
+				t.Errorf("%q lacks %q", out, test.want)
+			}
+			if got := strings.Contains(stderr.String(), "it was hung up"); got != test.hungUp {
+				t.Errorf("hung up: %t, want %t; stderr %q", got, test.hungUp, stderr.String())
+			}
+		})
+	}
+}
+
 // engine listens where --console-socket and --pidfd-socket connect to.
 func engine(t *testing.T, long bool) (path string, receive func() *os.File) {
 	t.Helper()
