@@ -32,10 +32,7 @@ func (b *Builder) Open() (err error) {
 // Supply takes what the process has made for the mounts with these indexes, which is the builder's
 // then. pid is the process's, in its own pid namespace.
 func (b *Builder) Supply(pid int, mounts []int, files []*os.File) {
-	b.c.root.Foreign(pid)
-	for i, file := range files {
-		b.c.root.Supply(mounts[i], file)
-	}
+	b.c.root.Supply(pid, mounts, files)
 }
 
 // EnterCgroups joins the process's cgroup namespace, from which mounts of cgroups are seen.

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
-	"oci-run/libcontainer/internal/idmap"
 )
 
 // bind attaches a copy of a mount of the host.
@@ -198,11 +197,6 @@ func (f *FS) protectCgroups(source int, m *Mount) error {
 	}
 	return linux.MountSetattr(source, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 }
-
-// inUserNamespace tells whether init is in a user namespace: the container's, or one that the
-// runtime itself was started in. Only there may a copy of what the host has stand for a filesystem
-// that the kernel refuses. Elsewhere it refuses for reasons that a copy would go around.
-func (f *FS) inUserNamespace() bool { return f.plan.UserNS || idmap.InUserNamespace() }
 
 // bindSys shows the host's /sys where a sysfs of the container's own isn't allowed: in a user
 // namespace that doesn't own the network namespace. What is mounted below the host's, and can't be

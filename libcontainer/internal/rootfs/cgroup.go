@@ -29,10 +29,35 @@ func (f *FS) mountCgroup(i int, m *Mount) error {
 	if !at.isDir() {
 		return notDirectory(at, m.Destination)
 	}
+	c := cgroupMounter{plan: f.plan, mount: m}
 	if unified := f.plan.unified(m); unified != nil {
-		return f.mountUnified(m, unified, target)
+		return c.unified(unified, target)
 	}
-	return f.mountHierarchies(i, m, target)
+	return f.mountHierarchies(i, &c, target)
+}
+
+// mountHierarchies shows what a version 1 host has at /sys/fs/cgroup: a tmpfs with a mount for each
+// hierarchy, and links from the name of each controller to the hierarchy that it shares with
+// others.
+func (f *FS) mountHierarchies(i int, c *cgroupMounter, target int) error {
+	if tree, found := f.prepared.take(i); found {
+		fd, err := linux.OpenTree(tree, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
+		unix.Close(tree)
+		if err != nil {
+			return fmt.Errorf("clone: %w", err)
+		}
+		f.late = append(f.late, late{fd, c.mount}) // closed later in any case
+		return attach(fd, target)
+	}
+	fd, err := c.dir()
+	if err != nil {
+		return err
+	}
+	f.late = append(f.late, late{fd, c.mount})
+	if err := attach(fd, target); err != nil {
+		return err
+	}
+	return c.fill(fd)
 }
 
 // unified gives the version 2 hierarchy if that is all that the mount shows.
@@ -48,31 +73,6 @@ func (p *Plan) unified(m *Mount) *Hierarchy {
 	return nil
 }
 
-// mountUnified mounts cgroup v2. The kernel refuses that in a user namespace without a cgroup
-// namespace of its own (EPERM), or if the host has mounted it with other options (EBUSY).
-func (f *FS) mountUnified(m *Mount, h *Hierarchy, target int) error {
-	fresh := *m
-	fresh.Type = "cgroup2"
-	fd, err := f.detached(&fresh, Param{})
-	if source := h.visible(f.plan); source != "" && f.copiable(err) {
-		return f.bindCgroup(m, source, target)
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if err := decorate(fd, m); err != nil {
-		return err
-	}
-	return attach(fd, target)
-}
-
-// copiable tells whether a copy of the host's mount may take the place of a new one that was
-// refused.
-func (f *FS) copiable(err error) bool {
-	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EPERM) && f.inUserNamespace()
-}
-
 // visible is what a copy shows: with a cgroup namespace the container's own cgroup, "" if it has
 // none, otherwise the whole, in which the paths of /proc/self/cgroup are.
 func (h *Hierarchy) visible(p *Plan) string {
@@ -82,16 +82,51 @@ func (h *Hierarchy) visible(p *Plan) string {
 	return h.Mount
 }
 
-// bindCgroup attaches a copy of the host's mount. It has the wished flags and never fewer: a copy
+// cgroupMounter makes one mount of type cgroup or cgroup2, and lives as long. It knows nothing of
+// the container's root: where the mount goes is opened by who calls it. That is [mounter], which
+// calls unified, or dir and fill; and in the parent [Prepare], which calls hierarchies.
+type cgroupMounter struct {
+	plan    *Plan
+	mount   *Mount
+	outside bool // this is the parent, which sees the host's mounts themselves
+}
+
+// unified mounts cgroup v2. The kernel refuses that in a user namespace without a cgroup
+// namespace of its own (EPERM), or if the host has mounted it with other options (EBUSY).
+func (c *cgroupMounter) unified(h *Hierarchy, target int) error {
+	fresh := *c.mount
+	fresh.Type = "cgroup2"
+	s := c.plan.filesystem(&fresh)
+	fd, err := s.detached()
+	if source := h.visible(c.plan); source != "" && c.copiable(err) {
+		return c.bind(source, target)
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := decorate(fd, c.mount); err != nil {
+		return err
+	}
+	return attach(fd, target)
+}
+
+// copiable tells whether a copy of the host's mount may take the place of a new one that was
+// refused.
+func (c *cgroupMounter) copiable(err error) bool {
+	return errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EPERM) && c.plan.inUserNamespace()
+}
+
+// bind attaches a copy of the host's mount. It has the wished flags and never fewer: a copy
 // that stays writable against the configuration is CVE-2023-25809.
-func (f *FS) bindCgroup(m *Mount, source string, target int) error {
+func (c *cgroupMounter) bind(source string, target int) error {
 	fd, err := linux.OpenTree(unix.AT_FDCWD, source, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
 	if err != nil {
 		return fmt.Errorf("bind source %q: %w", source, err)
 	}
 	defer unix.Close(fd)
-	attr := unix.MountAttr{Attr_set: attrBits(m.Attr.Set &^ accessTimes)}
-	if f.outside {
+	attr := unix.MountAttr{Attr_set: attrBits(c.mount.Attr.Set &^ accessTimes)}
+	if c.outside {
 		attr.Propagation = unix.MS_SLAVE // as init's copy of the host's mounts is
 	}
 	if attr != (unix.MountAttr{}) {
@@ -99,58 +134,36 @@ func (f *FS) bindCgroup(m *Mount, source string, target int) error {
 			return fmt.Errorf("change the attributes of %q: %w", source, err)
 		}
 	}
-	if err := decorate(fd, m); err != nil {
+	if err := decorate(fd, c.mount); err != nil {
 		return err
 	}
 	return attach(fd, target)
 }
 
-// mountHierarchies shows what a version 1 host has at /sys/fs/cgroup: a tmpfs with a mount for each
-// hierarchy, and links from the name of each controller to the hierarchy that it shares with
-// others.
-func (f *FS) mountHierarchies(i int, m *Mount, target int) error {
-	if tree, found := f.ready(i); found {
-		fd, err := linux.OpenTree(tree, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
-		unix.Close(tree)
-		if err != nil {
-			return fmt.Errorf("clone: %w", err)
-		}
-		f.late = append(f.late, late{fd, m}) // closed later in any case
-		return attach(fd, target)
-	}
-	fd, err := f.hierarchyDir(m)
-	if err != nil {
-		return err
-	}
-	f.late = append(f.late, late{fd, m})
-	if err := attach(fd, target); err != nil {
-		return err
-	}
-	return f.fillHierarchies(m, fd)
-}
-
 // hierarchies makes the whole detached. Kernels before 6.15 attach nothing in a tree that isn't
 // attached itself.
-func (f *FS) hierarchies(m *Mount) (int, error) {
-	fd, err := f.hierarchyDir(m)
+func (c *cgroupMounter) hierarchies() (int, error) {
+	fd, err := c.dir()
 	if err != nil {
 		return -1, err
 	}
-	if err := f.fillHierarchies(m, fd); err != nil {
+	if err := c.fill(fd); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
 }
 
-// hierarchyDir makes the tmpfs.
-func (f *FS) hierarchyDir(m *Mount) (int, error) {
+// dir makes the tmpfs.
+func (c *cgroupMounter) dir() (int, error) {
+	m := c.mount
 	dir := Mount{
 		Kind: Tmpfs, Type: "tmpfs", Source: "tmpfs", Destination: m.Destination, Propagation: m.Propagation,
 		Params: []Param{{Key: "mode", Value: "755", HasValue: true}},
 		Attr:   Flags{Set: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | m.Attr.Set},
 	}
-	fd, err := f.detached(&dir, Param{})
+	s := c.plan.filesystem(&dir)
+	fd, err := s.detached()
 	if err != nil {
 		return -1, err
 	}
@@ -161,17 +174,18 @@ func (f *FS) hierarchyDir(m *Mount) (int, error) {
 	return fd, nil
 }
 
-func (f *FS) fillHierarchies(m *Mount, fd int) error {
-	for i := range f.plan.Cgroups {
-		if err := f.mountHierarchy(m, &f.plan.Cgroups[i], fd); err != nil {
-			return fmt.Errorf("hierarchy %q: %w", f.plan.Cgroups[i].Name, err)
+// fill mounts each hierarchy in the tmpfs.
+func (c *cgroupMounter) fill(fd int) error {
+	for i := range c.plan.Cgroups {
+		if err := c.hierarchy(&c.plan.Cgroups[i], fd); err != nil {
+			return fmt.Errorf("hierarchy %q: %w", c.plan.Cgroups[i].Name, err)
 		}
 	}
 	return nil
 }
 
-// mountHierarchy mounts one hierarchy in the tmpfs, which nobody else has seen yet.
-func (f *FS) mountHierarchy(m *Mount, h *Hierarchy, dir int) error {
+// hierarchy mounts one hierarchy in the tmpfs, which nobody else has seen yet.
+func (c *cgroupMounter) hierarchy(h *Hierarchy, dir int) error {
 	name := path.Base(h.Name)
 	if err := unix.Mkdirat(dir, name, 0o755); err != nil {
 		return fmt.Errorf("mkdir: %w", err)
@@ -181,7 +195,7 @@ func (f *FS) mountHierarchy(m *Mount, h *Hierarchy, dir int) error {
 		return err
 	}
 	defer unix.Close(target)
-	if err := f.attachHierarchy(m, h, target); err != nil {
+	if err := c.attachHierarchy(h, target); err != nil {
 		return err
 	}
 	if !strings.Contains(name, ",") {
@@ -195,9 +209,10 @@ func (f *FS) mountHierarchy(m *Mount, h *Hierarchy, dir int) error {
 	return nil
 }
 
-func (f *FS) attachHierarchy(m *Mount, h *Hierarchy, target int) error {
-	if !f.plan.CgroupNS {
-		return f.bindCgroup(m, orElse(h.Path, h.Mount), target)
+func (c *cgroupMounter) attachHierarchy(h *Hierarchy, target int) error {
+	m := c.mount
+	if !c.plan.CgroupNS {
+		return c.bind(orElse(h.Path, h.Mount), target)
 	}
 	fresh := Mount{Kind: Cgroup, Type: "cgroup", Source: "cgroup", Attr: m.Attr, Propagation: m.Propagation, Rec: m.Rec}
 	fresh.Attr.Set |= unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
@@ -207,14 +222,15 @@ func (f *FS) attachHierarchy(m *Mount, h *Hierarchy, target int) error {
 	for _, o := range h.Options {
 		fresh.Params = appendParams(fresh.Params, o, -1, false)
 	}
-	fd, err := f.detached(&fresh, Param{})
+	s := c.plan.filesystem(&fresh)
+	fd, err := s.detached()
 	if err != nil {
 		// A hierarchy with options that aren't known here (noprefix) can only be copied. Without a
 		// cgroup of its own in it the container would see all.
 		if h.Path == "" {
 			return err
 		}
-		if bindErr := f.bindCgroup(m, h.Path, target); bindErr != nil {
+		if bindErr := c.bind(h.Path, target); bindErr != nil {
 			return errors.Join(err, bindErr)
 		}
 		return nil

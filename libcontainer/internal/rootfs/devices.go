@@ -239,7 +239,7 @@ func (d *Device) match(fd int) error {
 // and a user namespace is not the reason, only one that lets nobody do more than the configured
 // one.
 func (f *FS) bindRefused(dir int, name string, d *Device) error {
-	if d.Pointer == "" || f.inUserNamespace() {
+	if d.Pointer == "" || f.plan.inUserNamespace() {
 		return f.bindDevice(dir, name, d)
 	}
 	source, err := d.hostNode()

@@ -79,20 +79,20 @@ func (p *Plan) AddProcs(l *calls.List) (list []Context) {
 	return list
 }
 
-// addSuperblock is [FS.superblock] as calls of a list. What the kernel has to say about an error is
+// addSuperblock is [filesystem.context] as calls of a list. What the kernel has to say about an error is
 // in the context, which is the process's: to explain one, the same is tried here.
 func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
-	f := &FS{plan: p, dev: -1, ownNull: -1, null: -1}
+	s := p.filesystem(m)
 	fail := func(name string, what *setting) func(unix.Errno) error {
 		return func(errno unix.Errno) error {
-			ctx, err := f.superblock(m, Param{})
+			ctx, err := s.context()
 			if err == nil {
 				unix.Close(ctx)
 				if err = linux.NameCall(name, errno); what != nil {
 					err = what.failure(err)
 				}
 			}
-			return f.failure(m, err)
+			return p.failure(m, err)
 		}
 	}
 	open := l.Do(unix.SYS_FSOPEN, l.Text(m.Type), unix.FSOPEN_CLOEXEC)
@@ -100,7 +100,7 @@ func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
 	config := func(explain func(unix.Errno) error, args ...uintptr) {
 		l.On(open.Result, unix.SYS_FSCONFIG, args...).Explain = explain
 	}
-	_ = f.settings(m, Param{}, func(s setting) error { // which gives none
+	_ = s.settings(func(s setting) error { // which gives none
 		value := uintptr(0)
 		if s.command == unix.FSCONFIG_SET_STRING {
 			value = l.Text(s.value)
@@ -112,14 +112,11 @@ func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
 	return open.Result
 }
 
-// Foreign says that FS is used outside of the container's pid namespace, in which its process has
-// this pid. Filesystems that show one come with [FS.Supply], and links that lead to the process are
-// resolved here: for us they lead nowhere.
-func (f *FS) Foreign(pid int) { f.root.self = strconv.Itoa(pid) }
-
-// Supply takes what the container's process has made for the mount with the index i, which is FS's
-// then.
-func (f *FS) Supply(i int, context *os.File) {
-	f.plan.Prepared = append(f.plan.Prepared, i)
-	f.prepared = append(f.prepared, context)
+// Supply says that FS is used outside of the container's pid namespace, in which its process has
+// this pid, and takes what the process has made for the mounts with these indexes, which is FS's
+// then. Links of procfs that lead to the process are resolved here: for us they lead nowhere.
+// Between [Open] and [FS.Mounts].
+func (f *FS) Supply(pid int, mounts []int, contexts []*os.File) {
+	f.root.self = strconv.Itoa(pid)
+	f.prepared.mounts, f.prepared.files = mounts, contexts
 }

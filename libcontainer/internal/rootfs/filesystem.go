@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,144 +27,58 @@ var superFlags = [...]struct {
 // longestValue of a parameter that fsconfig(2) takes.
 const longestValue = 255
 
-// mountFilesystem makes a new superblock, mounts it detached with all that the options say, and
-// attaches it.
-func (f *FS) mountFilesystem(i int, m *Mount) error {
-	target, created, err := f.filesystemTarget(m)
-	if err != nil {
-		return err
+// filesystem is a new superblock as a mount asks for it. It is a value for the making of one mount:
+// what mounts it ([mounter], [cgroupMounter], [protector]) gets it of [Plan.filesystem] and calls
+// detached; [Prepare] calls context for a mount that init will make, and [Plan.AddProcs] takes the
+// settings as data for calls that the container's process makes.
+type filesystem struct {
+	*Mount
+	label   string // linux.mountLabel if it is for this mount, or ""
+	implied Param  // what no option says, without a key if there is nothing
+}
+
+// filesystem adds to a mount what the plan says about all filesystems: the label, but procfs, sysfs
+// and cgroups have labels of their own, and mqueue gets it in another way.
+func (p *Plan) filesystem(m *Mount) filesystem {
+	if m.Kind == Filesystem || m.Kind == Tmpfs {
+		return filesystem{Mount: m, label: p.Label}
 	}
-	defer unix.Close(target)
-	at, err := f.root.checkTarget(target, m)
-	if err != nil {
-		return err
-	}
-	if !at.isDir() {
-		return notDirectory(at, m.Destination)
-	}
-	extra := Param{}
-	if m.Kind == Tmpfs && !created && !m.hasMode() {
-		extra = Param{Key: "mode", Value: fmt.Sprintf("%04o", at.mode&0o7777), HasValue: true}
-	}
-	if m.legacy() {
-		return f.mountLegacy(i, m, target, extra)
-	}
-	fd, err := f.fresh(i, m, extra)
-	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
-		fd, err = f.withoutGroup(m, err)
-	}
-	if errors.Is(err, unix.EPERM) && m.Kind == Sysfs && f.inUserNamespace() {
-		return f.bindSys(m, target)
-	}
-	if err != nil {
-		return err
-	}
-	if err = f.mapIDs(i, fd, m); err == nil {
-		err = f.finish(fd, target, m)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return err
-	}
-	f.keep(i, fd, m)
-	return nil
+	return filesystem{Mount: m}
 }
 
 // withoutGroup makes a devpts without the group of its ttys: nearly every configuration asks for
 // group 5, which a user namespace of few groups hasn't got. err is what happened with it.
-func (f *FS) withoutGroup(m *Mount, err error) (int, error) {
+func (s *filesystem) withoutGroup(err error) (int, error) {
 	isGroup := func(p Param) bool { return p.Key == "gid" }
-	if !slices.ContainsFunc(m.Params, isGroup) {
+	if !slices.ContainsFunc(s.Params, isGroup) {
 		return -1, err
 	}
-	fewer := *m
-	fewer.Params = slices.DeleteFunc(slices.Clone(m.Params), isGroup)
-	fd, again := f.detached(&fewer, Param{})
+	fewer := *s.Mount
+	fewer.Params = slices.DeleteFunc(slices.Clone(s.Params), isGroup)
+	fd, again := (&filesystem{&fewer, s.label, s.implied}).detached()
 	if again != nil {
 		return -1, err
 	}
 	return fd, nil
 }
 
-// filesystemTarget opens where a filesystem goes. proc and sysfs must not go where a symbolic link
-// of the image leads (CVE-2019-19921, CVE-2023-27561).
-func (f *FS) filesystemTarget(m *Mount) (fd int, created bool, err error) {
-	if m.Kind != Proc && m.Kind != Sysfs {
-		return f.root.target(m.Destination, false)
-	}
-	if fd, err = f.root.targetItself(m.Destination, false); err != nil {
-		return -1, false, err
-	}
-	if at, err := placeOf(fd); err != nil || !at.isDir() {
-		unix.Close(fd)
-		return -1, false, fmt.Errorf("filesystem %q must be mounted on ordinary directory", m.Type)
-	}
-	return fd, false, nil
-}
-
-// keep holds on to the mounts that later steps need.
-func (f *FS) keep(i, fd int, m *Mount) {
-	isDev := m.Kind == Tmpfs && m.Destination == "/dev"
-	if isDev {
-		f.makeMountPoints(fd, i+1)
-	}
-	switch {
-	case m.readonlyLate():
-		if isDev {
-			f.keepDev(fd)
-		}
-		f.late = append(f.late, late{fd, m})
-	case isDev:
-		f.keepDev(fd)
-		unix.Close(fd)
-	default:
-		unix.Close(fd)
-	}
-}
-
-// fresh makes the mount of a superblock that may have been prepared.
-func (f *FS) fresh(i int, m *Mount, extra Param) (int, error) {
-	ctx, found := f.ready(i)
-	switch {
-	case found:
-	case m.Kind == Proc && f.root.self != "":
-		return -1, errors.New("the container's process has not made its superblock")
-	default:
-		return f.detached(m, extra)
-	}
-	defer unix.Close(ctx)
-	return m.fsmount(ctx)
-}
-
-// makeMountPoints makes directories in a new /dev for the filesystems that come later: one call
-// each, where [FS.create] takes ten. It makes what isn't made here.
-func (f *FS) makeMountPoints(dev, from int) {
-	for i := from; i < len(f.plan.Mounts); i++ {
-		m := &f.plan.Mounts[i]
-		name, inside := strings.CutPrefix(m.Destination, "/dev/")
-		if inside && !containsSlash(name) && (m.Kind == Filesystem || m.Kind == Tmpfs || m.Kind == Mqueue) && !m.Remount {
-			_ = unix.Mkdirat(dev, name, 0o755)
-		}
-	}
-}
-
 // detached makes the mount. Nobody can see it before it is attached.
-func (f *FS) detached(m *Mount, extra Param) (int, error) {
-	ctx, err := f.superblock(m, extra)
+func (s *filesystem) detached() (int, error) {
+	ctx, err := s.context()
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(ctx)
-	return m.fsmount(ctx)
+	return s.fsmount(ctx)
 }
 
-// superblock makes the filesystem, as the context of a mount that is still to be made.
-func (f *FS) superblock(m *Mount, extra Param) (int, error) {
-	ctx, err := linux.Fsopen(m.Type)
+// context makes the filesystem, as the context of a mount that is still to be made (fsopen(2)).
+func (s *filesystem) context() (int, error) {
+	ctx, err := linux.Fsopen(s.Type)
 	if err != nil {
 		return -1, err
 	}
-	if err = f.settings(m, extra, configure(ctx)); err == nil {
+	if err = s.settings(configure(ctx)); err == nil {
 		err = linux.FsconfigCreate(ctx)
 	}
 	if err != nil {
@@ -209,19 +122,19 @@ func (s *setting) failure(err error) error { return fmt.Errorf("%s %q: %w", s.ki
 
 // settings calls set with each parameter of a new superblock, until that gives an error: first what
 // is implied, which the given ones may override.
-func (f *FS) settings(m *Mount, extra Param, set func(setting) error) error {
-	err := set(stringSetting("source", "source", m.name()))
-	if _, sub, found := strings.Cut(m.Type, "."); found && err == nil { // fuse.sshfs
+func (s *filesystem) settings(set func(setting) error) error {
+	err := set(stringSetting("source", "source", s.name()))
+	if _, sub, found := strings.Cut(s.Type, "."); found && err == nil { // fuse.sshfs
 		err = set(stringSetting("subtype", "subtype", sub))
 	}
-	if err == nil && f.labelled(m) {
-		err = set(stringSetting("label", "context", f.plan.Label))
+	if err == nil && s.label != "" {
+		err = set(stringSetting("label", "context", s.label))
 	}
-	if err == nil && extra.Key != "" {
-		err = set(extra.setting())
+	if err == nil && s.implied.Key != "" {
+		err = set(s.implied.setting())
 	}
 	if err == nil {
-		err = m.given(m.readonlySuper(), set)
+		err = s.given(s.readonlySuper(), set)
 	}
 	return err
 }
@@ -277,12 +190,6 @@ func configure(ctx int) func(setting) error {
 	}
 }
 
-// labelled tells whether linux.mountLabel is for this mount: procfs, sysfs and cgroups have labels
-// of their own, mqueue gets it in another way.
-func (f *FS) labelled(m *Mount) bool {
-	return f.plan.Label != "" && (m.Kind == Filesystem || m.Kind == Tmpfs)
-}
-
 // readonlySuper tells whether the superblock is read-only too, as with mount(2): a filesystem on a
 // read-only device can't be mounted otherwise. Those in memory may be shared with the host, where
 // the flag would last.
@@ -308,39 +215,4 @@ func explain(ctx int, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w (%s)", err, strings.Join(said, "; "))
-}
-
-// finish does to a detached mount what the options say beside the parameters, and attaches it.
-func (f *FS) finish(fd, target int, m *Mount) error {
-	if m.CopyUp {
-		if err := f.copyUpTree(target, fd); err != nil {
-			return err
-		}
-	}
-	if m.Kind == Mqueue && f.plan.Label != "" {
-		if err := setLabel(fd, f.plan.Label); err != nil {
-			return err
-		}
-	}
-	if err := decorate(fd, m); err != nil {
-		return err
-	}
-	if err := attach(fd, target); err != nil {
-		return err
-	}
-	return f.keepAnchor(fd, m)
-}
-
-// setLabel gives the root of a mount a SELinux label, for a filesystem that has no mount option for
-// it.
-func setLabel(fd int, label string) error {
-	dir, err := linux.Openat2(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(dir)
-	if err := unix.Fsetxattr(dir, "security.selinux", []byte(label), 0); err != nil {
-		return fmt.Errorf("label %q: %w", label, err)
-	}
-	return nil
 }

@@ -11,28 +11,34 @@ import (
 
 	"oci-run/internal/linux"
 	"oci-run/internal/spelling"
+	"oci-run/libcontainer/internal/idmap"
 	"oci-run/specconv"
 )
 
 // hint says what the kernel means by an error, as far as the configuration and what can be looked
 // at agree with that; "" is better than a wrong one.
-func (f *FS) hint(m *Mount, err error) string {
+func (p *Plan) hint(m *Mount, err error) string {
 	switch {
 	case errors.Is(err, unix.ENODEV) && m.Kind != Bind && unknownType(m.Type):
 		known, _ := filesystems() // of which an error leaves none to suggest
 		return fmt.Sprintf(" (the kernel has no filesystem %q%s)", m.Type, spelling.Hint(m.Type, known))
 	case errors.Is(err, unix.EINVAL) && m.Kind != Bind:
 		return m.misspelt()
-	case !errors.Is(err, unix.EPERM) || !f.inUserNamespace():
-	case m.Kind == Proc && f.plan.PIDNS:
+	case !errors.Is(err, unix.EPERM) || !p.inUserNamespace():
+	case m.Kind == Proc && p.PIDNS:
 		return hiddenProc()
 	case m.Kind == Proc:
 		return " (a user namespace can mount proc only with a pid namespace of its own)"
-	case m.Kind == Mqueue && !f.plan.IPCNS:
+	case m.Kind == Mqueue && !p.IPCNS:
 		return " (a user namespace can mount mqueue only with an ipc namespace of its own)"
 	}
 	return ""
 }
+
+// inUserNamespace tells whether init is in a user namespace: the container's, or one that the
+// runtime itself was started in. Only there may a copy of what the host has stand for a filesystem
+// that the kernel refuses. Elsewhere it refuses for reasons that a copy would go around.
+func (p *Plan) inUserNamespace() bool { return p.UserNS || idmap.InUserNamespace() }
 
 // misspelt is a hint at an option that went to the filesystem although another name was meant.
 func (m *Mount) misspelt() string {

@@ -19,12 +19,12 @@ func (m *Mount) legacy() bool {
 }
 
 // legacyData is the parameters as mount(2) takes them.
-func (f *FS) legacyData(m *Mount, extra Param) string {
+func (s *filesystem) legacyData() string {
 	var data []string
-	if f.labelled(m) {
-		data = append(data, `context="`+f.plan.Label+`"`)
+	if s.label != "" {
+		data = append(data, `context="`+s.label+`"`)
 	}
-	for _, p := range append([]Param{extra}, m.Params...) {
+	for _, p := range append([]Param{s.implied}, s.Params...) {
 		if p.Key != "" {
 			data = append(data, p.legacy())
 		}
@@ -35,7 +35,8 @@ func (f *FS) legacyData(m *Mount, extra Param) string {
 // mountLegacy mounts with mount(2), whose parameters have a page of room. It takes no fd for the
 // place, but the current directory is one. It is changed by each step that needs it, so it isn't
 // restored.
-func (f *FS) mountLegacy(i int, m *Mount, target int, extra Param) error {
+func (f *FS) mountLegacy(i int, s *filesystem, target int) error {
+	m := s.Mount
 	before, err := placeOf(target)
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (f *FS) mountLegacy(i int, m *Mount, target int, extra Param) error {
 	if m.readonlyLate() {
 		flags &^= unix.MS_RDONLY
 	}
-	if err := unix.Mount(m.name(), ".", m.Type, uintptr(flags), f.legacyData(m, extra)); err != nil {
+	if err := unix.Mount(m.name(), ".", m.Type, uintptr(flags), s.legacyData()); err != nil {
 		return linux.NameCall("mount", err)
 	}
 	// The new mount is only to be had by its path. If that leads elsewhere now, somebody is at it.

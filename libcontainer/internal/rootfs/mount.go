@@ -16,15 +16,15 @@ func (f *FS) Mounts() error {
 		span := m.beginSpan()
 		err := f.mount(i, m)
 		if span.End(err); err != nil {
-			return f.failure(m, err)
+			return f.plan.failure(m, err)
 		}
 	}
 	return nil
 }
 
 // failure is the error for a mount.
-func (f *FS) failure(m *Mount, err error) error {
-	err = fmt.Errorf("mount %q on %q: %w%s", m.name(), m.Destination, err, f.hint(m, err))
+func (p *Plan) failure(m *Mount, err error) error {
+	err = fmt.Errorf("mount %q on %q: %w%s", m.name(), m.Destination, err, p.hint(m, err))
 	return specconv.Field(m.pointer(), err)
 }
 

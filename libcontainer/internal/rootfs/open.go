@@ -31,8 +31,7 @@ type FS struct {
 
 	anchors []anchor // where to look protected paths up
 
-	prepared []*os.File // what the parent has made, see Plan.Prepared
-	outside  bool       // this is the parent, which sees the host's mounts themselves
+	prepared prepared
 }
 
 // late is a mount that becomes read-only in [FS.Readonly].
@@ -45,13 +44,12 @@ type late struct {
 // Before that the mount namespace is cut off from the host's, as far as the configuration doesn't
 // ask for the contrary.
 //
-// The caller's umask is 0 until [FS.Close], so that modes are exact. The prepared files come from
-// [Prepare].
-func Open(p *Plan, ask Ask, prepared ...*os.File) (*FS, error) {
-	if len(prepared) != len(p.Prepared) {
-		return nil, fmt.Errorf("%d prepared mounts for %d", len(prepared), len(p.Prepared))
+// The caller's umask is 0 until [FS.Close], so that modes are exact. The files come from [Prepare].
+func Open(p *Plan, ask Ask, files ...*os.File) (*FS, error) {
+	if len(files) != len(p.Prepared) {
+		return nil, fmt.Errorf("%d prepared mounts for %d", len(files), len(p.Prepared))
 	}
-	f := &FS{plan: p, ask: ask, prepared: prepared, root: root{fd: -1}, dev: -1, ownNull: -1, null: -1}
+	f := &FS{plan: p, ask: ask, prepared: prepared{p.Prepared, files}, root: root{fd: -1}, dev: -1, ownNull: -1, null: -1}
 	if p.MountNS {
 		if err := f.isolate(); err != nil {
 			return nil, err
@@ -72,15 +70,11 @@ func (f *FS) Close() {
 		}
 	}
 	f.closeLate()
-	for _, file := range f.prepared {
-		if file != nil {
-			file.Close()
-		}
-	}
+	f.prepared.close()
 	for _, a := range f.anchors {
 		unix.Close(a.fd)
 	}
-	f.root.fd, f.dev, f.ownNull, f.null, f.prepared, f.anchors = -1, -1, -1, -1, nil, nil
+	f.root.fd, f.dev, f.ownNull, f.null, f.anchors = -1, -1, -1, -1, nil
 	unix.Umask(f.umask)
 }
 
@@ -151,7 +145,7 @@ func (f *FS) pin() error {
 	}
 	defer unix.Close(at)
 	const clone = unix.OPEN_TREE_CLONE | unix.AT_RECURSIVE | unix.AT_EMPTY_PATH
-	root, found := f.ready(rootIndex)
+	root, found := f.prepared.take(rootIndex)
 	if !found {
 		root, err = linux.OpenTree(at, "", clone)
 	}

@@ -50,7 +50,8 @@ func TestLabelWays(t *testing.T) {
 		t.Error("a label goes by mount(2)")
 	}
 	p.Mounts[0].Params = append(p.Mounts[0].Params, Param{Key: "x", Value: strings.Repeat("y", 256), HasValue: true})
-	data := (&FS{plan: p}).legacyData(&p.Mounts[0], Param{})
+	s := p.filesystem(&p.Mounts[0])
+	data := s.legacyData()
 	if !p.Mounts[0].legacy() || !strings.HasPrefix(data, `size=1k,context="a:c1,c2",x=yyy`) {
 		t.Error(data)
 	}

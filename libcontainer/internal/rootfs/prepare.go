@@ -29,7 +29,6 @@ func Prepare(p *Plan) []*os.File {
 		return nil // init changes its copy of the host's mounts to something else than slaves
 	}
 	defer unix.Umask(unix.Umask(0)) // as init's: modes are exact
-	f := &FS{plan: p, dev: -1, ownNull: -1, null: -1, outside: true}
 	root, err := p.cloneRoot()
 	if err != nil {
 		return nil
@@ -43,9 +42,11 @@ func Prepare(p *Plan) []*os.File {
 		case len(files) == maxPrepared:
 			continue
 		case m.independent():
-			fd, err = f.superblock(m, Param{})
+			s := p.filesystem(m)
+			fd, err = s.context()
 		case p.copiesCgroups(m):
-			fd, err = f.hierarchies(m)
+			c := cgroupMounter{plan: p, mount: m, outside: true}
+			fd, err = c.hierarchies()
 		default:
 			continue
 		}
@@ -57,7 +58,7 @@ func Prepare(p *Plan) []*os.File {
 	return files
 }
 
-// cloneRoot clones the root as [FS.pin] does, from mounts that aren't slaves of the host's but the
+// cloneRoot clones the root as [Open] does, from mounts that aren't slaves of the host's but the
 // host's.
 func (p *Plan) cloneRoot() (*os.File, error) {
 	fd, err := linux.OpenTree(unix.AT_FDCWD, p.Root, unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE)
@@ -95,15 +96,32 @@ func (p *Plan) copiesCgroups(m *Mount) bool {
 	return isCgroup && !m.Remount && !p.CgroupNS && p.unified(m) == nil
 }
 
-// ready returns what was prepared for the mount with the index i, which is the caller's then.
-func (f *FS) ready(i int) (fd int, found bool) {
-	for n, file := range f.prepared {
-		if f.plan.Prepared[n] == i && file != nil {
-			f.prepared[n] = nil
+// prepared is what somebody else has made for mounts of the plan: the command ([Prepare]) or,
+// where the container's process is a list of calls, that ([FS.Supply]). Each step that attaches
+// such a mount takes it; what is left is closed with [FS.Close].
+type prepared struct {
+	mounts []int      // indexes in Plan.Mounts, or rootIndex
+	files  []*os.File // as many, nil once taken
+}
+
+// take returns what was prepared for the mount with the index i, which is the caller's then.
+func (p *prepared) take(i int) (fd int, found bool) {
+	for n, file := range p.files {
+		if p.mounts[n] == i && file != nil {
+			p.files[n] = nil
 			fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 			file.Close()
 			return fd, err == nil
 		}
 	}
 	return -1, false
+}
+
+func (p *prepared) close() {
+	for _, file := range p.files {
+		if file != nil {
+			file.Close()
+		}
+	}
+	p.files = nil
 }

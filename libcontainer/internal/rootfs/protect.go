@@ -167,7 +167,8 @@ func (f *FS) emptyDir() (int, error) {
 		Params: []Param{{Key: "nr_blocks", Value: "1", HasValue: true}, {Key: "nr_inodes", Value: "2", HasValue: true}},
 		Attr:   Flags{Set: unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 	}
-	return f.detached(&empty, Param{})
+	s := f.plan.filesystem(&empty)
+	return s.detached()
 }
 
 // prepareNull gets the null device that files are hidden under, while the host's files can be

@@ -1,0 +1,151 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
+)
+
+// mountFilesystem makes a new superblock, mounts it detached with all that the options say, and
+// attaches it.
+func (f *FS) mountFilesystem(i int, m *Mount) error {
+	target, created, err := f.filesystemTarget(m)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(target)
+	at, err := f.root.checkTarget(target, m)
+	if err != nil {
+		return err
+	}
+	if !at.isDir() {
+		return notDirectory(at, m.Destination)
+	}
+	s := f.plan.filesystem(m)
+	if m.Kind == Tmpfs && !created && !m.hasMode() {
+		s.implied = Param{Key: "mode", Value: fmt.Sprintf("%04o", at.mode&0o7777), HasValue: true}
+	}
+	if m.legacy() {
+		return f.mountLegacy(i, &s, target)
+	}
+	fd, err := f.fresh(i, &s)
+	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
+		fd, err = s.withoutGroup(err)
+	}
+	if errors.Is(err, unix.EPERM) && m.Kind == Sysfs && f.plan.inUserNamespace() {
+		return f.bindSys(m, target)
+	}
+	if err != nil {
+		return err
+	}
+	if err = f.mapIDs(i, fd, m); err == nil {
+		err = f.finish(fd, target, m)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	f.keep(i, fd, m)
+	return nil
+}
+
+// filesystemTarget opens where a filesystem goes. proc and sysfs must not go where a symbolic link
+// of the image leads (CVE-2019-19921, CVE-2023-27561).
+func (f *FS) filesystemTarget(m *Mount) (fd int, created bool, err error) {
+	if m.Kind != Proc && m.Kind != Sysfs {
+		return f.root.target(m.Destination, false)
+	}
+	if fd, err = f.root.targetItself(m.Destination, false); err != nil {
+		return -1, false, err
+	}
+	if at, err := placeOf(fd); err != nil || !at.isDir() {
+		unix.Close(fd)
+		return -1, false, fmt.Errorf("filesystem %q must be mounted on ordinary directory", m.Type)
+	}
+	return fd, false, nil
+}
+
+// keep holds on to the mounts that later steps need.
+func (f *FS) keep(i, fd int, m *Mount) {
+	isDev := m.Kind == Tmpfs && m.Destination == "/dev"
+	if isDev {
+		f.makeMountPoints(fd, i+1)
+	}
+	switch {
+	case m.readonlyLate():
+		if isDev {
+			f.keepDev(fd)
+		}
+		f.late = append(f.late, late{fd, m})
+	case isDev:
+		f.keepDev(fd)
+		unix.Close(fd)
+	default:
+		unix.Close(fd)
+	}
+}
+
+// fresh makes the mount of a superblock that may have been prepared.
+func (f *FS) fresh(i int, s *filesystem) (int, error) {
+	ctx, found := f.prepared.take(i)
+	switch {
+	case found:
+	case s.Kind == Proc && f.root.self != "":
+		return -1, errors.New("the container's process has not made its superblock")
+	default:
+		return s.detached()
+	}
+	defer unix.Close(ctx)
+	return s.fsmount(ctx)
+}
+
+// makeMountPoints makes directories in a new /dev for the filesystems that come later: one call
+// each, where [FS.create] takes ten. It makes what isn't made here.
+func (f *FS) makeMountPoints(dev, from int) {
+	for i := from; i < len(f.plan.Mounts); i++ {
+		m := &f.plan.Mounts[i]
+		name, inside := strings.CutPrefix(m.Destination, "/dev/")
+		if inside && !containsSlash(name) && (m.Kind == Filesystem || m.Kind == Tmpfs || m.Kind == Mqueue) && !m.Remount {
+			_ = unix.Mkdirat(dev, name, 0o755)
+		}
+	}
+}
+
+// finish does to a detached mount what the options say beside the parameters, and attaches it.
+func (f *FS) finish(fd, target int, m *Mount) error {
+	if m.CopyUp {
+		if err := f.copyUpTree(target, fd); err != nil {
+			return err
+		}
+	}
+	if m.Kind == Mqueue && f.plan.Label != "" {
+		if err := setLabel(fd, f.plan.Label); err != nil {
+			return err
+		}
+	}
+	if err := decorate(fd, m); err != nil {
+		return err
+	}
+	if err := attach(fd, target); err != nil {
+		return err
+	}
+	return f.keepAnchor(fd, m)
+}
+
+// setLabel gives the root of a mount a SELinux label, for a filesystem that has no mount option for
+// it.
+func setLabel(fd int, label string) error {
+	dir, err := linux.Openat2(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	if err := unix.Fsetxattr(dir, "security.selinux", []byte(label), 0); err != nil {
+		return fmt.Errorf("label %q: %w", label, err)
+	}
+	return nil
+}
