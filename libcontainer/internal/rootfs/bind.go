@@ -12,8 +12,8 @@ import (
 )
 
 // bind attaches a copy of a mount of the host.
-func (f *FS) bind(i int, m *Mount) error {
-	source, err := f.source(i, m)
+func (mr *mounter) bind(i int, m *Mount) error {
+	source, err := mr.source(i, m)
 	if err != nil {
 		return err
 	}
@@ -22,34 +22,34 @@ func (f *FS) bind(i int, m *Mount) error {
 	if err != nil {
 		return err
 	}
-	if err := f.checkProcSource(source, from, m); err != nil {
+	if err := checkProcSource(source, from, m); err != nil {
 		return err
 	}
 	if m.Links&copySource != 0 && from.isLink() {
-		return f.copyLink(source, m)
+		return mr.copyLink(source, m)
 	}
-	target, err := f.bindTarget(m, !from.isDir())
+	target, err := mr.bindTarget(m, !from.isDir())
 	if err != nil {
 		return err
 	}
 	defer unix.Close(target)
-	at, err := f.root.checkTarget(target, m)
+	at, err := mr.root.checkTarget(target, m)
 	if err != nil {
 		return err
 	}
 	if from.isDir() != at.isDir() {
 		return mismatch(m.Source, from, m.Destination, at)
 	}
-	return f.attachBind(source, target, m)
+	return mr.attachBind(source, target, m)
 }
 
-func (f *FS) attachBind(source, target int, m *Mount) error {
+func (mr *mounter) attachBind(source, target int, m *Mount) error {
 	if m.Given {
 		if err := applyAttr(source, m.Attr); err != nil {
 			return err
 		}
 	}
-	if err := f.protectCgroups(source, m); err != nil {
+	if err := protectCgroups(source, m); err != nil {
 		return err
 	}
 	if err := decorate(source, m); err != nil {
@@ -58,26 +58,26 @@ func (f *FS) attachBind(source, target int, m *Mount) error {
 	if err := attach(source, target); err != nil {
 		return err
 	}
-	return f.keepAnchor(source, m)
+	return mr.kept.addAnchor(source, m)
 }
 
 // source clones what a bind mount shows. Its path is one of the host, taken in init's copy of the
 // host's mounts, where the mounts before it can already be seen below the root. What a user
 // namespace can't reach or must not map by itself comes from the parent.
-func (f *FS) source(i int, m *Mount) (int, error) {
+func (mr *mounter) source(i int, m *Mount) (int, error) {
 	if m.IDMap == nil {
 		fd, err := linux.OpenTree(unix.AT_FDCWD, m.Source, cloneFlags(m))
 		if err == nil {
 			return fd, nil
 		}
-		if err != unix.EACCES || f.ask == nil || !f.plan.UserNS { //nolint:errorlint // a bare errno
+		if err != unix.EACCES || mr.ask == nil || !mr.plan.UserNS { //nolint:errorlint // a bare errno
 			return -1, fmt.Errorf("bind source %q: %w%s", m.Source, err, blameHost(m.Source, err))
 		}
 	}
-	if f.ask == nil {
+	if mr.ask == nil {
 		return -1, fmt.Errorf("bind source %q: nobody can prepare it", m.Source)
 	}
-	file, err := f.ask(i)
+	file, err := mr.ask(i)
 	if err != nil {
 		return -1, fmt.Errorf("bind source %q: %w", m.Source, err)
 	}
@@ -98,7 +98,7 @@ func cloneFlags(m *Mount) uint {
 }
 
 // checkProcSource lets nothing but a procfs be bound on /proc.
-func (f *FS) checkProcSource(source int, from place, m *Mount) error {
+func checkProcSource(source int, from place, m *Mount) error {
 	if m.Destination != "/proc" {
 		return nil
 	}
@@ -188,7 +188,7 @@ func flagNames(flags uint32) string {
 
 // protectCgroups makes the whole tree read-only when /sys is bound read-only with all below it:
 // /sys/fs/cgroup is a mount of its own there, and would stay writable (CVE-2023-25809).
-func (f *FS) protectCgroups(source int, m *Mount) error {
+func protectCgroups(source int, m *Mount) error {
 	if !m.Recursive || m.Attr.Set&unix.MS_RDONLY == 0 {
 		return nil
 	}
@@ -201,7 +201,7 @@ func (f *FS) protectCgroups(source int, m *Mount) error {
 // bindSys shows the host's /sys where a sysfs of the container's own isn't allowed: in a user
 // namespace that doesn't own the network namespace. What is mounted below the host's, and can't be
 // left out, is read-only in any case: a sysfs would be empty there.
-func (f *FS) bindSys(m *Mount, target int) error {
+func (mr *mounter) bindSys(m *Mount, target int) error {
 	b := *m
 	b.Kind, b.Source, b.Recursive, b.Given = Bind, "/sys", true, true
 	fd, err := linux.OpenTree(unix.AT_FDCWD, b.Source, cloneFlags(&b))
@@ -212,5 +212,5 @@ func (f *FS) bindSys(m *Mount, target int) error {
 	if err := linux.MountSetattr(fd, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
 		return fmt.Errorf("make bind source %q read-only: %w", b.Source, err)
 	}
-	return f.attachBind(fd, target, &b)
+	return mr.attachBind(fd, target, &b)
 }

@@ -42,8 +42,9 @@ func init() {
 			return err
 		}
 		lap("open")
+		mr := f.mounter()
 		for i := range p.Mounts {
-			if err := f.mount(i, &p.Mounts[i]); err != nil {
+			if err := mr.mount(i, &p.Mounts[i]); err != nil {
 				return err
 			}
 			lap(p.Mounts[i].Destination)

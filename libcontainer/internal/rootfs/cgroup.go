@@ -16,44 +16,44 @@ const cgroupMount = "/sys/fs/cgroup"
 
 // mountCgroup shows the container its cgroups. With a cgroup namespace that is a new mount, whose
 // root is the container's cgroup; without one, a copy of what the host has.
-func (f *FS) mountCgroup(i int, m *Mount) error {
-	target, _, err := f.root.target(m.Destination, false)
+func (mr *mounter) mountCgroup(i int, m *Mount) error {
+	target, _, err := mr.root.target(m.Destination, false)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(target)
-	at, err := f.root.checkTarget(target, m)
+	at, err := mr.root.checkTarget(target, m)
 	if err != nil {
 		return err
 	}
 	if !at.isDir() {
 		return notDirectory(at, m.Destination)
 	}
-	c := cgroupMounter{plan: f.plan, mount: m}
-	if unified := f.plan.unified(m); unified != nil {
+	c := cgroupMounter{plan: mr.plan, mount: m}
+	if unified := mr.plan.unified(m); unified != nil {
 		return c.unified(unified, target)
 	}
-	return f.mountHierarchies(i, &c, target)
+	return mr.mountHierarchies(i, &c, target)
 }
 
 // mountHierarchies shows what a version 1 host has at /sys/fs/cgroup: a tmpfs with a mount for each
 // hierarchy, and links from the name of each controller to the hierarchy that it shares with
 // others.
-func (f *FS) mountHierarchies(i int, c *cgroupMounter, target int) error {
-	if tree, found := f.prepared.take(i); found {
+func (mr *mounter) mountHierarchies(i int, c *cgroupMounter, target int) error {
+	if tree, found := mr.prepared.take(i); found {
 		fd, err := linux.OpenTree(tree, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
 		unix.Close(tree)
 		if err != nil {
 			return fmt.Errorf("clone: %w", err)
 		}
-		f.late = append(f.late, late{fd, c.mount}) // closed later in any case
+		mr.kept.late = append(mr.kept.late, late{fd, c.mount}) // closed later in any case
 		return attach(fd, target)
 	}
 	fd, err := c.dir()
 	if err != nil {
 		return err
 	}
-	f.late = append(f.late, late{fd, c.mount})
+	mr.kept.late = append(mr.kept.late, late{fd, c.mount})
 	if err := attach(fd, target); err != nil {
 		return err
 	}

@@ -15,17 +15,17 @@ import (
 // container's devpts. What is mounted is the inode behind the fd, not a name in /dev/pts, which the
 // image or a volume could have filled (CVE-2025-52565). After [FS.Pivot], before [FS.Readonly].
 func (f *FS) Console(pty *os.File) error {
-	if err := f.console(int(pty.Fd())); err != nil {
+	if err := mountConsole(&f.root, int(pty.Fd())); err != nil {
 		return fmt.Errorf("mount the terminal on %q: %w", "/dev/console", err)
 	}
 	return nil
 }
 
-func (f *FS) console(pty int) error {
+func mountConsole(r *root, pty int) error {
 	if err := checkPty(pty); err != nil {
 		return err
 	}
-	dir, name, err := f.root.createParent("/dev/console")
+	dir, name, err := r.createParent("/dev/console")
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (f *FS) StdioNull() (null *os.File, fds []int, err error) {
 	if len(fds) == 0 {
 		return nil, nil, nil
 	}
-	fd, err := f.openNull()
+	fd, err := openNull(&f.root)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %q: %w", "/dev/null", err)
 	}
@@ -83,8 +83,8 @@ func (f *FS) StdioNull() (null *os.File, fds []int, err error) {
 }
 
 // openNull opens the container's /dev/null, and nothing that somebody has put in its place.
-func (f *FS) openNull() (int, error) {
-	place, err := f.root.lookup("/dev/null", 0)
+func openNull(r *root) (int, error) {
+	place, err := r.lookup(nullDevice, 0)
 	if err != nil {
 		return -1, err
 	}

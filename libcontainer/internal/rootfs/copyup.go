@@ -19,9 +19,9 @@ type copier struct {
 }
 
 // copyUpTree copies what a directory holds, and its owner, into the root of a new tmpfs. Nothing is
-// followed: both sides are walked by fd.
-func (f *FS) copyUpTree(from, to int) error {
-	c := &copier{limit: f.plan.CopyLimit}
+// followed: both sides are walked by fd. limit is [Plan.CopyLimit].
+func copyUpTree(from, to int, limit int64) error {
+	c := &copier{limit: limit}
 	if err := c.dir(from, to, "."); err != nil {
 		return fmt.Errorf("tmpcopyup: %w", err)
 	}

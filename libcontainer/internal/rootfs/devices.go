@@ -20,17 +20,6 @@ var links = [...]struct{ name, target string }{
 	{"stderr", "/proc/self/fd/2"},
 }
 
-// keepDev remembers the root of a tmpfs that was mounted on /dev.
-func (f *FS) keepDev(fd int) {
-	if f.dev >= 0 {
-		unix.Close(f.dev)
-		f.dev = -1
-	}
-	if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
-		f.dev = dup
-	}
-}
-
 // Devices fills /dev, unless the configuration binds one there.
 func (f *FS) Devices() error {
 	if !f.plan.SetupDev {
@@ -48,22 +37,28 @@ func (f *FS) Devices() error {
 	if !at.isDir() {
 		return fmt.Errorf("open %q: %w", "/dev", notDirectory(at, "/dev"))
 	}
-	own := false // nobody but init has ever seen it
-	if f.dev >= 0 {
-		known, err := placeOf(f.dev)
-		own = err == nil && known.same(at)
-	}
-	return f.fillDev(dir, own)
+	d := deviceMaker{plan: f.plan, root: &f.root, null: &f.null, dev: dir, own: f.kept.isDev(at)}
+	return d.fill()
 }
 
-func (f *FS) fillDev(dir int, own bool) error {
-	for i := range f.plan.Devices {
-		d := &f.plan.Devices[i]
-		if err := f.device(dir, own, d); err != nil {
+// deviceMaker fills /dev. [FS.Devices] makes one and calls fill; it lives as long.
+type deviceMaker struct {
+	plan *Plan
+	root *root
+	null *nullNode // gets the null device that is made
+	dev  int       // the container's /dev
+	own  bool      // nobody but init has ever seen that
+}
+
+// fill makes the plan's devices and then the links.
+func (dm *deviceMaker) fill() error {
+	for i := range dm.plan.Devices {
+		d := &dm.plan.Devices[i]
+		if err := dm.device(d); err != nil {
 			return deviceError(d, err)
 		}
 	}
-	return f.devLinks(dir)
+	return devLinks(dm.dev)
 }
 
 func deviceError(d *Device, err error) error {
@@ -76,7 +71,7 @@ func deviceError(d *Device, err error) error {
 
 // devLinks makes the links that aren't there. /dev/ptmx must be that of the container's own devpts,
 // whatever the image has.
-func (f *FS) devLinks(dev int) error {
+func devLinks(dev int) error {
 	for _, l := range links {
 		if err := symlink(l.target, dev, l.name); err != nil {
 			return err
@@ -101,34 +96,34 @@ func symlink(target string, dir int, name string) error {
 }
 
 // device makes a node, or where that isn't allowed binds the host's.
-func (f *FS) device(dev int, own bool, d *Device) error {
-	dir, name := dev, ""
+func (dm *deviceMaker) device(d *Device) error {
+	dir, name, own := dm.dev, "", dm.own
 	if n := len("/dev/"); len(d.Path) > n && d.Path[:n] == "/dev/" && !containsSlash(d.Path[n:]) {
 		name = d.Path[n:]
 	} else {
 		var err error
-		if dir, name, err = f.root.createParent(d.Path); err != nil {
+		if dir, name, err = dm.root.createParent(d.Path); err != nil {
 			return err
 		}
 		defer unix.Close(dir)
 		own = false
 	}
-	if f.plan.UserNS && d.Mode&unix.S_IFMT != unix.S_IFIFO {
-		return f.bindDevice(dir, name, d)
+	if dm.plan.UserNS && d.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return dm.bindDevice(dir, name, d)
 	}
 	err := unix.Mknodat(dir, name, d.Mode, int(unix.Mkdev(d.Major, d.Minor))) // a dev_t
 	switch err {
 	case nil:
 		if own {
-			return f.ownNode(dir, name, d)
+			return dm.ownNode(dir, name, d)
 		}
 		return d.verify(dir, name, true)
 	case unix.EPERM:
-		return f.bindRefused(dir, name, d)
+		return dm.bindRefused(dir, name, d)
 	case unix.EEXIST:
 		err := d.verify(dir, name, false)
 		if errors.Is(err, errPlainFile) && d.Pointer == "" {
-			return f.bindDevice(dir, name, d)
+			return dm.bindDevice(dir, name, d)
 		}
 		return err
 	}
@@ -146,41 +141,16 @@ func containsSlash(s string) bool {
 
 // ownNode finishes a node in a directory where nobody could exchange it. A null device is what
 // files can be masked with.
-func (f *FS) ownNode(dir int, name string, d *Device) error {
+func (dm *deviceMaker) ownNode(dir int, name string, d *Device) error {
 	if d.UID != 0 || d.GID != 0 {
 		if err := unix.Fchownat(dir, name, d.UID, d.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return fmt.Errorf("chown: %w", err)
 		}
 	}
 	if d.isNull() {
-		return f.keepNull(dir, name)
+		return dm.null.keep(dm.plan, dir, name)
 	}
 	return nil
-}
-
-// keepNull keeps what files can be masked with: a name in a directory, or what dir itself is open
-// at.
-func (f *FS) keepNull(dir int, name string) error {
-	if f.ownNull >= 0 || len(f.plan.MaskedPaths) == 0 || f.plan.unbindableDev() {
-		return nil
-	}
-	fd, err := linux.OpenTree(dir, name, unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW)
-	if err != nil {
-		return fmt.Errorf("open %q: %w", "/dev/null", err)
-	}
-	f.ownNull = fd
-	return nil
-}
-
-// unbindableDev tells that no copy can be made of what is in /dev.
-func (p *Plan) unbindableDev() bool {
-	for i := range p.Mounts {
-		m := &p.Mounts[i]
-		if m.Destination == "/dev" && len(m.Propagation) > 0 && m.Propagation[len(m.Propagation)-1]&unix.MS_UNBINDABLE != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func (d *Device) isNull() bool {
@@ -238,9 +208,9 @@ func (d *Device) match(fd int) error {
 // bindRefused shows the host's node where making one isn't allowed: if the configuration has it,
 // and a user namespace is not the reason, only one that lets nobody do more than the configured
 // one.
-func (f *FS) bindRefused(dir int, name string, d *Device) error {
-	if d.Pointer == "" || f.plan.inUserNamespace() {
-		return f.bindDevice(dir, name, d)
+func (dm *deviceMaker) bindRefused(dir int, name string, d *Device) error {
+	if d.Pointer == "" || dm.plan.inUserNamespace() {
+		return dm.bindDevice(dir, name, d)
 	}
 	source, err := d.hostNode()
 	if err != nil {
@@ -255,11 +225,11 @@ func (f *FS) bindRefused(dir int, name string, d *Device) error {
 		return fmt.Errorf("mknod: %w (and the host's cannot stand in: it has mode %#o and owner %d:%d, not %#o and %d:%d)",
 			unix.EPERM, st.Mode&0o777, st.Uid, st.Gid, d.Mode&0o777, d.UID, d.GID)
 	}
-	return f.bindDevice(dir, name, d)
+	return dm.bindDevice(dir, name, d)
 }
 
 // bindDevice shows the host's node. Its mode and owner are the host's, and stay so.
-func (f *FS) bindDevice(dir int, name string, d *Device) error {
+func (dm *deviceMaker) bindDevice(dir int, name string, d *Device) error {
 	target, err := openNodeTarget(dir, name)
 	if err != nil {
 		return err
@@ -274,7 +244,7 @@ func (f *FS) bindDevice(dir int, name string, d *Device) error {
 	}
 	defer unix.Close(source)
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC}
-	if !f.plan.UserNS {
+	if !dm.plan.UserNS {
 		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY // its mode and owner, that is: a device doesn't become read-only by it
 	}
 	if err := linux.MountSetattr(source, 0, &attr); err != nil {
@@ -284,7 +254,7 @@ func (f *FS) bindDevice(dir int, name string, d *Device) error {
 		return err
 	}
 	if d.isNull() {
-		return f.keepNull(source, "")
+		return dm.null.keep(dm.plan, source, "")
 	}
 	return nil
 }

@@ -79,8 +79,8 @@ func (p *Plan) AddProcs(l *calls.List) (list []Context) {
 	return list
 }
 
-// addSuperblock is [filesystem.context] as calls of a list. What the kernel has to say about an error is
-// in the context, which is the process's: to explain one, the same is tried here.
+// addSuperblock is [filesystem.context] as calls of a list. What the kernel has to say about an
+// error is in the context, which is the process's: to explain one, the same is tried here.
 func (p *Plan) addSuperblock(l *calls.List, m *Mount) (fd uintptr) {
 	s := p.filesystem(m)
 	fail := func(name string, what *setting) func(unix.Errno) error {

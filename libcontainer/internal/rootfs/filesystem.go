@@ -33,29 +33,38 @@ const longestValue = 255
 // settings as data for calls that the container's process makes.
 type filesystem struct {
 	*Mount
-	label   string // linux.mountLabel if it is for this mount, or ""
-	implied Param  // what no option says, without a key if there is nothing
+	plan *Plan
+	mode int // of the root directory if no option says it, or -1
 }
 
-// filesystem adds to a mount what the plan says about all filesystems: the label, but procfs, sysfs
-// and cgroups have labels of their own, and mqueue gets it in another way.
-func (p *Plan) filesystem(m *Mount) filesystem {
-	if m.Kind == Filesystem || m.Kind == Tmpfs {
-		return filesystem{Mount: m, label: p.Label}
+// filesystem is the one that a mount of the plan asks for.
+func (p *Plan) filesystem(m *Mount) filesystem { return filesystem{m, p, -1} }
+
+// label is linux.mountLabel if it is for this filesystem: procfs, sysfs and cgroups have labels of
+// their own, mqueue gets it in another way.
+func (s *filesystem) label() string {
+	if s.Kind == Filesystem || s.Kind == Tmpfs {
+		return s.plan.Label
 	}
-	return filesystem{Mount: m}
+	return ""
+}
+
+// rootMode is the parameter for the mode.
+func (s *filesystem) rootMode() Param {
+	return Param{Key: "mode", Value: fmt.Sprintf("%04o", s.mode), HasValue: true}
 }
 
 // withoutGroup makes a devpts without the group of its ttys: nearly every configuration asks for
 // group 5, which a user namespace of few groups hasn't got. err is what happened with it.
-func (s *filesystem) withoutGroup(err error) (int, error) {
+func (s filesystem) withoutGroup(err error) (int, error) {
 	isGroup := func(p Param) bool { return p.Key == "gid" }
 	if !slices.ContainsFunc(s.Params, isGroup) {
 		return -1, err
 	}
 	fewer := *s.Mount
 	fewer.Params = slices.DeleteFunc(slices.Clone(s.Params), isGroup)
-	fd, again := (&filesystem{&fewer, s.label, s.implied}).detached()
+	s.Mount = &fewer
+	fd, again := s.detached()
 	if again != nil {
 		return -1, err
 	}
@@ -127,11 +136,11 @@ func (s *filesystem) settings(set func(setting) error) error {
 	if _, sub, found := strings.Cut(s.Type, "."); found && err == nil { // fuse.sshfs
 		err = set(stringSetting("subtype", "subtype", sub))
 	}
-	if err == nil && s.label != "" {
-		err = set(stringSetting("label", "context", s.label))
+	if label := s.label(); err == nil && label != "" {
+		err = set(stringSetting("label", "context", label))
 	}
-	if err == nil && s.implied.Key != "" {
-		err = set(s.implied.setting())
+	if err == nil && s.mode >= 0 {
+		err = set(s.rootMode().setting())
 	}
 	if err == nil {
 		err = s.given(s.readonlySuper(), set)

@@ -21,13 +21,15 @@ func (m *Mount) legacy() bool {
 // legacyData is the parameters as mount(2) takes them.
 func (s *filesystem) legacyData() string {
 	var data []string
-	if s.label != "" {
-		data = append(data, `context="`+s.label+`"`)
+	if label := s.label(); label != "" {
+		data = append(data, `context="`+label+`"`)
 	}
-	for _, p := range append([]Param{s.implied}, s.Params...) {
-		if p.Key != "" {
-			data = append(data, p.legacy())
-		}
+	if s.mode >= 0 {
+		mode := s.rootMode()
+		data = append(data, mode.legacy())
+	}
+	for i := range s.Params {
+		data = append(data, s.Params[i].legacy())
 	}
 	return strings.Join(data, ",")
 }
@@ -35,7 +37,7 @@ func (s *filesystem) legacyData() string {
 // mountLegacy mounts with mount(2), whose parameters have a page of room. It takes no fd for the
 // place, but the current directory is one. It is changed by each step that needs it, so it isn't
 // restored.
-func (f *FS) mountLegacy(i int, s *filesystem, target int) error {
+func (mr *mounter) mountLegacy(i int, s *filesystem, target int) error {
 	m := s.Mount
 	before, err := placeOf(target)
 	if err != nil {
@@ -52,7 +54,7 @@ func (f *FS) mountLegacy(i int, s *filesystem, target int) error {
 		return linux.NameCall("mount", err)
 	}
 	// The new mount is only to be had by its path. If that leads elsewhere now, somebody is at it.
-	fd, err := f.root.lookup(m.Destination, 0)
+	fd, err := mr.root.lookup(m.Destination, 0)
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,7 @@ func (f *FS) mountLegacy(i int, s *filesystem, target int) error {
 		err = fmt.Errorf("%q was moved while something was mounted there", m.Destination)
 	}
 	if err == nil && m.CopyUp {
-		err = f.copyUpTree(target, fd)
+		err = copyUpTree(target, fd, mr.plan.CopyLimit)
 	}
 	if err == nil {
 		err = decorate(fd, m)
@@ -70,6 +72,6 @@ func (f *FS) mountLegacy(i int, s *filesystem, target int) error {
 		unix.Close(fd)
 		return err
 	}
-	f.keep(i, fd, m)
+	mr.keep(i, fd, m)
 	return nil
 }

@@ -54,22 +54,22 @@ func (m *Mount) checkLinks(given []string) error {
 }
 
 // bindTarget opens where a bind mount goes, and makes it if it is missing.
-func (f *FS) bindTarget(m *Mount, file bool) (int, error) {
+func (mr *mounter) bindTarget(m *Mount, file bool) (int, error) {
 	if m.Links&keepDestination == 0 {
-		fd, _, err := f.root.target(m.Destination, file)
+		fd, _, err := mr.root.target(m.Destination, file)
 		return fd, err
 	}
-	return f.root.targetItself(m.Destination, file)
+	return mr.root.targetItself(m.Destination, file)
 }
 
 // copyLink makes the symbolic link that source is open at in the container. One that is there
 // already and leads to the same place is left alone.
-func (f *FS) copyLink(source int, m *Mount) error {
+func (mr *mounter) copyLink(source int, m *Mount) error {
 	target, _, err := readLink(source)
 	if err != nil {
 		return fmt.Errorf("read the link %q: %w", m.Source, err)
 	}
-	dir, name, err := f.root.createParent(m.Destination)
+	dir, name, err := mr.root.createParent(m.Destination)
 	if err != nil {
 		return err
 	}

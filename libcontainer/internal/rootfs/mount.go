@@ -11,16 +11,32 @@ import (
 
 // Mounts makes the configuration's mounts in their order. Errors are *specconv.FieldError.
 func (f *FS) Mounts() error {
+	mr := f.mounter()
 	for i := range f.plan.Mounts {
 		m := &f.plan.Mounts[i]
 		span := m.beginSpan()
-		err := f.mount(i, m)
+		err := mr.mount(i, m)
 		if span.End(err); err != nil {
 			return f.plan.failure(m, err)
 		}
 	}
 	return nil
 }
+
+// mounter makes the mounts of the configuration. [FS.Mounts] makes one and calls mount for each, in
+// their order: a mount may lie in those before it. It lives as long, and what later steps need of
+// its mounts is in kept. Each kind of mount has a file: bind.go, mount_filesystem.go, cgroup.go,
+// remount.go. They go the same way: open the place in the root and look what it is (checkTarget),
+// make the mount where nobody sees it, give it all that the options say, attach it.
+type mounter struct {
+	plan     *Plan
+	root     *root
+	ask      Ask
+	prepared *prepared
+	kept     *kept
+}
+
+func (f *FS) mounter() mounter { return mounter{f.plan, &f.root, f.ask, &f.prepared, &f.kept} }
 
 // failure is the error for a mount.
 func (p *Plan) failure(m *Mount, err error) error {
@@ -36,16 +52,16 @@ func (m *Mount) name() string {
 	return m.Source
 }
 
-func (f *FS) mount(i int, m *Mount) error {
+func (mr *mounter) mount(i int, m *Mount) error {
 	switch {
 	case m.Remount:
-		return f.remount(m)
+		return mr.remount(m)
 	case m.Kind == Bind:
-		return f.bind(i, m)
+		return mr.bind(i, m)
 	case m.Kind == Cgroup, m.Kind == Cgroup2:
-		return f.mountCgroup(i, m)
+		return mr.mountCgroup(i, m)
 	default:
-		return f.mountFilesystem(i, m)
+		return mr.mountFilesystem(i, m)
 	}
 }
 

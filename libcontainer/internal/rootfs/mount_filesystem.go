@@ -12,54 +12,54 @@ import (
 
 // mountFilesystem makes a new superblock, mounts it detached with all that the options say, and
 // attaches it.
-func (f *FS) mountFilesystem(i int, m *Mount) error {
-	target, created, err := f.filesystemTarget(m)
+func (mr *mounter) mountFilesystem(i int, m *Mount) error {
+	target, created, err := mr.filesystemTarget(m)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(target)
-	at, err := f.root.checkTarget(target, m)
+	at, err := mr.root.checkTarget(target, m)
 	if err != nil {
 		return err
 	}
 	if !at.isDir() {
 		return notDirectory(at, m.Destination)
 	}
-	s := f.plan.filesystem(m)
+	s := mr.plan.filesystem(m)
 	if m.Kind == Tmpfs && !created && !m.hasMode() {
-		s.implied = Param{Key: "mode", Value: fmt.Sprintf("%04o", at.mode&0o7777), HasValue: true}
+		s.mode = int(at.mode & 0o7777)
 	}
 	if m.legacy() {
-		return f.mountLegacy(i, &s, target)
+		return mr.mountLegacy(i, &s, target)
 	}
-	fd, err := f.fresh(i, &s)
+	fd, err := mr.fresh(i, &s)
 	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
 		fd, err = s.withoutGroup(err)
 	}
-	if errors.Is(err, unix.EPERM) && m.Kind == Sysfs && f.plan.inUserNamespace() {
-		return f.bindSys(m, target)
+	if errors.Is(err, unix.EPERM) && m.Kind == Sysfs && mr.plan.inUserNamespace() {
+		return mr.bindSys(m, target)
 	}
 	if err != nil {
 		return err
 	}
-	if err = f.mapIDs(i, fd, m); err == nil {
-		err = f.finish(fd, target, m)
+	if err = mr.mapIDs(i, fd, m); err == nil {
+		err = mr.finish(fd, target, m)
 	}
 	if err != nil {
 		unix.Close(fd)
 		return err
 	}
-	f.keep(i, fd, m)
+	mr.keep(i, fd, m)
 	return nil
 }
 
 // filesystemTarget opens where a filesystem goes. proc and sysfs must not go where a symbolic link
 // of the image leads (CVE-2019-19921, CVE-2023-27561).
-func (f *FS) filesystemTarget(m *Mount) (fd int, created bool, err error) {
+func (mr *mounter) filesystemTarget(m *Mount) (fd int, created bool, err error) {
 	if m.Kind != Proc && m.Kind != Sysfs {
-		return f.root.target(m.Destination, false)
+		return mr.root.target(m.Destination, false)
 	}
-	if fd, err = f.root.targetItself(m.Destination, false); err != nil {
+	if fd, err = mr.root.targetItself(m.Destination, false); err != nil {
 		return -1, false, err
 	}
 	if at, err := placeOf(fd); err != nil || !at.isDir() {
@@ -70,31 +70,24 @@ func (f *FS) filesystemTarget(m *Mount) (fd int, created bool, err error) {
 }
 
 // keep holds on to the mounts that later steps need.
-func (f *FS) keep(i, fd int, m *Mount) {
-	isDev := m.Kind == Tmpfs && m.Destination == "/dev"
-	if isDev {
-		f.makeMountPoints(fd, i+1)
+func (mr *mounter) keep(i, fd int, m *Mount) {
+	if m.Kind == Tmpfs && m.Destination == "/dev" {
+		mr.makeMountPoints(fd, i+1)
+		mr.kept.addDev(fd)
 	}
-	switch {
-	case m.readonlyLate():
-		if isDev {
-			f.keepDev(fd)
-		}
-		f.late = append(f.late, late{fd, m})
-	case isDev:
-		f.keepDev(fd)
-		unix.Close(fd)
-	default:
-		unix.Close(fd)
+	if m.readonlyLate() {
+		mr.kept.late = append(mr.kept.late, late{fd, m})
+		return
 	}
+	unix.Close(fd)
 }
 
 // fresh makes the mount of a superblock that may have been prepared.
-func (f *FS) fresh(i int, s *filesystem) (int, error) {
-	ctx, found := f.prepared.take(i)
+func (mr *mounter) fresh(i int, s *filesystem) (int, error) {
+	ctx, found := mr.prepared.take(i)
 	switch {
 	case found:
-	case s.Kind == Proc && f.root.self != "":
+	case s.Kind == Proc && mr.root.self != "":
 		return -1, errors.New("the container's process has not made its superblock")
 	default:
 		return s.detached()
@@ -104,10 +97,10 @@ func (f *FS) fresh(i int, s *filesystem) (int, error) {
 }
 
 // makeMountPoints makes directories in a new /dev for the filesystems that come later: one call
-// each, where [FS.create] takes ten. It makes what isn't made here.
-func (f *FS) makeMountPoints(dev, from int) {
-	for i := from; i < len(f.plan.Mounts); i++ {
-		m := &f.plan.Mounts[i]
+// each, where [root.create] takes ten. It makes what isn't made here.
+func (mr *mounter) makeMountPoints(dev, from int) {
+	for i := from; i < len(mr.plan.Mounts); i++ {
+		m := &mr.plan.Mounts[i]
 		name, inside := strings.CutPrefix(m.Destination, "/dev/")
 		if inside && !containsSlash(name) && (m.Kind == Filesystem || m.Kind == Tmpfs || m.Kind == Mqueue) && !m.Remount {
 			_ = unix.Mkdirat(dev, name, 0o755)
@@ -116,14 +109,14 @@ func (f *FS) makeMountPoints(dev, from int) {
 }
 
 // finish does to a detached mount what the options say beside the parameters, and attaches it.
-func (f *FS) finish(fd, target int, m *Mount) error {
+func (mr *mounter) finish(fd, target int, m *Mount) error {
 	if m.CopyUp {
-		if err := f.copyUpTree(target, fd); err != nil {
+		if err := copyUpTree(target, fd, mr.plan.CopyLimit); err != nil {
 			return err
 		}
 	}
-	if m.Kind == Mqueue && f.plan.Label != "" {
-		if err := setLabel(fd, f.plan.Label); err != nil {
+	if m.Kind == Mqueue && mr.plan.Label != "" {
+		if err := setLabel(fd, mr.plan.Label); err != nil {
 			return err
 		}
 	}
@@ -133,7 +126,7 @@ func (f *FS) finish(fd, target int, m *Mount) error {
 	if err := attach(fd, target); err != nil {
 		return err
 	}
-	return f.keepAnchor(fd, m)
+	return mr.kept.addAnchor(fd, m)
 }
 
 // setLabel gives the root of a mount a SELinux label, for a filesystem that has no mount option for

@@ -13,12 +13,13 @@ import (
 	"oci-run/internal/linux"
 )
 
-// moveRoot is Pivot for a system whose own root can't be pivoted: the container's root moves over
-// it. What lies below stays in the mount namespace, out of reach but for one thing: a complete
-// procfs or sysfs anywhere in a mount namespace lets a user namespace in the container mount
-// another, without what is masked (mount_namespaces(7)). So these go first.
-func (f *FS) moveRoot() error {
-	if err := f.removeComplete(); err != nil {
+// move is [root.pivot] for a system whose own root can't be pivoted: the container's root, whose
+// path on the host is rootPath, moves over it. What lies below stays in the mount namespace, out of
+// reach but for one thing: a complete procfs or sysfs anywhere in a mount namespace lets a user
+// namespace in the container mount another, without what is masked (mount_namespaces(7)). So these
+// go first.
+func (r *root) move(rootPath string) error {
+	if err := removeComplete(rootPath); err != nil {
 		return fmt.Errorf("hide the host's proc and sysfs: %w", err)
 	}
 	old, err := linux.Openat2(unix.AT_FDCWD, "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0)
@@ -26,16 +27,16 @@ func (f *FS) moveRoot() error {
 		return fmt.Errorf("open %q: %w", "/", err)
 	}
 	defer unix.Close(old)
-	if err := linux.MoveMount(f.root.fd, old); err != nil {
+	if err := linux.MoveMount(r.fd, old); err != nil {
 		return fmt.Errorf("move the root to %q: %w", "/", err)
 	}
-	return f.chroot()
+	return r.chroot()
 }
 
-// removeComplete unmounts each complete proc and sysfs outside the root, or if it is locked covers
-// it. This is the only place that reads the list of mounts; nothing can change it meanwhile, for it
-// is cut off from the host's first.
-func (f *FS) removeComplete() error {
+// removeComplete unmounts each complete proc and sysfs outside the container's root, or if it is
+// locked covers it. This is the only place that reads the list of mounts; nothing can change it
+// meanwhile, for it is cut off from the host's first.
+func removeComplete(rootPath string) error {
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("change the propagation of %q: %w", "/", err)
 	}
@@ -43,7 +44,7 @@ func (f *FS) removeComplete() error {
 	if err != nil {
 		return err
 	}
-	places := completeMounts(list, f.plan.Root)
+	places := completeMounts(list, rootPath)
 	slices.Reverse(places) // a later mount may hide an earlier one
 	for _, p := range places {
 		err := unix.Unmount(p, unix.MNT_DETACH)

@@ -15,29 +15,32 @@ import (
 // plan.
 type Ask func(i int) (*os.File, error)
 
-// FS is a container's root while init works on it. Its methods are called on init's one locked
-// thread.
+// FS is a container's root while init works on it. It holds what outlives a step. What a step needs
+// for itself is in a value of a type of its own, which is lent what it needs of FS and ends with
+// the step, so that whoever reads one step needs to know no other:
+//
+//	Open           isolate, pin    opens root, from prepared if it is there
+//	Supply                         fills prepared, if the process is a list of calls
+//	Mounts         mounter         looks up in root, takes from prepared, fills kept
+//	Devices        deviceMaker     looks up in root, asks kept for /dev, fills null
+//	StdioNull                      looks up in root
+//	Pivot          root            becomes "/"; null gets the host's node unless it has one
+//	Console                        looks up in root
+//	Readonly       kept            makes late mounts read-only
+//	ProtectPaths   protector       looks up in kept and root, takes from null
+//	Close                          closes all of them
+//
+// That is also the order of the calls, all on one locked thread: init's, or where the container's
+// process is a list of calls, one of the command's. After an error only Close may follow.
 type FS struct {
 	plan  *Plan
 	ask   Ask
-	umask int
+	umask int // the caller's
 
-	root root
-
-	dev     int    // the root of the last tmpfs mounted on /dev, or -1
-	ownNull int    // the null device that was made there, or -1
-	null    int    // a detached mount of the host's null device, or -1
-	late    []late // mounts that become read-only when everything is in them
-
-	anchors []anchor // where to look protected paths up
-
+	root     root
 	prepared prepared
-}
-
-// late is a mount that becomes read-only in [FS.Readonly].
-type late struct {
-	fd    int
-	mount *Mount
+	kept     kept
+	null     nullNode
 }
 
 // Open pins the container's root: it becomes a mount of its own, which later steps know by its fd.
@@ -49,13 +52,14 @@ func Open(p *Plan, ask Ask, files ...*os.File) (*FS, error) {
 	if len(files) != len(p.Prepared) {
 		return nil, fmt.Errorf("%d prepared mounts for %d", len(files), len(p.Prepared))
 	}
-	f := &FS{plan: p, ask: ask, prepared: prepared{p.Prepared, files}, root: root{fd: -1}, dev: -1, ownNull: -1, null: -1}
+	f := &FS{plan: p, ask: ask, prepared: prepared{p.Prepared, files}, kept: kept{dev: -1}, null: nullNode{-1, -1}}
 	if p.MountNS {
-		if err := f.isolate(); err != nil {
+		if err := isolate(p); err != nil {
 			return nil, err
 		}
 	}
-	if err := f.pin(); err != nil {
+	var err error
+	if f.root, err = pin(p, &f.prepared); err != nil {
 		return nil, err
 	}
 	f.umask = unix.Umask(0)
@@ -64,25 +68,11 @@ func Open(p *Plan, ask Ask, files ...*os.File) (*FS, error) {
 
 // Close gives up what FS holds and restores the umask.
 func (f *FS) Close() {
-	for _, fd := range []int{f.root.fd, f.dev, f.ownNull, f.null} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-	}
-	f.closeLate()
+	f.root.close()
 	f.prepared.close()
-	for _, a := range f.anchors {
-		unix.Close(a.fd)
-	}
-	f.root.fd, f.dev, f.ownNull, f.null, f.anchors = -1, -1, -1, -1, nil
+	f.kept.close()
+	f.null.close()
 	unix.Umask(f.umask)
-}
-
-func (f *FS) closeLate() {
-	for _, l := range f.late {
-		unix.Close(l.fd)
-	}
-	f.late = nil
 }
 
 // shared tells that the configuration wants mounts to propagate to the host.
@@ -91,23 +81,23 @@ func (p *Plan) shared() bool { return p.Propagation&unix.MS_SHARED != 0 }
 // isolate changes what the namespace has in common with the host's. Mounts of the host still arrive
 // (slave), so that a volume that is unmounted there isn't kept busy here, and none go out.
 // rootfsPropagation shared leaves the way out open for volumes whose options want it.
-func (f *FS) isolate() error {
+func isolate(p *Plan) error {
 	flags := uintptr(unix.MS_SLAVE | unix.MS_REC)
-	switch p := f.plan.Propagation; {
-	case f.plan.shared():
-		flags = uintptr(p)
-	case p == unix.MS_PRIVATE|unix.MS_REC, p == unix.MS_UNBINDABLE|unix.MS_REC:
+	switch wish := p.Propagation; {
+	case p.shared():
+		flags = uintptr(wish)
+	case wish == unix.MS_PRIVATE|unix.MS_REC, wish == unix.MS_UNBINDABLE|unix.MS_REC:
 		flags = unix.MS_PRIVATE | unix.MS_REC
 	}
 	if err := unix.Mount("", "/", "", flags, ""); err != nil {
 		return fmt.Errorf("change the propagation of %q: %w%s", "/", linux.NameCall("mount", err), whyNoMount("/", err))
 	}
-	if !f.plan.shared() {
+	if !p.shared() {
 		return nil
 	}
 	// The root must not propagate to the host either, and pivot_root(2) wants its parent not to be
 	// shared.
-	return isolateMountOf(f.plan.Root)
+	return isolateMountOf(p.Root)
 }
 
 // whyNoMount explains EINVAL of a change of a mount at a path that is none's root.
@@ -137,38 +127,37 @@ func isolateMountOf(dir string) error {
 
 // pin makes the root a mount, attached where it lies, so that hooks find the container's mounts
 // below it.
-func (f *FS) pin() error {
-	rootPath := f.plan.Root
-	at, err := linux.OpenTree(unix.AT_FDCWD, rootPath, 0)
+func pin(p *Plan, ready *prepared) (root, error) {
+	at, err := linux.OpenTree(unix.AT_FDCWD, p.Root, 0)
 	if err != nil {
-		return fmt.Errorf("open root %q: %w%s", rootPath, err, blameHost(rootPath, err))
+		return root{}, fmt.Errorf("open root %q: %w%s", p.Root, err, blameHost(p.Root, err))
 	}
 	defer unix.Close(at)
 	const clone = unix.OPEN_TREE_CLONE | unix.AT_RECURSIVE | unix.AT_EMPTY_PATH
-	root, found := f.prepared.take(rootIndex)
+	fd, found := ready.take(rootIndex)
 	if !found {
-		root, err = linux.OpenTree(at, "", clone)
+		fd, err = linux.OpenTree(at, "", clone)
 	}
-	if err == unix.EINVAL && f.plan.MountNS { //nolint:errorlint // a bare errno
+	if err == unix.EINVAL && p.MountNS { //nolint:errorlint // a bare errno
 		// It lies on an unbindable mount, as in a container whose own root is one.
-		if err = isolateMountOf(rootPath); err == nil {
-			root, err = linux.OpenTree(at, "", clone)
+		if err = isolateMountOf(p.Root); err == nil {
+			fd, err = linux.OpenTree(at, "", clone)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("clone root %q: %w", rootPath, err)
+		return root{}, fmt.Errorf("clone root %q: %w", p.Root, err)
 	}
-	if f.root.place, err = f.settle(root, at); err != nil {
-		unix.Close(root)
-		return fmt.Errorf("mount root %q: %w", rootPath, err)
+	place, err := settle(p, fd, at)
+	if err != nil {
+		unix.Close(fd)
+		return root{}, fmt.Errorf("mount root %q: %w", p.Root, err)
 	}
-	f.root.fd = root
-	return nil
+	return root{fd: fd, place: place}, nil
 }
 
 // settle gives the root's mount its propagation and attaches it. A slave stays the slave of what
 // the host has there.
-func (f *FS) settle(root, at int) (place, error) {
+func settle(p *Plan, root, at int) (place, error) {
 	here, err := placeOf(root)
 	if err != nil {
 		return here, err
@@ -176,7 +165,7 @@ func (f *FS) settle(root, at int) (place, error) {
 	if !here.isDir() {
 		return here, fmt.Errorf("%w (it is %s)", unix.ENOTDIR, kindOf(here.mode))
 	}
-	if f.plan.Propagation&unix.MS_SLAVE == 0 {
+	if p.Propagation&unix.MS_SLAVE == 0 {
 		if err := linux.MountSetattr(root, 0, &unix.MountAttr{Propagation: unix.MS_PRIVATE}); err != nil {
 			return here, fmt.Errorf("make it private: %w", err)
 		}

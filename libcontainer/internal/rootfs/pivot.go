@@ -12,30 +12,28 @@ import (
 // Pivot makes the container's root the root of the process, and the host's files unreachable. The
 // current directory is / afterwards.
 func (f *FS) Pivot() error {
-	if err := f.prepareNull(); err != nil {
+	if err := f.null.prepare(f.plan); err != nil {
 		return err
 	}
-	var err error
 	switch {
 	case !f.plan.MountNS:
-		err = f.chroot()
+		return f.root.chroot()
 	case f.plan.NoPivot:
-		err = f.moveRoot()
+		return f.root.move(f.plan.Root)
 	default:
-		err = f.pivot()
+		return f.root.pivot(f.plan.shared())
 	}
-	return err
 }
 
 // pivot exchanges the roots with both at the same place, so that the container needs no directory
-// for the old one.
-func (f *FS) pivot() error {
+// for the old one. shared tells that mounts propagate to the host's.
+func (r *root) pivot(shared bool) error {
 	old, err := linux.Openat2(unix.AT_FDCWD, "/", unix.O_PATH|unix.O_DIRECTORY, 0, 0)
 	if err != nil {
 		return fmt.Errorf("open %q: %w", "/", err)
 	}
 	defer unix.Close(old)
-	if err := f.root.chdir(); err != nil {
+	if err := r.chdir(); err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
@@ -46,7 +44,7 @@ func (f *FS) pivot() error {
 		return fmt.Errorf("chdir to the old root: %w", err)
 	}
 	// The unmount must not propagate to the host. Without shared mounts (isolate) it can't.
-	if f.plan.shared() {
+	if shared {
 		if err := unix.Mount("", ".", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 			return fmt.Errorf("change the propagation of the old root: %w", err)
 		}
@@ -78,8 +76,8 @@ func chdirRoot() error {
 }
 
 // chroot is all that can be done without a mount namespace.
-func (f *FS) chroot() error {
-	if err := f.root.chdir(); err != nil {
+func (r *root) chroot() error {
+	if err := r.chdir(); err != nil {
 		return err
 	}
 	if err := unix.Chroot("."); err != nil {

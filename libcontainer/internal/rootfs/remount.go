@@ -8,13 +8,13 @@ import (
 
 // remount changes what is mounted at the destination: the mount's attributes, and unless it is a
 // bind mount the filesystem's parameters.
-func (f *FS) remount(m *Mount) error {
-	fd, err := f.root.lookup(m.Destination, 0)
+func (mr *mounter) remount(m *Mount) error {
+	fd, err := mr.root.lookup(m.Destination, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if _, err := f.root.checkTarget(fd, m); err != nil {
+	if _, err := mr.root.checkTarget(fd, m); err != nil {
 		return err
 	}
 	if m.Kind != Bind && (len(m.Params) > 0 || !m.Super.empty()) {

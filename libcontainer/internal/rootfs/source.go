@@ -89,17 +89,17 @@ func mapIDs(fd int, m *Mount, userNS *os.File, contained bool) error {
 
 // mapIDs gives a new filesystem's mount the mapping that the configuration wishes. The user
 // namespace for it is made by the parent: here, the mappings' ids may not exist.
-func (f *FS) mapIDs(i, fd int, m *Mount) error {
+func (mr *mounter) mapIDs(i, fd int, m *Mount) error {
 	if m.IDMap == nil {
 		return nil
 	}
-	if f.ask == nil {
+	if mr.ask == nil {
 		return errors.New("map its ids: nobody can make a user namespace for it")
 	}
-	userNS, err := f.ask(i)
+	userNS, err := mr.ask(i)
 	if err != nil {
 		return fmt.Errorf("map its ids: %w", err)
 	}
 	defer userNS.Close()
-	return mapIDs(fd, m, userNS, f.plan.UserNS)
+	return mapIDs(fd, m, userNS, mr.plan.UserNS)
 }
