@@ -200,6 +200,10 @@ test-dist: check-go ## make a release twice and compare; install, use and remove
 man: build ## write the manual pages into bin/man
 	go run ./man $(BIN) bin/man
 
+.PHONY: site
+site: man ## make the documents and manual pages a static site in bin/site (Node.js; npm fetches the generator once)
+	site/build bin/man bin/site
+
 .PHONY: sbom
 sbom: build ## write bin/oci-run.spdx.json: what the binary is made of, from what the binary itself says (SPDX 2.3)
 	go run ./contrib/sbom $(BIN) $(VERSION) NOTICE >bin/oci-run.spdx.json

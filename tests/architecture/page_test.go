@@ -71,7 +71,7 @@ func drawnFolders(block string) []string {
 		}
 		above = append(above[:depth:depth], name)
 		switch dir := path.Join(above...); dir {
-		case "internal", "libcontainer/internal", "tests", "bench", "man", "examples":
+		case "internal", "libcontainer/internal", "tests", "bench", "man", "site", "examples":
 		default:
 			all = append(all, dir)
 		}
