@@ -21,6 +21,7 @@ import (
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/sdnotify"
+	"oci-run/libcontainer/internal/seccomp"
 	"oci-run/libcontainer/internal/spawn"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -93,6 +94,11 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (creat
 	}
 	defer c.plan.close()
 	defer c.close()
+	if c.plan.noted {
+		for _, err := range seccomp.Misspelt(b.Spec.Linux.Seccomp) {
+			slog.Warn(b.Locate(err).Error())
+		}
+	}
 	if err := trace.Do("prepare", c.prepare); err != nil {
 		return nil, err
 	}

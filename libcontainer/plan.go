@@ -40,6 +40,7 @@ type plan struct {
 	devices   []netdev.Device
 	resctrl   *rdt.Group // nil without one
 	sharedPID bool
+	noted     bool // the seccomp profile has something to be told of
 }
 
 func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *plan, err error) {
@@ -231,6 +232,7 @@ func (p *plan) planConfinement(b *specconv.Bundle) error {
 	for _, n := range notes {
 		slog.Debug(n)
 	}
+	p.noted = len(notes) > 0
 	p.init.Seccomp, p.init.ExecRefused = filter, seccomp.ExecVerdict(spec.Linux.Seccomp)
 	return err
 }

@@ -3,6 +3,7 @@
 package spelling
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -21,21 +22,25 @@ const maxLength = 64
 
 // Nearest returns the one of the names that has the fewest letters other than the unknown one, or
 // "" if all have more than slips of the pen account for: one in four, and at most three. A name in
-// other capitals is near, and so is one without its prefix, such as KILL for CAP_KILL.
+// other capitals is near, and so is one without its prefix, such as KILL for CAP_KILL, or without
+// its last words, such as MPOL_F_STATIC for MPOL_F_STATIC_NODES.
 func Nearest(unknown string, names []string) string {
 	if unknown == "" || len(unknown) > maxLength {
 		return ""
 	}
-	best, least := "", min(max(len(unknown)/4, 1), 3)+1
+	best, least, longer := "", min(max(len(unknown)/4, 1), 3)+1, ""
 	for _, name := range names {
-		if len(unknown) > 2 && strings.HasSuffix(name, "_"+strings.ToUpper(unknown)) {
+		if len(unknown) > 1 && strings.HasSuffix(name, "_"+strings.ToUpper(unknown)) {
 			return name
 		}
 		if d := distance(strings.ToLower(unknown), strings.ToLower(name)); d < least {
 			best, least = name, d
 		}
+		if strings.HasPrefix(name, strings.ToUpper(unknown)+"_") && longer == "" {
+			longer = name
+		}
 	}
-	return best
+	return cmp.Or(best, longer)
 }
 
 // distance counts the letters to insert, to delete, to replace or to swap with their neighbours

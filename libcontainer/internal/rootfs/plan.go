@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
 
@@ -150,7 +151,8 @@ func (p *Plan) planPropagation(name string) error {
 	}
 	o, known := findOption(name)
 	if !known || o.kind != propagation {
-		return specconv.Fieldf(pointer, "%q is not a propagation: (r)shared, (r)slave, (r)private or (r)unbindable", name)
+		return specconv.Fieldf(pointer, "%q is not a propagation: (r)shared, (r)slave, (r)private or (r)unbindable%s", name,
+			spelling.Hint(name, []string{"shared", "rshared", "slave", "rslave", "private", "rprivate", "unbindable", "runbindable"}))
 	}
 	if p.NoPivot && o.flag&unix.MS_PRIVATE != 0 {
 		return specconv.Fieldf(pointer, "%q is not safe without pivot_root", name)

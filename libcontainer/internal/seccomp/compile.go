@@ -3,6 +3,7 @@ package seccomp
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -47,7 +48,11 @@ func Compile(s *specs.LinuxSeccomp) (filter *Filter, warnings []string, err erro
 	filter.Instructions = code
 	// The words are those that runc's users and tests look for.
 	slog.Debug(fmt.Sprintf("seccomp filter flags: %d", filter.Flags))
-	return filter, append(warnings, p.idleRules()...), nil
+	warnings = append(warnings, p.idleRules()...)
+	if len(p.unknown) > 0 {
+		warnings = append(warnings, "/linux/seccomp/syscalls: there are no such system calls, they are ignored: "+strings.Join(p.unknown, ", "))
+	}
+	return filter, warnings, nil
 }
 
 // readListener sets Notify and what belongs to it.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -22,15 +23,8 @@ func Foresee(s *specs.LinuxSeccomp) error {
 	if s == nil {
 		return nil
 	}
-	for i := range s.Syscalls {
-		for j, name := range s.Syscalls[i].Names {
-			if _, known := lookUpSyscall(name); known {
-				continue
-			}
-			if hint := spelling.Hint(name, allSyscalls()); hint != "" {
-				return entryField(i, fmt.Errorf("there is no system call %q%s", name, hint), "names", j)
-			}
-		}
+	for err := range unknownNames(s) {
+		return err
 	}
 	if path := s.ListenerPath; path != "" && !strings.HasPrefix(path, "@") {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
@@ -38,6 +32,39 @@ func Foresee(s *specs.LinuxSeccomp) error {
 		}
 	}
 	return foreseeExec(s)
+}
+
+// Misspelt lists the names that are near a system call's, but aren't one. A profile that has that
+// system call beside it has a newer one in mind, which is not known here: engines write profiles
+// for kernels to come. Each is a *specconv.FieldError.
+func Misspelt(s *specs.LinuxSeccomp) (list []error) {
+	for err, name := range unknownNames(s) {
+		if !slices.ContainsFunc(s.Syscalls, func(entry specs.LinuxSyscall) bool { return slices.Contains(entry.Names, name) }) {
+			list = append(list, err)
+		}
+	}
+	return list
+}
+
+// unknownNames yields an error for each name that is near a system call's, and that system call.
+func unknownNames(s *specs.LinuxSeccomp) iter.Seq2[error, string] {
+	return func(yield func(error, string) bool) {
+		for i := range s.Syscalls {
+			for j, name := range s.Syscalls[i].Names {
+				if _, known := lookUpSyscall(name); known {
+					continue
+				}
+				meant := spelling.Nearest(name, allSyscalls())
+				if meant == "" {
+					continue
+				}
+				err := entryField(i, fmt.Errorf("there is no system call %q (did you mean %q?)", name, meant), "names", j)
+				if !yield(err, meant) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // foreseeExec tells whether a profile refuses execve(2), whatever its arguments: it is in force by

@@ -1,11 +1,10 @@
 package seccomp
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -44,6 +43,7 @@ type profile struct {
 	defaultRet    uint32
 	rules         []rule
 	mentions      []mention
+	unknown       []string // names that no Linux has, as far as we know
 }
 
 // A mention is one name in the list of an entry of `syscalls`.
@@ -115,13 +115,35 @@ func (p *profile) readArchitectures(names []specs.Arch) error {
 		a := lookUpArchitecture(name)
 		if a == nil {
 			return specconv.Fieldf(specconv.Pointer("linux", "seccomp", "architectures", i), "%q is not an architecture of seccomp%s", name,
-				spelling.Hint(string(name), Archs()))
+				meantBy(string(name), Archs(), architectureNames[:]))
 		}
 		if !slices.Contains(p.architectures, a) {
 			p.architectures = append(p.architectures, a)
 		}
 	}
 	return nil
+}
+
+// Other names of architectures and operators, and what the specification calls them.
+var (
+	architectureNames = [...][2]string{
+		{"amd64", "SCMP_ARCH_X86_64"}, {"arm64", "SCMP_ARCH_AARCH64"}, {"386", "SCMP_ARCH_X86"}, {"i386", "SCMP_ARCH_X86"},
+		{"i686", "SCMP_ARCH_X86"}, {"armhf", "SCMP_ARCH_ARM"}, {"loong64", "SCMP_ARCH_LOONGARCH64"},
+	}
+	operatorNames = [...][2]string{
+		{"==", "SCMP_CMP_EQ"}, {"=", "SCMP_CMP_EQ"}, {"!=", "SCMP_CMP_NE"}, {"<", "SCMP_CMP_LT"}, {"<=", "SCMP_CMP_LE"},
+		{">", "SCMP_CMP_GT"}, {">=", "SCMP_CMP_GE"}, {"&", "SCMP_CMP_MASKED_EQ"},
+	}
+)
+
+// meantBy is spelling.Hint for names that are known by others too.
+func meantBy(unknown string, names []string, others [][2]string) string {
+	for _, o := range others {
+		if strings.EqualFold(o[0], unknown) {
+			unknown = strings.ToLower(o[1])
+		}
+	}
+	return spelling.Hint(unknown, names)
 }
 
 // entryField makes err an error about a field of an entry of `syscalls`.
@@ -159,9 +181,7 @@ func (p *profile) readEntry(index int, s *specs.LinuxSyscall) error {
 		if name == "" {
 			return entryField(index, errNoName, "names", i)
 		}
-		if log := slog.Default(); log.Enabled(context.Background(), slog.LevelDebug) {
-			log.Debug("seccomp: unknown system call ignored", "name", name)
-		}
+		p.unknown = append(p.unknown, name)
 	}
 	return nil
 }
@@ -216,5 +236,5 @@ func readCondition(arg *specs.LinuxSeccompArg) (c condition, field string, err e
 		}
 		return c, "", nil
 	}
-	return c, "op", fmt.Errorf("%q is not an operator of seccomp%s", arg.Op, spelling.Hint(string(arg.Op), Operators()))
+	return c, "op", fmt.Errorf("%q is not an operator of seccomp%s", arg.Op, meantBy(string(arg.Op), Operators(), operatorNames[:]))
 }
