@@ -52,10 +52,7 @@ func (mr *mounter) attachBind(source, target int, m *Mount) error {
 	if err := protectCgroups(source, m); err != nil {
 		return err
 	}
-	if err := decorate(source, m); err != nil {
-		return err
-	}
-	if err := attach(source, target); err != nil {
+	if err := show(source, target, m); err != nil {
 		return err
 	}
 	return mr.kept.addAnchor(source, m)
@@ -82,7 +79,7 @@ func (mr *mounter) source(i int, m *Mount) (int, error) {
 		return -1, fmt.Errorf("bind source %q: %w", m.Source, err)
 	}
 	defer file.Close()
-	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	fd, err := dup(int(file.Fd()))
 	if err != nil {
 		return -1, fmt.Errorf("dup: %w", err)
 	}

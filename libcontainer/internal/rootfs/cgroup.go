@@ -16,19 +16,7 @@ const cgroupMount = "/sys/fs/cgroup"
 
 // mountCgroup shows the container its cgroups. With a cgroup namespace that is a new mount, whose
 // root is the container's cgroup; without one, a copy of what the host has.
-func (mr *mounter) mountCgroup(i int, m *Mount) error {
-	target, _, err := mr.root.target(m.Destination, false)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(target)
-	at, err := mr.root.checkTarget(target, m)
-	if err != nil {
-		return err
-	}
-	if !at.isDir() {
-		return notDirectory(at, m.Destination)
-	}
+func (mr *mounter) mountCgroup(i int, m *Mount, target int) error {
 	c := cgroupMounter{plan: mr.plan, mount: m}
 	if unified := mr.plan.unified(m); unified != nil {
 		return c.unified(unified, target)
@@ -105,10 +93,7 @@ func (c *cgroupMounter) unified(h *Hierarchy, target int) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := decorate(fd, c.mount); err != nil {
-		return err
-	}
-	return attach(fd, target)
+	return show(fd, target, c.mount)
 }
 
 // copiable tells whether a copy of the host's mount may take the place of a new one that was
@@ -134,10 +119,7 @@ func (c *cgroupMounter) bind(source string, target int) error {
 			return fmt.Errorf("change the attributes of %q: %w", source, err)
 		}
 	}
-	if err := decorate(fd, c.mount); err != nil {
-		return err
-	}
-	return attach(fd, target)
+	return show(fd, target, c.mount)
 }
 
 // hierarchies makes the whole detached. Kernels before 6.15 attach nothing in a tree that isn't
@@ -236,8 +218,5 @@ func (c *cgroupMounter) attachHierarchy(h *Hierarchy, target int) error {
 		return nil
 	}
 	defer unix.Close(fd)
-	if err := decorate(fd, &fresh); err != nil {
-		return err
-	}
-	return attach(fd, target)
+	return show(fd, target, &fresh)
 }

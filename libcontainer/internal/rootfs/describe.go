@@ -55,11 +55,7 @@ func (m *Mount) describe() MountLine {
 		}
 	}
 	for _, param := range m.Params {
-		text := param.Key
-		if param.HasValue {
-			text += "=" + param.Value
-		}
-		line.Parameters = append(line.Parameters, text)
+		line.Parameters = append(line.Parameters, param.String())
 	}
 	also := func(when bool, text string) {
 		if when {
@@ -119,12 +115,15 @@ func resolved(path string) string {
 		return path
 	}
 	defer unix.Close(fd)
-	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	real, err := pathOf(fd)
 	if err != nil {
 		return path
 	}
 	return real
 }
+
+// pathOf is the path of what a descriptor is open at, as seen from the root of this process.
+func pathOf(fd int) (string, error) { return os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)) }
 
 // DescribeDevices lists the nodes that are made in /dev, unless that is a bind mount.
 func (p *Plan) DescribeDevices() []DeviceLine {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -97,10 +98,9 @@ func symlink(target string, dir int, name string) error {
 
 // device makes a node, or where that isn't allowed binds the host's.
 func (dm *deviceMaker) device(d *Device) error {
-	dir, name, own := dm.dev, "", dm.own
-	if n := len("/dev/"); len(d.Path) > n && d.Path[:n] == "/dev/" && !containsSlash(d.Path[n:]) {
-		name = d.Path[n:]
-	} else {
+	dir, own := dm.dev, dm.own
+	name, inside := strings.CutPrefix(d.Path, "/dev/")
+	if !inside || strings.Contains(name, "/") {
 		var err error
 		if dir, name, err = dm.root.createParent(d.Path); err != nil {
 			return err
@@ -128,15 +128,6 @@ func (dm *deviceMaker) device(d *Device) error {
 		return err
 	}
 	return fmt.Errorf("mknod: %w", err)
-}
-
-func containsSlash(s string) bool {
-	for i := range len(s) {
-		if s[i] == '/' {
-			return true
-		}
-	}
-	return false
 }
 
 // ownNode finishes a node in a directory where nobody could exchange it. A null device is what

@@ -55,12 +55,7 @@ func (p *Plan) NeedsInit() string {
 // ShowsCgroups tells whether there is a mount of type cgroup, which is made in the cgroup namespace
 // of the container.
 func (p *Plan) ShowsCgroups() bool {
-	for i := range p.Mounts {
-		if m := &p.Mounts[i]; (m.Kind == Cgroup || m.Kind == Cgroup2) && !m.Remount {
-			return true
-		}
-	}
-	return false
+	return p.has(func(m *Mount) bool { return m.isCgroup() && !m.Remount })
 }
 
 // Context is the superblock of a mount, made by the container's process.

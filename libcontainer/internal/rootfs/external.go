@@ -31,7 +31,7 @@ func (p *Plan) Externals() []External {
 		case m.Remount:
 		case m.Kind == Bind:
 			list = append(list, External{m.Destination, m.Source})
-		case (m.Kind == Cgroup || m.Kind == Cgroup2) && !p.CgroupNS && p.unified(m) == nil:
+		case p.copiesCgroups(m):
 			for j := range p.Cgroups {
 				h := &p.Cgroups[j]
 				list = append(list, External{path.Join(m.Destination, path.Base(h.Name)), orElse(h.Path, h.Mount)})
@@ -97,7 +97,7 @@ func (v *View) Place(unsafePath string) (resolved string, dir, found bool) {
 		return "", false, false
 	}
 	// The kernel gives the path in the mount namespace of the file, whose root is the container's.
-	resolved, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	resolved, err = pathOf(fd)
 	return resolved, at.isDir(), err == nil
 }
 

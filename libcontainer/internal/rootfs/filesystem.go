@@ -181,7 +181,7 @@ func (p Param) setting() setting {
 	if !p.HasValue {
 		return flagSetting(p.Key)
 	}
-	return setting{unix.FSCONFIG_SET_STRING, p.Key, p.Value, "option", p.Key + "=" + p.Value}
+	return setting{unix.FSCONFIG_SET_STRING, p.Key, p.Value, "option", p.String()}
 }
 
 // configure sets the parameters of the superblock that ctx is for.

@@ -37,12 +37,9 @@ type anchor struct {
 
 // addDev remembers the root of a tmpfs that was mounted on /dev.
 func (k *kept) addDev(fd int) {
-	if k.dev >= 0 {
-		unix.Close(k.dev)
-		k.dev = -1
-	}
-	if dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3); err == nil {
-		k.dev = dup
+	closeAll(&k.dev)
+	if own, err := dup(fd); err == nil {
+		k.dev = own
 	}
 }
 
@@ -60,11 +57,11 @@ func (k *kept) addAnchor(fd int, m *Mount) error {
 	if !slices.Contains(anchored[:], m.Destination) {
 		return nil
 	}
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	own, err := dup(fd)
 	if err != nil {
 		return err
 	}
-	k.anchors = append(k.anchors, anchor{m.Destination, dup})
+	k.anchors = append(k.anchors, anchor{m.Destination, own})
 	return nil
 }
 
@@ -101,9 +98,7 @@ func (k *kept) readonly() error {
 }
 
 func (k *kept) close() {
-	if k.dev >= 0 {
-		unix.Close(k.dev)
-	}
+	closeAll(&k.dev)
 	for _, l := range k.late {
 		unix.Close(l.fd)
 	}

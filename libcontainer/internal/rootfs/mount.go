@@ -58,11 +58,17 @@ func (mr *mounter) mount(i int, m *Mount) error {
 		return mr.remount(m)
 	case m.Kind == Bind:
 		return mr.bind(i, m)
-	case m.Kind == Cgroup, m.Kind == Cgroup2:
-		return mr.mountCgroup(i, m)
 	default:
-		return mr.mountFilesystem(i, m)
+		return mr.mountNew(i, m)
 	}
+}
+
+// show gives a detached mount what is still missing, and attaches it.
+func show(mount, target int, m *Mount) error {
+	if err := decorate(mount, m); err != nil {
+		return err
+	}
+	return attach(mount, target)
 }
 
 // attach puts a detached mount at an open place.

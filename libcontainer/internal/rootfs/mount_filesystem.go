@@ -10,9 +10,9 @@ import (
 	"oci-run/internal/linux"
 )
 
-// mountFilesystem makes a new superblock, mounts it detached with all that the options say, and
-// attaches it.
-func (mr *mounter) mountFilesystem(i int, m *Mount) error {
+// mountNew makes a mount that is none of a mount of the host's: opens where it goes, a directory,
+// and has it made.
+func (mr *mounter) mountNew(i int, m *Mount) error {
 	target, created, err := mr.filesystemTarget(m)
 	if err != nil {
 		return err
@@ -25,14 +25,24 @@ func (mr *mounter) mountFilesystem(i int, m *Mount) error {
 	if !at.isDir() {
 		return notDirectory(at, m.Destination)
 	}
+	if m.isCgroup() {
+		return mr.mountCgroup(i, m, target)
+	}
 	s := mr.plan.filesystem(m)
 	if m.Kind == Tmpfs && !created && !m.hasMode() {
 		s.mode = int(at.mode & 0o7777)
 	}
+	return mr.mountFilesystem(i, &s, target)
+}
+
+// mountFilesystem makes a new superblock, mounts it detached with all that the options say, and
+// attaches it.
+func (mr *mounter) mountFilesystem(i int, s *filesystem, target int) error {
+	m := s.Mount
 	if m.legacy() {
-		return mr.mountLegacy(i, &s, target)
+		return mr.mountLegacy(i, s, target)
 	}
-	fd, err := mr.fresh(i, &s)
+	fd, err := mr.fresh(i, s)
 	if errors.Is(err, unix.EINVAL) && m.Type == "devpts" {
 		fd, err = s.withoutGroup(err)
 	}
@@ -102,7 +112,7 @@ func (mr *mounter) makeMountPoints(dev, from int) {
 	for i := from; i < len(mr.plan.Mounts); i++ {
 		m := &mr.plan.Mounts[i]
 		name, inside := strings.CutPrefix(m.Destination, "/dev/")
-		if inside && !containsSlash(name) && (m.Kind == Filesystem || m.Kind == Tmpfs || m.Kind == Mqueue) && !m.Remount {
+		if inside && !strings.Contains(name, "/") && (m.Kind == Filesystem || m.Kind == Tmpfs || m.Kind == Mqueue) && !m.Remount {
 			_ = unix.Mkdirat(dev, name, 0o755)
 		}
 	}
@@ -120,10 +130,7 @@ func (mr *mounter) finish(fd, target int, m *Mount) error {
 			return err
 		}
 	}
-	if err := decorate(fd, m); err != nil {
-		return err
-	}
-	if err := attach(fd, target); err != nil {
+	if err := show(fd, target, m); err != nil {
 		return err
 	}
 	return mr.kept.addAnchor(fd, m)

@@ -33,13 +33,10 @@ func (n *nullNode) keep(p *Plan, dir int, name string) error {
 
 // unbindableDev tells that no copy can be made of what is in /dev.
 func (p *Plan) unbindableDev() bool {
-	for i := range p.Mounts {
-		m := &p.Mounts[i]
-		if m.Destination == "/dev" && len(m.Propagation) > 0 && m.Propagation[len(m.Propagation)-1]&unix.MS_UNBINDABLE != 0 {
-			return true
-		}
-	}
-	return false
+	return p.has(func(m *Mount) bool {
+		last := len(m.Propagation) - 1
+		return m.Destination == "/dev" && last >= 0 && m.Propagation[last]&unix.MS_UNBINDABLE != 0
+	})
 }
 
 // prepare gets the host's node, if there is something to mask and the container has none. Its inode
@@ -78,14 +75,7 @@ func (n *nullNode) mount() (int, error) {
 	return fd, nil
 }
 
-func (n *nullNode) close() {
-	for _, fd := range [...]int{n.own, n.host} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-	}
-	n.own, n.host = -1, -1
-}
+func (n *nullNode) close() { closeAll(&n.own, &n.host) }
 
 func protectNull(fd int) error {
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC, Propagation: unix.MS_PRIVATE}

@@ -68,12 +68,25 @@ func Open(p *Plan, ask Ask, files ...*os.File) (*FS, error) {
 
 // Close gives up what FS holds and restores the umask.
 func (f *FS) Close() {
-	f.root.close()
+	closeAll(&f.root.fd)
 	f.prepared.close()
 	f.kept.close()
 	f.null.close()
 	unix.Umask(f.umask)
 }
+
+// closeAll closes those descriptors that are open, and notes that they aren't any more.
+func closeAll(fds ...*int) {
+	for _, fd := range fds {
+		if *fd >= 0 {
+			unix.Close(*fd)
+		}
+		*fd = -1
+	}
+}
+
+// dup gives a second descriptor for what fd is open at.
+func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3) }
 
 // shared tells that the configuration wants mounts to propagate to the host.
 func (p *Plan) shared() bool { return p.Propagation&unix.MS_SHARED != 0 }

@@ -79,13 +79,18 @@ func (p *Param) needsLegacy() bool {
 	return len(p.Value) > longestValue || strings.IndexByte(p.Value, ',') >= 0 && !p.isLabel()
 }
 
-// legacy is the parameter as mount(2) has it in its data.
-func (p *Param) legacy() string {
-	switch {
-	case !p.HasValue:
+// String is the parameter as an option.
+func (p *Param) String() string {
+	if !p.HasValue {
 		return p.Key
-	case p.isLabel():
-		return p.Key + `="` + p.Value + `"`
 	}
 	return p.Key + "=" + p.Value
+}
+
+// legacy is the parameter as mount(2) has it in its data.
+func (p *Param) legacy() string {
+	if p.HasValue && p.isLabel() {
+		return p.Key + `="` + p.Value + `"`
+	}
+	return p.String()
 }

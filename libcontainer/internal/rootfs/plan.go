@@ -196,11 +196,16 @@ func (p *Plan) planProtected(linux *specs.Linux) error {
 }
 
 // Asks tells whether init will ask for the source of a mount, see [Ask].
-func (p *Plan) Asks() bool {
+func (p *Plan) Asks() bool { return p.has(func(m *Mount) bool { return m.IDMap != nil }) }
+
+// has tells whether there is a mount of a kind.
+func (p *Plan) has(is func(m *Mount) bool) bool {
 	for i := range p.Mounts {
-		if p.Mounts[i].IDMap != nil {
+		if is(&p.Mounts[i]) {
 			return true
 		}
 	}
 	return false
 }
+
+func (m *Mount) isCgroup() bool { return m.Kind == Cgroup || m.Kind == Cgroup2 }

@@ -92,8 +92,7 @@ func (m *Mount) hasMode() bool {
 
 // copiesCgroups tells whether a mount is made of copies of the host's version 1 mounts.
 func (p *Plan) copiesCgroups(m *Mount) bool {
-	isCgroup := m.Kind == Cgroup || m.Kind == Cgroup2
-	return isCgroup && !m.Remount && !p.CgroupNS && p.unified(m) == nil
+	return m.isCgroup() && !m.Remount && !p.CgroupNS && p.unified(m) == nil
 }
 
 // prepared is what somebody else has made for mounts of the plan: the command ([Prepare]) or,
@@ -109,7 +108,7 @@ func (p *prepared) take(i int) (fd int, found bool) {
 	for n, file := range p.files {
 		if p.mounts[n] == i && file != nil {
 			p.files[n] = nil
-			fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+			fd, err := dup(int(file.Fd()))
 			file.Close()
 			return fd, err == nil
 		}

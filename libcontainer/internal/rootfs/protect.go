@@ -27,11 +27,12 @@ func (f *FS) Readonly() error {
 // It is the last that is done to the mounts, so the root then gets its propagation.
 func (f *FS) ProtectPaths() error {
 	p := protector{plan: f.plan, root: &f.root, kept: &f.kept, null: &f.null, dir: -1, file: -1}
-	defer p.close()
-	if err := p.makeAllReadonly(); err != nil {
-		return err
+	defer closeAll(&p.dir, &p.file)
+	err := p.each(f.plan.ReadonlyPaths, "readonlyPaths", "make read-only", "make %q read-only: %w", p.makeReadonly)
+	if err == nil {
+		err = p.each(f.plan.MaskedPaths, "maskedPaths", "mask", "mask %q: %w", p.hide)
 	}
-	if err := p.hideAll(); err != nil {
+	if err != nil {
 		return err
 	}
 	return f.propagate()
@@ -43,9 +44,9 @@ func missing(err error) bool {
 }
 
 // protector makes paths read-only and hides others. [FS.ProtectPaths] makes one, which lives as
-// long, and calls makeAllReadonly and then hideAll: a path in both lists is hidden. All hidden
-// directories show one and the same empty filesystem: a superblock each is what
-// made Kubernetes nodes with many CPUs slow (runc #5275).
+// long, and calls each with makeReadonly and then with hide: a path in both lists is hidden. All
+// hidden directories show one and the same empty filesystem: a superblock each is what made
+// Kubernetes nodes with many CPUs slow (runc #5275).
 type protector struct {
 	plan *Plan
 	root *root
@@ -55,42 +56,21 @@ type protector struct {
 	file int // the one that the first file is
 }
 
-func (p *protector) makeAllReadonly() error {
-	for i, unsafePath := range p.plan.ReadonlyPaths {
-		span := trace.Begin("make read-only")
-		span.Set("path", unsafePath)
-		err := p.makeReadonly(unsafePath)
-		if span.End(err); err != nil {
-			err = fmt.Errorf("make %q read-only: %w", unsafePath, err)
-			return specconv.Field(specconv.Pointer("linux", "readonlyPaths", i), err)
+// each does something to the places that the paths of a list lead to. list is its name in the
+// configuration, span what is done, failure the error of a path and its cause.
+func (p *protector) each(paths []string, list, span, failure string, do func(target int) error) error {
+	for i, unsafePath := range paths {
+		s := trace.Begin(span)
+		s.Set("path", unsafePath)
+		err := p.protect(unsafePath, do)
+		if s.End(err); err != nil {
+			return specconv.Field(specconv.Pointer("linux", list, i), fmt.Errorf(failure, unsafePath, err))
 		}
 	}
 	return nil
 }
 
-func (p *protector) hideAll() error {
-	for i, unsafePath := range p.plan.MaskedPaths {
-		span := trace.Begin("mask")
-		span.Set("path", unsafePath)
-		err := p.hide(unsafePath)
-		if span.End(err); err != nil {
-			err = fmt.Errorf("mask %q: %w", unsafePath, err)
-			return specconv.Field(specconv.Pointer("linux", "maskedPaths", i), err)
-		}
-	}
-	return nil
-}
-
-func (p *protector) close() {
-	for _, fd := range [...]int{p.dir, p.file} {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-	}
-}
-
-// makeReadonly mounts what is at a path on itself, read-only.
-func (p *protector) makeReadonly(unsafePath string) error {
+func (p *protector) protect(unsafePath string, do func(target int) error) error {
 	target, err := p.kept.open(p.root, unsafePath)
 	if missing(err) {
 		return nil
@@ -99,6 +79,11 @@ func (p *protector) makeReadonly(unsafePath string) error {
 		return err
 	}
 	defer unix.Close(target)
+	return do(target)
+}
+
+// makeReadonly mounts what is at a place on itself, read-only.
+func (p *protector) makeReadonly(target int) error {
 	fd, err := linux.OpenTree(target, "", unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH)
 	if err != nil {
 		return fmt.Errorf("clone: %w", err)
@@ -110,49 +95,24 @@ func (p *protector) makeReadonly(unsafePath string) error {
 	return linux.MoveMount(fd, target)
 }
 
-// hide mounts an empty directory or the null device on what is at a path.
-func (p *protector) hide(unsafePath string) error {
-	target, err := p.kept.open(p.root, unsafePath)
-	if missing(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer unix.Close(target)
+// hide mounts the empty directory or the null device at a place: the mount itself at the first, and
+// copies at the others, because kernels before 6.15 only copy a mount that is attached.
+func (p *protector) hide(target int) error {
 	at, err := placeOf(target)
 	if err != nil {
 		return err
 	}
+	cover, open := &p.file, p.null.mount
 	if at.isDir() {
-		return p.hideDir(target)
+		cover, open = &p.dir, p.emptyDir
 	}
-	return p.hideFile(target)
-}
-
-// hideDir attaches the empty directory at the first target, and copies of that mount at the others:
-// kernels before 6.15 only copy a mount that is attached.
-func (p *protector) hideDir(target int) error {
-	if p.dir >= 0 {
-		return attachCopy(p.dir, target)
+	if *cover >= 0 {
+		return attachCopy(*cover, target)
 	}
-	var err error
-	if p.dir, err = p.emptyDir(); err != nil {
-		return fmt.Errorf("make an empty directory: %w", err)
-	}
-	return linux.MoveMount(p.dir, target)
-}
-
-// hideFile does the same with the null device.
-func (p *protector) hideFile(target int) error {
-	if p.file >= 0 {
-		return attachCopy(p.file, target)
-	}
-	var err error
-	if p.file, err = p.null.mount(); err != nil {
+	if *cover, err = open(); err != nil {
 		return err
 	}
-	return linux.MoveMount(p.file, target)
+	return linux.MoveMount(*cover, target)
 }
 
 func attachCopy(mount, target int) error {
@@ -173,5 +133,9 @@ func (p *protector) emptyDir() (int, error) {
 		Attr:   Flags{Set: unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
 	}
 	s := p.plan.filesystem(&empty)
-	return s.detached()
+	fd, err := s.detached()
+	if err != nil {
+		return -1, fmt.Errorf("make an empty directory: %w", err)
+	}
+	return fd, nil
 }

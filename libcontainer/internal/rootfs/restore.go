@@ -84,7 +84,7 @@ func (p *mountPoints) make(plan *Plan) (err error) {
 	}()
 	for i := range plan.Mounts {
 		m := &plan.Mounts[i]
-		if m.Remount || m.Kind == Cgroup || m.Kind == Cgroup2 || plan.covered(i) {
+		if m.Remount || m.isCgroup() || plan.covered(i) {
 			continue
 		}
 		if err := p.point(m); err != nil {

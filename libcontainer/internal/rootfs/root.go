@@ -129,13 +129,6 @@ func (r *root) chdir() error {
 	return nil
 }
 
-func (r *root) close() {
-	if r.fd >= 0 {
-		unix.Close(r.fd)
-	}
-	r.fd = -1
-}
-
 // blame says which component of a path inside the root is the reason for an error, as [blameHost].
 func (r *root) blame(unsafePath string, err error) string {
 	return (&blame{dir: r.fd, how: inRoot}).say(unsafePath, err)

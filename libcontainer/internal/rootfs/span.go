@@ -37,12 +37,8 @@ func (m *Mount) flags() string {
 			names = append(names, o.name)
 		}
 	}
-	for _, p := range m.Params {
-		if p.HasValue {
-			names = append(names, p.Key+"="+p.Value)
-		} else {
-			names = append(names, p.Key)
-		}
+	for i := range m.Params {
+		names = append(names, m.Params[i].String())
 	}
 	return strings.Join(names, ",")
 }
