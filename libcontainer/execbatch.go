@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/internal/linux"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
@@ -148,7 +149,7 @@ func (e *execution) openRoot() (*os.File, error) {
 	}
 	if err := unix.PidfdSendSignal(int(e.init.Fd()), 0, nil, 0); err != nil { // so it was init's, and not another's with its pid
 		root.Close()
-		return nil, fmt.Errorf("look for the container's init: %w", err)
+		return nil, fmt.Errorf("look for the container's init: %w", linux.NameCall("pidfd_send_signal", err))
 	}
 	return root, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/state"
 )
 
@@ -92,7 +93,7 @@ func signalOwn(p state.Process, fd int, signal syscall.Signal) error {
 	if err := living(p); err != nil {
 		return err
 	}
-	return unix.PidfdSendSignal(fd, signal, nil, 0)
+	return linux.NameCall("pidfd_send_signal", unix.PidfdSendSignal(fd, signal, nil, 0))
 }
 
 // living returns ESRCH if the process has ended, and another error if that can't be known.

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -8,33 +9,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// calls are the system calls that are newer than what people still run, or that filters refuse
-// because they are new to them, with the first Linux that has them. A denied one gives EPERM for no
-// other reason than that the caller may not make it at all: for want of a capability, or because of
-// a filter.
+// calls are the system calls that are newer than what people still run, or that filters refuse,
+// with the first Linux that has them; 0 is for those that every Linux has.
 var calls = [...]struct {
 	name         string
+	number       uintptr
 	major, minor int
-	denied       bool
 }{
-	{"clone3", 5, 3, false},
-	{"close_range", 5, 9, false},
-	{"execveat", 3, 19, false},
-	{"faccessat2", 5, 8, false},
-	{"fsconfig", 5, 2, false},
-	{"fsmount", 5, 2, false},
-	{"fsopen", 5, 2, true},
-	{"fspick", 5, 2, true},
-	{"memfd_create", 3, 17, true},
-	{"mount_setattr", 5, 12, false},
-	{"move_mount", 5, 2, true},
-	{"open_tree", 5, 2, true},
-	{"openat2", 5, 6, true},
-	{"pidfd_getfd", 5, 6, false},
-	{"pidfd_open", 5, 3, true},
-	{"pidfd_send_signal", 5, 1, false},
-	{"seccomp", 3, 17, false},
-	{"statx", 4, 11, true},
+	{"capset", unix.SYS_CAPSET, 0, 0},
+	{"clone", unix.SYS_CLONE, 0, 0},
+	{"clone3", unix.SYS_CLONE3, 5, 3},
+	{"close_range", unix.SYS_CLOSE_RANGE, 5, 9},
+	{"execveat", unix.SYS_EXECVEAT, 3, 19},
+	{"faccessat2", unix.SYS_FACCESSAT2, 5, 8},
+	{"fsconfig", unix.SYS_FSCONFIG, 5, 2},
+	{"fsmount", unix.SYS_FSMOUNT, 5, 2},
+	{"fsopen", unix.SYS_FSOPEN, 5, 2},
+	{"fspick", unix.SYS_FSPICK, 5, 2},
+	{"ioprio_set", unix.SYS_IOPRIO_SET, 0, 0},
+	{"keyctl", unix.SYS_KEYCTL, 0, 0},
+	{"memfd_create", unix.SYS_MEMFD_CREATE, 3, 17},
+	{"mount", unix.SYS_MOUNT, 0, 0},
+	{"mount_setattr", unix.SYS_MOUNT_SETATTR, 5, 12},
+	{"move_mount", unix.SYS_MOVE_MOUNT, 5, 2},
+	{"open_tree", unix.SYS_OPEN_TREE, 5, 2},
+	{"openat2", unix.SYS_OPENAT2, 5, 6},
+	{"personality", unix.SYS_PERSONALITY, 0, 0},
+	{"pidfd_getfd", unix.SYS_PIDFD_GETFD, 5, 6},
+	{"pidfd_open", unix.SYS_PIDFD_OPEN, 5, 3},
+	{"pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL, 5, 1},
+	{"prctl", unix.SYS_PRCTL, 0, 0},
+	{"prlimit64", unix.SYS_PRLIMIT64, 0, 0},
+	{"sched_setattr", unix.SYS_SCHED_SETATTR, 0, 0},
+	{"seccomp", unix.SYS_SECCOMP, 3, 17},
+	{"set_mempolicy", unix.SYS_SET_MEMPOLICY, 0, 0},
+	{"setns", unix.SYS_SETNS, 0, 0},
+	{"statx", unix.SYS_STATX, 4, 11},
+	{"umount2", unix.SYS_UMOUNT2, 0, 0},
+	{"unshare", unix.SYS_UNSHARE, 0, 0},
 }
 
 // callError is an error of a system call that may not have been made at all, because the kernel
@@ -54,50 +66,93 @@ func NameCall(call string, err error) error {
 	return err
 }
 
-// Error says which call it was and, as far as the kernel's version and the process' own filter
-// tell, why it was not made.
+// Error says which call it was and, as far as that can be known, why it was not made.
 func (e *callError) Error() string {
 	text := e.Call + ": " + e.Err.Error()
-	for _, c := range calls {
-		switch {
-		case c.name != e.Call:
-		case e.Err == unix.ENOSYS:
-			return text + whyMissing(e.Call, c.major, c.minor)
-		case c.denied && filtered():
-			return text + " (a seccomp filter around the runtime may refuse " + e.Call + ")"
-		default:
-			return text
+	for i := range calls {
+		if calls[i].name != e.Call {
+			continue
 		}
-	}
-	if e.Err == unix.ENOSYS { // every Linux has it
-		text += " (a seccomp filter or a sandbox around the runtime refuses it)"
+		if why := whyRefused(i, e.Err); why != "" {
+			text += " (" + why + ")"
+		}
+		return text
 	}
 	return text
 }
 
-// WhyMissing explains ENOSYS of a system call by its name, in words to stand in parentheses.
-func WhyMissing(call string) string {
-	for _, c := range calls {
-		if c.name == call {
-			return call + ": " + strings.Trim(whyMissing(call, c.major, c.minor), " ()")
+// ExplainCall adds to an error of a system call, by its number, why the call was not made at all, if
+// that is so and err does not say it yet.
+func ExplainCall(number uintptr, errno unix.Errno, err error) error {
+	if _, named := errors.AsType[*callError](err); named || errno != unix.ENOSYS && errno != unix.EPERM {
+		return err
+	}
+	for i := range calls {
+		if calls[i].number != number {
+			continue
+		}
+		if why := whyRefused(i, errno); errno == unix.ENOSYS {
+			return fmt.Errorf("%w (%s: %s)", err, calls[i].name, why)
+		} else if why != "" {
+			return fmt.Errorf("%w (%s)", err, why)
 		}
 	}
-	return call + ": a seccomp filter or a sandbox around the runtime refuses it"
+	return err
+}
+
+// whyRefused explains an errno of one of the calls.
+func whyRefused(i int, errno unix.Errno) string {
+	c := &calls[i]
+	if errno == unix.ENOSYS {
+		return whyMissing(c.name, c.major, c.minor)
+	}
+	switch c.number {
+	case unix.SYS_FSOPEN, unix.SYS_FSPICK, unix.SYS_FSMOUNT, unix.SYS_MOVE_MOUNT: // before they look at anything, they ask who may mount
+		if underFilter() {
+			return "a seccomp filter around the runtime may refuse " + c.name
+		}
+		return ""
+	}
+	if !Filtered(c.number, errno) {
+		return ""
+	}
+	return "a seccomp filter around the runtime refuses " + c.name
+}
+
+// underFilter tells whether this thread is under a seccomp filter, as its children will be.
+func underFilter() bool {
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return err == nil && mode == unix.SECCOMP_MODE_FILTER
+}
+
+// Filtered tells whether a seccomp filter, which this process inherited, answers a system call with
+// an errno, whatever it is asked for: the kernel has another one for arguments that are all wrong.
+func Filtered(number uintptr, errno unix.Errno) bool {
+	switch number {
+	case unix.SYS_UNSHARE, unix.SYS_CLONE, unix.SYS_PERSONALITY, unix.SYS_PRCTL: // which would do something
+		return false
+	}
+	if !underFilter() {
+		return false
+	}
+	const wrong = ^uintptr(0)
+	_, _, got := unix.RawSyscall6(number, wrong, wrong, wrong, wrong, wrong, wrong)
+	return got == errno
 }
 
 func (e *callError) Unwrap() error { return e.Err }
 
-// whyMissing explains ENOSYS of a call that Linux has since a version.
+// whyMissing explains ENOSYS of a call that Linux has since a version, 0 for ever.
 func whyMissing(call string, major, minor int) string {
 	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		return ""
+	if err := unix.Uname(&name); err != nil || major == 0 {
+		return "a seccomp filter or a sandbox around the runtime refuses it"
 	}
 	release := unix.ByteSliceToString(name.Release[:])
 	if older(release, major, minor) {
-		return fmt.Sprintf(" (this requires Linux %d.%d, this is %s)", major, minor, release)
+		return fmt.Sprintf("this requires Linux %d.%d, this is %s", major, minor, release)
 	}
-	return fmt.Sprintf(" (Linux has %s since %d.%d, this is %s: a seccomp filter or a sandbox around the runtime refuses it)", call, major, minor, release)
+	return fmt.Sprintf("Linux has %s since %d.%d, this is %s: a seccomp filter or a sandbox around the runtime refuses it", call, major, minor, release)
 }
 
 // older tells whether a release, such as "5.10.0-8-amd64", is older than a version.
@@ -110,10 +165,4 @@ func older(release string, major, minor int) bool {
 	m, err := strconv.Atoi(first)
 	n, _ := strconv.Atoi(rest)
 	return err == nil && (m < major || m == major && n < minor)
-}
-
-// filtered tells whether this process is under a seccomp filter, which its children inherited.
-func filtered() bool {
-	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
-	return err == nil && mode == unix.SECCOMP_MODE_FILTER
 }

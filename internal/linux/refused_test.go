@@ -2,9 +2,11 @@ package linux
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,5 +45,44 @@ func TestCallsAreSorted(t *testing.T) {
 	}
 	if !slices.IsSorted(names) {
 		t.Error(names)
+	}
+}
+
+// TestWhoRefuses: EPERM of a call is the filter's only if the filter refuses it whatever it is asked
+// for.
+func TestWhoRefuses(t *testing.T) {
+	explained := make(chan [3]error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends
+		before := ExplainCall(unix.SYS_KEYCTL, unix.EPERM, unix.EPERM)
+		refuse(t, unix.SYS_KEYCTL, unix.EPERM)
+		explained <- [3]error{before, ExplainCall(unix.SYS_KEYCTL, unix.EPERM, unix.EPERM), NameCall("openat2", unix.EPERM)}
+	}()
+	all := <-explained
+	if all[0] != error(unix.EPERM) { //nolint:errorlint // it must be the same
+		t.Errorf("without a filter: %v", all[0])
+	}
+	if all[1].Error() != "operation not permitted (a seccomp filter around the runtime refuses keyctl)" {
+		t.Errorf("with one that refuses it: %v", all[1])
+	}
+	if all[2].Error() != "openat2: operation not permitted" {
+		t.Errorf("with one that refuses another: %v", all[2])
+	}
+}
+
+func refuse(t *testing.T, number uint32, errno unix.Errno) {
+	program := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: number},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&filter)), 0, 0)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -163,7 +163,8 @@ func NewFile() (*File, error) {
 		return nil, ErrUnavailable
 	}
 	fd, err := linux.Memfd("oci-run:batch", true)
-	if errors.Is(err, unix.EACCES) { // sysctl vm.memfd_noexec
+	switch {
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM): // sysctl vm.memfd_noexec; a seccomp filter
 		return nil, ErrUnavailable
 	}
 	if err != nil {

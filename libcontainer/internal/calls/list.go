@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"unsafe"
+
+	"oci-run/internal/linux"
 )
 
 // ErrUnavailable is the error of [List.Open] where a batch can't be executed: there are no
@@ -339,8 +341,5 @@ func (l *List) explain(index int, errno syscall.Errno) error {
 	if call.Explain != nil {
 		err = call.Explain(errno)
 	}
-	if why := whyMissing(call.Number); errno == syscall.ENOSYS && why != "" {
-		err = fmt.Errorf("%w (%s)", err, why)
-	}
-	return err
+	return linux.ExplainCall(call.Number, errno, err)
 }

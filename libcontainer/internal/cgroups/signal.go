@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
 )
 
 // atOnce is how many processes are held at a time: each takes a descriptor, of which the caller may
@@ -53,7 +55,7 @@ func (k *killer) signalHeld(held *heldProcesses, sig unix.Signal) error {
 			continue
 		}
 		if err := unix.PidfdSendSignal(p.fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("send %v to process %d: %w", sig, p.pid, err)
+			return fmt.Errorf("send %v to process %d: %w", sig, p.pid, linux.NameCall("pidfd_send_signal", err))
 		}
 	}
 	return nil

@@ -52,18 +52,18 @@ func (p *Plan) LookAtCaller() {
 
 // ResetPriorities takes the caller's scheduling and I/O priority from process pid. The command does
 // it, for a process in a user namespace may not. An ordinary user may not either, who then keeps
-// what he has (EPERM).
+// what he has (EPERM); nor where a seccomp filter refuses the call (ENOSYS).
 func (p *Plan) ResetPriorities(pid int) error {
 	if p.Inherited.Scheduler {
 		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}
 		_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETATTR, uintptr(pid), uintptr(unsafe.Pointer(&attr)), 0)
-		if errno != 0 && errno != unix.EPERM {
+		if errno != 0 && errno != unix.EPERM && errno != unix.ENOSYS {
 			return fmt.Errorf("reset the scheduler's policy and nice value: %w", errno)
 		}
 	}
 	if p.Inherited.IOPriority {
 		_, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, uintptr(pid), 0)
-		if errno != 0 && errno != unix.EPERM {
+		if errno != 0 && errno != unix.EPERM && errno != unix.ENOSYS {
 			return fmt.Errorf("reset the I/O priority: %w", errno)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
 )
 
@@ -37,6 +38,7 @@ type cloneArgs struct {
 type child struct {
 	first cloneArgs
 	vfork bool // it borrows our memory
+	old   bool // made by clone(2): a seccomp filter around us refuses clone3
 	ask   bool // a new user namespace wants maps
 	twice bool // it clones a second time
 	list  *calls.List
@@ -48,13 +50,18 @@ func (c *child) clone() (pid int, errno syscall.Errno) {
 	r, errno := c.fork()
 	afterFork()
 	runtime.KeepAlive(c)
-	if errno == syscall.ENOSYS && c.vfork {
-		// As in fork: without clone3 there is no vfork of ours.
-		c.vfork = false
+	if !c.old && c.first.cgroup == 0 && noClone3(errno) {
+		c.old, c.vfork = true, false // our vfork is one of clone3
 		c.first.flags &^= unix.CLONE_VM | unix.CLONE_VFORK
 		return c.clone()
 	}
 	return int(r), errno
+}
+
+// noClone3 tells whether an errno of clone3 says that there is no such call here: the filter of an
+// outer container hides it (ENOSYS), or refuses what it doesn't know (EPERM).
+func noClone3(errno syscall.Errno) bool {
+	return errno == syscall.ENOSYS || errno == syscall.EPERM && linux.Filtered(unix.SYS_CLONE3, errno)
 }
 
 //go:nosplit
@@ -63,17 +70,16 @@ func (c *child) clone() (pid int, errno syscall.Errno) {
 func (c *child) fork() (uintptr, syscall.Errno) {
 	var r uintptr
 	var errno syscall.Errno
-	if c.vfork {
-		r, errno = vfork(uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first))
-	} else {
-		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first), 0, 0, 0, 0)
-	}
-	if errno == syscall.ENOSYS && c.first.cgroup == 0 && !c.vfork {
-		// A seccomp filter of an outer container hides clone3 from us.
+	switch {
+	case c.old:
 		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(c.first.flags&^unix.CLONE_CLEAR_SIGHAND|c.first.exitSignal), 0, 0, 0, 0, 0)
 		if errno == 0 && r == 0 {
 			afterForkInChild()
 		}
+	case c.vfork:
+		r, errno = vfork(uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first))
+	default:
+		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&c.first)), unsafe.Sizeof(c.first), 0, 0, 0, 0)
 	}
 	if errno != 0 || r != 0 {
 		return r, errno

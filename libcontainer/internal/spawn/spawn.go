@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -43,7 +44,8 @@ type Request struct {
 	New    uintptr  // CLONE_NEW* flags of the namespaces to create, without the cgroup namespace
 	Join   []Join   // namespaces to join
 	Cgroup *os.File // cgroup v2 directory to be born in (CLONE_INTO_CGROUP, Linux 5.7), or nil
-	// Tasks are the files named tasks of cgroup v1 directories that the child moves itself to.
+	// Tasks are the files named tasks of cgroup v1 directories, or cgroup.procs of v2's, that the child
+	// moves itself to.
 	Tasks []*os.File
 
 	// WriteMaps writes the id mappings of a new user namespace for the given process. It
@@ -93,6 +95,9 @@ func Start(r *Request) (*Process, error) {
 	unix.Close(stage[1])
 	if errno != 0 {
 		ours.Close()
+		if r.Cgroup != nil && noClone3(errno) {
+			return startOutside(r)
+		}
 		if errno == unix.EACCES && r.Cgroup != nil {
 			return nil, fmt.Errorf("unable to apply cgroup configuration: clone3 into cgroup %q: %w "+
 				"(this requires the right to write to cgroup.procs of the nearest cgroup above both this one and the caller's)", r.Cgroup.Name(), errno)
@@ -111,6 +116,21 @@ func Start(r *Request) (*Process, error) {
 	}
 	p.PidFD = os.NewFile(uintptr(fd), "pidfd:"+strconv.Itoa(p.PID))
 	return p, nil
+}
+
+// startOutside starts a child outside of its v2 cgroup, which it enters before all else, as it does
+// those of v1: only clone3 makes one that is born there.
+func startOutside(r *Request) (*Process, error) {
+	name := r.Cgroup.Name() + "/cgroup.procs"
+	fd, err := unix.Openat(int(r.Cgroup.Fd()), "cgroup.procs", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	procs := os.NewFile(uintptr(fd), name)
+	defer procs.Close()
+	inside := *r
+	inside.Cgroup, inside.Tasks = nil, append(slices.Clone(r.Tasks), procs)
+	return Start(&inside)
 }
 
 // follow answers the child until it has nothing left to do but exec.

@@ -8,12 +8,17 @@ import (
 	"oci-run/internal/files"
 )
 
-// Dying tells whether the process has not ended yet but is going to: it has been killed, or exits.
-// It is false where that can't be known: then nobody takes it for dead.
-func (p Process) Dying() bool {
-	if alive, err := p.Alive(); err != nil || !alive {
-		return false
-	}
+// Dying tells whether the process has ended, or is going to: it has been killed, or exits. It is
+// false where that can't be known: then nobody takes it for dead.
+func (p Process) Dying() bool { return p.ended() || p.ending() || p.ended() } // it may end while it is looked at
+
+func (p Process) ended() bool {
+	alive, err := p.Alive()
+	return err == nil && !alive
+}
+
+// ending tells whether a process that has not ended yet is going to.
+func (p Process) ending() bool {
 	status, err := files.Read("/proc/" + strconv.Itoa(p.PID) + "/status")
 	if err != nil {
 		return false
