@@ -81,8 +81,8 @@ func (e *callError) Error() string {
 	return text
 }
 
-// ExplainCall adds to an error of a system call, by its number, why the call was not made at all, if
-// that is so and err does not say it yet.
+// ExplainCall adds to an error of a system call, by its number, why the call was not made at all,
+// if that is so and err does not say it yet.
 func ExplainCall(number uintptr, errno unix.Errno, err error) error {
 	if _, named := errors.AsType[*callError](err); named || errno != unix.ENOSYS && errno != unix.EPERM {
 		return err

@@ -48,8 +48,8 @@ func TestCallsAreSorted(t *testing.T) {
 	}
 }
 
-// TestWhoRefuses: EPERM of a call is the filter's only if the filter refuses it whatever it is asked
-// for.
+// TestWhoRefuses: EPERM of a call is the filter's only if the filter refuses it whatever it is
+// asked for.
 func TestWhoRefuses(t *testing.T) {
 	explained := make(chan [3]error)
 	go func() {

@@ -44,8 +44,8 @@ type Request struct {
 	New    uintptr  // CLONE_NEW* flags of the namespaces to create, without the cgroup namespace
 	Join   []Join   // namespaces to join
 	Cgroup *os.File // cgroup v2 directory to be born in (CLONE_INTO_CGROUP, Linux 5.7), or nil
-	// Tasks are the files named tasks of cgroup v1 directories, or cgroup.procs of v2's, that the child
-	// moves itself to.
+	// Tasks are the files named tasks of cgroup v1 directories, or cgroup.procs of v2's, that the
+	// child moves itself to.
 	Tasks []*os.File
 
 	// WriteMaps writes the id mappings of a new user namespace for the given process. It
