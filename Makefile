@@ -146,6 +146,10 @@ test-engines: check-go test-packages build ## sessions under real engines, as ro
 	tests/engines/packages
 	tests/engines/run $(ENGINES)
 
+.PHONY: test-engines-next
+test-engines-next: check-go test-packages build ## the same under Debian's newest engines, in a root of their own: ENGINES, ENGINES_DIR, ENGINES_SUITE
+	tests/engines/next run $(ENGINES)
+
 .PHONY: test-faults
 test-faults: build ## fail system calls of each verb, kill and stop who makes them, as root (FAULTS=all: each one; ONLY=Faults/v1; REPORT=FILE: tables)
 	OCI_RUN_FAULTS=$(FAULTS) OCI_RUN_FAULTS_REPORT=$(REPORT) go test $(TAGS) -count=1 -timeout=12h -v -run '^Test$(ONLY)' ./tests/faults

@@ -8,16 +8,32 @@
 image=docker.io/library/busybox:latest
 tasks_root=/run/containerd/runc # the runtime's --root is the namespace's directory there
 
-# configure_containerd: the document's lines, and what only the sessions want: not to lower oom_score_adj, which not
-# every machine's root may, and Debian's directory of CNI's plugins. ctr containers create has no option for the runtime; it is what the daemon finds as "runc".
+case $(containerd --version) in
+*' 1.'* | *' v1.'*)
+	documentation=containerd
+	cri_plugin='[plugins."io.containerd.grpc.v1.cri"'
+	cni_directory='bin_dir = "/usr/lib/cni"'
+	pods_image=()
+	;;
+*)
+	documentation='containerd 2'
+	cri_plugin='[plugins."io.containerd.cri.v1.runtime"'
+	cni_directory='bin_dirs = ["/usr/lib/cni"]'
+	pods_image=('[plugins."io.containerd.cri.v1.images".pinned_images]' 'sandbox = "registry.k8s.io/pause:3.6"')
+	;;
+esac
+
+# configure_containerd [LINE...]: the document's lines, the session's own, and what only the sessions want: not to lower
+# oom_score_adj, which not every machine's root may, Debian's directory of CNI's plugins, and the image of pods that there is.
+# ctr containers create of containerd 1.6 has no option for the runtime; it is what the daemon finds as "runc".
 configure_containerd() {
 	mkdir -p /etc/containerd /run/bin
 	ln -sf "$RUNTIME" /run/bin/runc
 	local lines
-	lines=$(documented containerd /etc/containerd/config.toml)
+	lines=$(documented "$documentation" /etc/containerd/config.toml)
 	[[ $lines == *"$RUNTIME"* ]]
-	printf '%s\n' "$lines" '[plugins."io.containerd.grpc.v1.cri"]' 'restrict_oom_score_adj = true' \
-		'[plugins."io.containerd.grpc.v1.cri".cni]' 'bin_dir = "/usr/lib/cni"' "$@" >/etc/containerd/config.toml
+	printf '%s\n' "$lines" "$cri_plugin]" 'restrict_oom_score_adj = true' "$cri_plugin.cni]" "$cni_directory" "${pods_image[@]}" "$@" \
+		>/etc/containerd/config.toml
 }
 
 # start_containerd: the daemon, and wait until it answers.

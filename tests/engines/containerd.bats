@@ -294,10 +294,12 @@ bigger() { (($(stat -c %s "$scratch/log") > $1)); }
 	ctr tasks kill -s SIGKILL "$id"
 	eventually task_is STOPPED "$id"
 	remove_task "$id" || true
-	eventually grep -F /tasks/delete "$scratch/events"
+	eventually grep -F /containers/delete "$scratch/events"
+	# The shim of containerd 2 ends, whatever the runtime, before it has told of the delete, about every second time.
+	[[ $documentation != containerd ]] || eventually grep -F /tasks/delete "$scratch/events"
 	kill "$listener"
-	[[ $(grep -oE '/tasks/[-a-z]+' "$scratch/events" | tr '\n' ' ') == \
-		'/tasks/create /tasks/start /tasks/paused /tasks/resumed /tasks/exec-added /tasks/exec-started /tasks/exit /tasks/exit /tasks/delete ' ]]
+	[[ $(grep -oE '/tasks/[-a-z]+' "$scratch/events" | tr '\n' ' ') =~ \
+		^'/tasks/create /tasks/start /tasks/paused /tasks/resumed /tasks/exec-added /tasks/exec-started /tasks/exit /tasks/exit '('/tasks/delete ')?$ ]]
 }
 
 @test "privileged: each capability, a writable /sys, the devices" {
@@ -321,10 +323,10 @@ bigger() { (($(stat -c %s "$scratch/log") > $1)); }
 }
 
 @test "a user namespace: mappings inside, the mapped owner outside" {
-	detached --uidmap 0:100000:1000 --gidmap 0:200000:1000 "$image" "$id" sleep 1000
+	detached --uidmap 0:100000:5000 --gidmap 0:200000:5000 "$image" "$id" sleep 1000 # each owner of a file of the image is in it
 	pid=$(task_pid "$id")
-	[[ $(awk '{print $1, $2, $3}' "/proc/$pid/uid_map") == '0 100000 1000' ]]
-	[[ $(awk '{print $1, $2, $3}' "/proc/$pid/gid_map") == '0 200000 1000' ]]
+	[[ $(awk '{print $1, $2, $3}' "/proc/$pid/uid_map") == '0 100000 5000' ]]
+	[[ $(awk '{print $1, $2, $3}' "/proc/$pid/gid_map") == '0 200000 5000' ]]
 	[[ $(stat -c %u:%g "/proc/$pid") == 100000:200000 ]]
 	run task_exec "$id" sh -c 'id -u; touch /tmp/mine; stat -c %u:%g /tmp/mine; stat -c %u /bin; mount -t tmpfs x /mnt && echo mounted'
 	echo "$output"

@@ -17,9 +17,9 @@ setup_file() {
 	END
 	chmod 755 /run/hasty
 	configure_containerd \
-		'[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hasty]' \
+		"$cri_plugin.containerd.runtimes.hasty]" \
 		'runtime_type = "io.containerd.runc.v2"' \
-		'[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.hasty.options]' \
+		"$cri_plugin.containerd.runtimes.hasty.options]" \
 		'BinaryName = "/run/hasty"'
 	ln -sf /bin/false /run/bin/runc
 	write_network

@@ -343,7 +343,7 @@ unmarked() { ! grep -lzxF MARK=hasty /proc/[0-9]*/environ 2>/dev/null; }
 	((status != 0)) # what is called runc here is not a runtime
 	stop_daemon containerd
 	cp /etc/containerd/config.toml "$scratch/config.toml"
-	printf '%s\n' '[plugins."io.containerd.grpc.v1.cri".containerd]' 'default_runtime_name = "oci-run"' >>/etc/containerd/config.toml
+	printf '%s\n' "$cri_plugin.containerd]" 'default_runtime_name = "oci-run"' >>/etc/containerd/config.toml
 	start_containerd
 	eventually crictl pods
 	make_pod . ''

@@ -10,7 +10,7 @@
 bats_require_minimum_version 1.5.0
 
 [[ -n ${OCI_RUN_SANDBOX:-} ]] || { echo 'run it with tests/engines/run' >&2; exit 1; }
-images=$(realpath "$BATS_TEST_DIRNAME/../../bin/engines")
+images=$(realpath "${OCI_RUN_IMAGES:-$BATS_TEST_DIRNAME/../../bin/engines}")
 sniper=$(realpath "$BATS_TEST_DIRNAME/../../bin/engines/sniper") # kills the runtime: sniper PROGRAM WORD
 docs=$(realpath "$BATS_TEST_DIRNAME/../../docs")
 

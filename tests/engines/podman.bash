@@ -12,6 +12,7 @@ load podman_life
 load podman_options
 load podman_several
 load podman_accidents
+load podman_newer
 
 user=podman-user
 if [[ $BATS_TEST_FILENAME == *_rootless.bats ]]; then
@@ -27,12 +28,15 @@ as_user() {
 		(cd "$home" && exec "$@" 3>&- 4>&-)
 	else
 		(cd "$home" && exec setpriv --reuid "$user" --regid "$user" --init-groups --inh-caps=-all \
-			env -i PATH="$PATH" HOME="$home" USER="$user" XDG_RUNTIME_DIR="/run/user/$uid" "${exported[@]}" "$@" 3>&- 4>&-)
+			env -i PATH="$PATH" HOME="$home" USER="$user" XDG_RUNTIME_DIR="/run/user/$uid" PODMAN_IGNORE_CGROUPSV1_WARNING=1 \
+			"${exported[@]}" "$@" 3>&- 4>&-)
 	fi
 }
 
 podman() { as_user /usr/bin/podman "$@"; }
 
+# Podman 5 says with each command that version 1 of cgroups is not for long.
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 exported=()
 uid=4242
 
@@ -41,7 +45,8 @@ setup_podman() { prepare_podman >/run/setup.log 2>&1 || { cat /run/setup.log; re
 
 prepare_podman() {
 	mount --make-rshared / # as hosts have it; an ordinary user's Podman warns otherwise
-	echo 'containers:2000000:1000000' | tee -a /etc/subuid >>/etc/subgid # for --userns=auto
+	useradd --system --no-create-home containers # for --userns=auto; newer shadow libraries want the user to be there
+	echo 'containers:2000000:1000000' | tee -a /etc/subuid >>/etc/subgid
 	[[ $home == /root ]] || make_user
 	local conf=/etc/containers
 	[[ $home == /root ]] || conf=$home/.config/containers

@@ -169,17 +169,101 @@ value() { cgroup_value "$(pid_of c)" "$@"; }
 @test "the docker command by way of the API" { session_docker_command /run/podman.sock; }
 @test "fifty at once" { session_many 50; }
 
+# ---- of newer versions -----------------------------------------------------
+
+@test "--systemd=always" { session_systemd; }
+@test "secrets" { session_secrets; }
+@test "devices by their names in CDI" { session_cdi; }
+@test "an image as a volume" { session_image_volume; }
+@test "read-only to the bottom" { session_recursively_read_only; }
+@test "update: what is not a limit" { session_update; }
+@test "volumes whose owners are shifted" { session_idmapped_volume; }
+@test "init containers" { session_init_containers; }
+
 # ---- accidents -------------------------------------------------------------
 
 @test "killed behind Podman's back" { session_killed_behind; }
 @test "the runtime is killed in create" { session_create_killed; }
 
+# ---- checkpoints -----------------------------------------------------------
+
+needs_criu() { criu check >/run/criu.log 2>&1 || skip "CRIU does not work here: $(tail -n 1 /run/criu.log)"; }
+
+# counting NAME: a container that counts in its memory.
+counting() { podman run -d --name "$1" busybox sh -c 'i=0; while :; do i=$((i + 1)); echo "count $i"; sleep 0.1; done' >/dev/null; }
+last_count() { podman logs --tail 1 "$1" | cut -d' ' -f2; }
+
 @test "checkpoint, restore" {
-	criu check >/run/criu.log 2>&1 || skip "CRIU does not work here: $(tail -n 1 /run/criu.log)"
-	background c
+	needs_criu
+	counting c
+	eventually logged c 'count 5'
 	podman container checkpoint c
 	status_is c exited
+	local reached
+	reached=$(last_count c)
 	podman container restore c
 	status_is c running
 	podman exec c true
+	eventually eval '(($(last_count c) > reached))'
+	run -0 podman logs c
+	equal 'beginnings' 1 "$(grep -cx 'count 1' <<<"$output")" # it went on
+}
+
+@test "checkpoint --leave-running" {
+	needs_criu
+	counting c
+	eventually logged c 'count 3'
+	podman container checkpoint --leave-running c
+	status_is c running
+	podman exec c true
+}
+
+@test "checkpoint --export, restore --import under another name" {
+	needs_criu
+	counting c
+	podman exec c sh -c 'echo kept >/file'
+	eventually logged c 'count 5'
+	podman container checkpoint --export "$home/c.tar.gz" c
+	podman rm -f -t 0 c
+	podman container restore --import "$home/c.tar.gz" --name d
+	status_is d running
+	run -0 podman exec d cat /file
+	output_is kept
+	eventually eval '(($(last_count d) > 5))'
+	run podman logs d
+	output_lacks $'count 1\n'
+	podman rm -f -t 0 d
+	rm "$home/c.tar.gz"
+}
+
+@test "checkpoint --pre-checkpoint, --with-previous" {
+	needs_criu
+	counting c
+	eventually logged c 'count 3'
+	run podman container checkpoint --pre-checkpoint --export "$home/pre.tar.gz" c
+	[[ $output != *'memory tracking'* && $output != *'dirty'* ]] || skip "no memory tracking in this kernel: $output"
+	((status == 0))
+	status_is c running
+	podman container checkpoint --with-previous --export "$home/c.tar.gz" c
+	podman rm -f -t 0 c
+	podman container restore --import-previous "$home/pre.tar.gz" --import "$home/c.tar.gz"
+	eventually eval '(($(last_count c) > 3))'
+	podman rm -f -t 0 c
+	rm "$home"/{pre,c}.tar.gz
+}
+
+@test "checkpoint --tcp-established: the connection goes on" {
+	needs_criu
+	podman run -d --name c --network host busybox sh -c 'nc -l -p 7777 -e cat' >/dev/null
+	exec 9<>/dev/null
+	eventually eval 'exec 9<>/dev/tcp/127.0.0.1/7777'
+	echo before >&9
+	read -r -t 10 line <&9
+	equal answer before "$line"
+	podman container checkpoint --tcp-established c
+	echo after >&9 || true
+	podman container restore --tcp-established c
+	read -r -t 20 line <&9
+	equal answer after "$line"
+	exec 9<&-
 }

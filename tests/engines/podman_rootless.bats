@@ -82,3 +82,12 @@ setup_file() {
 @test "twenty at once" { session_many 20; }
 @test "killed behind Podman's back" { session_killed_behind; }
 @test "the runtime is killed in create" { session_create_killed; }
+@test "--systemd=always" { session_systemd; }
+@test "secrets" { session_secrets; }
+@test "devices by their names in CDI" { session_cdi; }
+@test "an image as a volume" { session_image_volume; }
+@test "read-only to the bottom" { session_recursively_read_only; }
+@test "update: what is not a limit" { session_update; }
+@test "--userns=keep-id:uid=,gid=, nomap" { session_userns_nomap_keep_id; }
+@test "init containers" { session_init_containers; }
+@test "--network pasta" { session_network_pasta; }
