@@ -34,7 +34,9 @@ serving() {
 	start_dockerd --live-restore
 	serving kept
 	equal pid "$pid" "$(pid_of kept)"
-	eventually has ends .State.ExitCode 5
+	eventually has ends .State.Status exited
+	# Docker 28 doesn't know with what one has ended meanwhile, whatever the runtime.
+	(($(docker version -f '{{.Server.Version}}' | cut -d. -f1) >= 28)) || equal 'exit code' 5 "$(inspect ends .State.ExitCode)"
 	docker stop -t 10 kept
 	equal 'exit code' 3 "$(inspect kept .State.ExitCode)"
 }
