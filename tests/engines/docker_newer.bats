@@ -20,7 +20,8 @@ needs_docker() {
 	run -0 docker info -f '{{json (index .Runtimes "oci-run").Status}}'
 	jq -r '."org.opencontainers.runtime-spec.features"' <<<"$output" >told
 	"$RUNTIME" features >asked
-	equal features "$(jq -cS . asked)" "$(jq -cS . told)"
+	local part='[.ociVersionMax, .hooks, (.mountOptions | sort), .linux.namespaces, .linux.capabilities, .linux.seccomp.actions]'
+	equal features "$(jq -c "$part" asked)" "$(jq -c "$part" told)"
 	jq -e '.mountOptions | index("rro")' told
 }
 
@@ -103,8 +104,8 @@ mount_below() {
 @test "an image as a volume, read-only" {
 	needs_docker 28
 	run box --mount type=image,source=nginx,target=/image busybox cat /image/srv/www/index.html
-	[[ $output != *'only supported with'* && $output != *'experimental'* ]] || skip "this Docker's store of images can't: $output"
-	output_is 'welcome to nginx'
+	[[ $output != *'only supported with'* ]] || skip "this Docker's store of images can't: $output"
+	output_has 'welcome to nginx' # and, in Docker 28, that this is an experiment
 	run box --mount type=image,source=nginx,target=/image busybox touch /image/x
 	((status != 0))
 	output_has 'Read-only file system'

@@ -175,7 +175,7 @@ value() { cgroup_value "$(pid_of c)" "$@"; }
 @test "secrets" { session_secrets; }
 @test "devices by their names in CDI" { session_cdi; }
 @test "an image as a volume" { session_image_volume; }
-@test "read-only to the bottom" { session_recursively_read_only; }
+@test "what is mounted below a volume" { session_mounts_below; }
 @test "update: what is not a limit" { session_update; }
 @test "volumes whose owners are shifted" { session_idmapped_volume; }
 @test "init containers" { session_init_containers; }

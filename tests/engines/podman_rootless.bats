@@ -86,7 +86,7 @@ setup_file() {
 @test "secrets" { session_secrets; }
 @test "devices by their names in CDI" { session_cdi; }
 @test "an image as a volume" { session_image_volume; }
-@test "read-only to the bottom" { session_recursively_read_only; }
+@test "what is mounted below a volume" { session_mounts_below; }
 @test "update: what is not a limit" { session_update; }
 @test "--userns=keep-id:uid=,gid=, nomap" { session_userns_nomap_keep_id; }
 @test "init containers" { session_init_containers; }

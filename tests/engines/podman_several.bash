@@ -114,13 +114,13 @@ session_build() {
 		RUN id -un >who && test -O who
 		CMD ["sh", "-c", "cat /made who"]
 	END
-	# Podman 5 sets 1048576 files otherwise, which not every machine's root may.
-	podman build -q --ulimit nofile=1000:1000 --network none --build-arg WORD=here -t built "$dir"
+	# Podman 5 sets 1048576 files and processes otherwise, which not every machine's root may.
+	podman build -q --ulimit nofile=1000:1000 --ulimit nproc=1000:1000 --network none --build-arg WORD=here -t built "$dir"
 	run -0 podman run --rm built
 	output_is $'built here by 0\napp'
 	podman rmi built >/dev/null
 	printf 'FROM busybox\nRUN exit 9\n' >"$dir/Containerfile"
-	run -9 podman build --ulimit nofile=1000:1000 --network none --no-cache "$dir"
+	run -9 podman build --ulimit nofile=1000:1000 --ulimit nproc=1000:1000 --network none --no-cache "$dir"
 	output_has 'exit status 9'
 	podman image prune -f >/dev/null
 	rm -rf "$dir"
