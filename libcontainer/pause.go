@@ -60,7 +60,7 @@ func (c *Container) withCgroup(v verb, do func(*cgroups.Manager) error) error {
 		return err
 	}
 	if cgroup == nil || len(cgroup.Hierarchies()) == 0 {
-		return fmt.Errorf("container %q has no cgroup of its own", c.record.ID)
+		return fmt.Errorf("%w: %q", errNoCgroup, c.record.ID)
 	}
 	return do(cgroup)
 }

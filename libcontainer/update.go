@@ -16,13 +16,15 @@ type Update struct {
 	L3CacheSchema, MemBwSchema string
 }
 
-// Update changes the limits that u mentions, all of them or none.
+// Update changes the limits that u mentions, all of them or none. A container without a cgroup has
+// none to change, but may be told what it has already: Podman 5 does so for an ordinary user when
+// something of its own changes, such as the restart policy.
 func (c *Container) Update(u *Update) error {
-	return c.withCgroup(toUpdate, func(cgroup *cgroups.Manager) error {
-		r := *u.Resources
-		if err := c.dropSameDevices(&r); err != nil {
-			return err
-		}
+	r := *u.Resources
+	if err := c.dropSameDevices(&r); err != nil {
+		return err
+	}
+	err := c.withCgroup(toUpdate, func(cgroup *cgroups.Manager) error {
 		undo, err := c.updateResctrl(u)
 		if err != nil {
 			return err
@@ -32,6 +34,10 @@ func (c *Container) Update(u *Update) error {
 		}
 		return nil
 	})
+	if errors.Is(err, errNoCgroup) && reflect.ValueOf(r).IsZero() && u.L3CacheSchema == "" && u.MemBwSchema == "" {
+		return nil
+	}
+	return err
 }
 
 // dropSameDevices takes device rules out of a change that are those of config.json: engines send

@@ -194,6 +194,20 @@ not_updated() {
 	output_is ''
 }
 
+# Podman 5 sends a container's own resources when something changes that is not the runtime's.
+@test 'without a cgroup, what is as it was is no change, and a limit is an error' {
+	! makes_cgroups || skip 'this user makes cgroups'
+	config '.linux.resources = {devices: [{allow: false, access: "rwm"}]}'
+	program sleep 1000
+	detached "$id"
+	run -0 oci-run update --resources - "$id" <<<'{"devices": [{"allow": false, "access": "rwm"}]}'
+	run -0 oci-run update --resources - "$id" <<<'{}'
+	run -1 oci-run update --resources - "$id" <<<'{"pids": {"limit": 7}}'
+	output_has 'the container has no cgroup of its own'
+	run -1 oci-run update --pids-limit 7 "$id"
+	output_has 'the container has no cgroup of its own'
+}
+
 @test 'an update that can not be done in full is not done at all' {
 	needs_cgroup memory cpu pids
 	sleeper
