@@ -8,7 +8,7 @@ load cri
 @test "the handler is the document's, and an unknown one is refused" {
 	[[ $(crictl info | jq -r '.config.containerd.runtimes["oci-run"].options.BinaryName') == "$RUNTIME" ]]
 	make_pod
-	[[ $(crictl inspectp "$pod" | jq -r .info.runtimeHandler) == oci-run ]]
+	[[ $(crictl inspectp "$pod" | jq -r '.info.runtimeHandler // .status.runtimeHandler') == oci-run ]]
 	run make_pod '.metadata.name = "other"' unknown
 	((status != 0))
 	output_has 'no runtime for'
@@ -246,7 +246,8 @@ uses() { (($(crictl stats --output json "$container" | jq -r ".stats[0]$1") > $2
 	gone "$pid"
 	container=$short
 	ended
-	equal 'exit code' 9 "$(inspect .status.exitCode)"
+	# containerd 2 does not know it any more, whatever the runtime.
+	[[ $documentation != containerd ]] || equal 'exit code' 9 "$(inspect .status.exitCode)"
 }
 
 longer() { (($(log_of "$1" | wc -l) > $2)); } # longer NAME LINES
@@ -327,6 +328,8 @@ not_ready() { [[ $(crictl inspectp "$pod" | jq -r .status.state) == SANDBOX_NOTR
 		crictl start "$container" || killed=$((killed + 1))
 		rm /run/hasty-after
 		crictl rm --force "$container"
+		# In a pod's shim, containerd 2 calls no delete for a create that was killed, whatever the runtime.
+		[[ $documentation == containerd ]] || "$RUNTIME" --root "$tasks_root/k8s.io" delete --force "$container"
 		eventually unmarked
 		equal 'the containers that the runtime has' "$pod" "$("$RUNTIME" --root "$tasks_root/k8s.io" list -q)"
 		run_container "retry$time" . sleep 1000
@@ -347,7 +350,7 @@ unmarked() { ! grep -lzxF MARK=hasty /proc/[0-9]*/environ 2>/dev/null; }
 	start_containerd
 	eventually crictl pods
 	make_pod . ''
-	[[ $(crictl inspectp "$pod" | jq -r .info.runtimeHandler) == '' ]]
+	[[ $(crictl inspectp "$pod" | jq -r '.info.runtimeHandler // .status.runtimeHandler') == '' ]]
 	run says . echo hello
 	output_is hello
 	crictl rmp --force "$pod"
