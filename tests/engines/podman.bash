@@ -58,6 +58,7 @@ prepare_podman() {
 	fi
 	podman load -q -i "$images/busybox.tar" || return
 	podman run --rm busybox true || return # makes the network, and the user's namespaces
+	eventually eval '! pgrep -x conmon' # Podman 5 removes it in the background
 	remember_world
 }
 
