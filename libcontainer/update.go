@@ -34,7 +34,7 @@ func (c *Container) Update(u *Update) error {
 		}
 		return nil
 	})
-	if errors.Is(err, errNoCgroup) && reflect.ValueOf(r).IsZero() && u.L3CacheSchema == "" && u.MemBwSchema == "" {
+	if errors.Is(err, errNoCgroup) && reflect.DeepEqual(r, specs.LinuxResources{}) && u.L3CacheSchema == "" && u.MemBwSchema == "" {
 		return nil
 	}
 	return err
