@@ -23,8 +23,11 @@ teardown() {
 	nothing_is_left
 }
 
+# Buildah 1.43 sets 1048576 files and processes otherwise, which not every machine's root may.
+limits=(--ulimit nofile=1000:1000 --ulimit nproc=1000:1000)
+
 # from [FLAG...]: a working container of busybox; $container is its name.
-from() { container=$(buildah from "$@" busybox); }
+from() { container=$(buildah from "${limits[@]}" "$@" busybox); }
 
 in_container() { buildah run "$container" -- "$@"; }
 
@@ -119,12 +122,12 @@ in_container() { buildah run "$container" -- "$@"; }
 		RUN --mount=type=tmpfs,target=/scratch grep -q ' /scratch ' /proc/mounts
 		CMD ["sh", "-c", "cat /made /file who"]
 	END
-	buildah bud --quiet --network none --build-arg WORD=here --tag built context
+	buildah bud "${limits[@]}" --quiet --network none --build-arg WORD=here --tag built context
 	run -0 podman run --rm built
 	output_is $'built here by 0\ncopied\napp'
 	buildah rmi built >/dev/null
 	printf 'FROM busybox\nRUN exit 9\n' >context/Containerfile
-	run buildah bud --network none --no-cache context
+	run buildah bud "${limits[@]}" --network none --no-cache context
 	((status != 0))
 	output_has 'exit status 9'
 }
