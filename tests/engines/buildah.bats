@@ -74,7 +74,8 @@ in_container() { buildah run "$container" -- "$@"; }
 	output_has content
 	output_has 'Read-only file system'
 	buildah run --mount "type=bind,source=$PWD/context,destination=/v,rw" "$container" -- touch /v/new
-	[[ -e context/new ]]
+	buildah run --volume "$PWD/context:/v" "$container" -- touch /v/own
+	[[ -e context/own ]] # of what is written to the other, newer Buildahs keep nothing
 	run -0 --separate-stderr buildah run --mount type=tmpfs,destination=/t,tmpfs-size=1m "$container" -- grep ' /t ' /proc/mounts
 	output_has size=1024k
 }
