@@ -18,29 +18,33 @@ const maxName = 4095
 // maxAddress is the longest path in a socket address; one byte of sun_path ends it.
 const maxAddress = 107
 
-// Dial connects to the stream socket at path. The path may be longer than an address can
-// hold (108 bytes).
+// Dial connects to the stream socket at path, as [Connect].
 func Dial(path string) (*os.File, error) {
-	address := path
-	if len(path) > maxAddress {
-		// An O_PATH descriptor's link in /proc names the socket itself.
-		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return nil, fmt.Errorf("connect to %q: %w", path, err)
-		}
-		defer unix.Close(fd)
-		address = "/proc/self/fd/" + strconv.Itoa(fd)
-	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	err = retry(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: address}) })
-	if err != nil {
+	if err := Connect(fd, path); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("connect to %q: %w", path, err)
 	}
 	return os.NewFile(uintptr(fd), path), nil
+}
+
+// Connect connects a socket to the one at path, or with "@" to an abstract name (unix(7)). The path
+// may be longer than an address can hold (108 bytes).
+func Connect(socket int, path string) error {
+	address := path
+	if len(path) > maxAddress && path[0] != '@' {
+		// An O_PATH descriptor's link in /proc names the socket itself.
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		address = "/proc/self/fd/" + strconv.Itoa(fd)
+	}
+	return retry(func() error { return unix.Connect(socket, &unix.SockaddrUnix{Name: address}) })
 }
 
 // Pair makes two connected ends.

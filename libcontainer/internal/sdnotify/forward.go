@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/fdsocket"
 )
 
 // patience is how long the manager may take to acknowledge a message.
@@ -58,20 +60,11 @@ func tell(host string, ready []byte, mainPID int) error {
 
 // dial connects to the manager's socket: a path, or with "@" an abstract name.
 func dial(host string) (*os.File, error) {
-	address := host
-	if len(host) > 107 && host[0] != '@' {
-		fd, err := unix.Open(host, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return nil, fmt.Errorf("connect to %s %q: %w", Variable, host, err)
-		}
-		defer unix.Close(fd)
-		address = "/proc/self/fd/" + strconv.Itoa(fd)
-	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: address}); err != nil {
+	if err := fdsocket.Connect(fd, host); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("connect to %s %q: %w", Variable, host, err)
 	}

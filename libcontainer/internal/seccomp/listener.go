@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/libcontainer/internal/fdsocket"
 )
 
 // agentPatience bounds the wait for an agent that does not accept the connection or does not read
@@ -50,8 +50,7 @@ func SendListener(path string, listenerFD int, state *specs.ContainerProcessStat
 	return nil
 }
 
-// dialAgent connects to a stream socket. The path may be longer than the 107 bytes that fit into an
-// address.
+// dialAgent connects to a stream socket, as [fdsocket.Connect].
 func dialAgent(path string) (socket int, err error) {
 	socket, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -66,19 +65,5 @@ func dialAgent(path string) (socket int, err error) {
 	if err = unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
 		return -1, fmt.Errorf("setsockopt SO_SNDTIMEO: %w", err)
 	}
-	address := path
-	if len(path) > 107 && path[0] != '@' {
-		dir, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return -1, err
-		}
-		defer unix.Close(dir)
-		address = "/proc/self/fd/" + strconv.Itoa(dir) + "/" + filepath.Base(path)
-	}
-	for {
-		err = unix.Connect(socket, &unix.SockaddrUnix{Name: address})
-		if !errors.Is(err, unix.EINTR) {
-			return socket, err
-		}
-	}
+	return socket, fdsocket.Connect(socket, path)
 }
