@@ -200,19 +200,17 @@ func (f *Flags) applyRecursive(o option) {
 	f.apply(o)
 }
 
-// mountAttr names the MS_* flags that are attributes of a mount by their MOUNT_ATTR_* names, those
-// of access times aside.
+// mountAttr are the MS_* flags that are attributes of a mount, those of access times aside.
 var mountAttr = [...]struct {
 	ms   uint32
 	attr uint64
-	name string
 }{
-	{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY, "ro"},
-	{unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID, "nosuid"},
-	{unix.MS_NODEV, unix.MOUNT_ATTR_NODEV, "nodev"},
-	{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC, "noexec"},
-	{unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
-	{unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME, "nodiratime"},
+	{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY},
+	{unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
+	{unix.MS_NODEV, unix.MOUNT_ATTR_NODEV},
+	{unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
+	{unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	{unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME},
 }
 
 // attrBits translates MS_* flags. If flags ask for several modes of access times, they rank as in

@@ -60,3 +60,16 @@ func TestLabelWays(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A span names each option of a mount: those that clear a flag, and its propagation, too.
+func TestSpanFlags(t *testing.T) {
+	spec := defaultSpec("/r")
+	spec.Mounts = []specs.Mount{{Destination: "/t", Type: "tmpfs", Options: []string{"rw", "mode=755", "rprivate", "nosuid", "inode64", "sync"}}}
+	p, err := NewPlan(spec, Options{Bundle: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := p.Mounts[0].flags(), "nosuid,rw,sync,rprivate,mode=755,inode64"; got != want {
+		t.Errorf("flags %q, want %q", got, want)
+	}
+}

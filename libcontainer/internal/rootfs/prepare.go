@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -82,12 +83,7 @@ func (m *Mount) independent() bool {
 }
 
 func (m *Mount) hasMode() bool {
-	for _, p := range m.Params {
-		if p.Key == "mode" && p.HasValue {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.Params, func(p Param) bool { return p.Key == "mode" && p.HasValue })
 }
 
 // copiesCgroups tells whether a mount is made of copies of the host's version 1 mounts.

@@ -28,15 +28,7 @@ func (m *Mount) beginSpan() *trace.Span {
 
 // flags are the options of a mount, as a configuration has them.
 func (m *Mount) flags() string {
-	var names []string
-	for i := range options {
-		o := &options[i]
-		set := o.flag != 0 && !o.clear && (o.kind == attribute && m.Attr.Set&o.flag != 0 ||
-			o.kind == recursive && m.Rec.Set&o.flag != 0 || o.kind == superblock && m.Super.Set&o.flag != 0)
-		if set {
-			names = append(names, o.name)
-		}
-	}
+	names := optionNames(m)
 	for i := range m.Params {
 		names = append(names, m.Params[i].String())
 	}
