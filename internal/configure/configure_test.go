@@ -193,3 +193,107 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// What somebody else has written between the look and the change is not lost.
+func TestChangedMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		other func(path string) error
+	}{
+		{"written", func(path string) error { return os.WriteFile(path, []byte(`{"debug": true}`), 0o644) }},
+		{"replaced", func(path string) error {
+			if err := os.WriteFile(path+".new", []byte(`{}`), 0o644); err != nil {
+				return err
+			}
+			return os.Rename(path+".new", path)
+		}},
+		{"removed", os.Remove},
+		{"made a link", func(path string) error {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			return os.Symlink("/etc/passwd", path)
+		}},
+	} {
+		dir := host(t, places["docker"], "{}")
+		change, err := Plan(request("docker", dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, places["docker"])
+		if err := c.other(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := change.Write(); err == nil {
+			t.Errorf("%s: no error", c.name)
+		}
+		if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), "oci-run") {
+			t.Errorf("%s: overwritten by %s", c.name, text)
+		}
+	}
+	// The same for a file that wasn't there.
+	dir := t.TempDir()
+	change, err := Plan(request("crio", dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, places["crio"])
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("# mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := change.Write(); err == nil || read(t, dir, places["crio"]) != "# mine\n" {
+		t.Errorf("a file that has come meanwhile: %v, %q", err, read(t, dir, places["crio"]))
+	}
+}
+
+// What is made before it has its name doesn't stay if it can't get that.
+func TestNothingHalfMadeStays(t *testing.T) {
+	dir := host(t, places["docker"], "{}")
+	change, err := Plan(request("docker", dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(dir, places["docker"]+backupSuffix)
+	if err := os.MkdirAll(filepath.Join(backup, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := change.Write(); err == nil || !strings.Contains(err.Error(), backup) {
+		t.Errorf("a directory in the place of the backup: %v", err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(backup))
+	if err != nil || len(entries) != 2 || read(t, dir, places["docker"]) != "{}" {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+// FuzzChange: whatever stands in a file, it is refused or changed so that it is not changed again,
+// and what is added can be removed.
+func FuzzChange(f *testing.F) {
+	for _, c := range changes {
+		f.Add(c.engine, c.before)
+	}
+	f.Fuzz(func(t *testing.T, engine, text string) {
+		if places[engine] == "" || len(text) > 4096 {
+			t.Skip()
+		}
+		r := request(engine, host(t, places[engine], text))
+		r.Config, r.Default = places[engine], true
+		c, err := Plan(r)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Plan(r); err != nil || again.Changes() {
+			t.Fatalf("the second time: %v\n%s", err, again.Diff())
+		}
+		r.Default, r.Remove = false, true
+		if _, err := Plan(r); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
