@@ -67,7 +67,7 @@ JOBS ?= 4
 # What `make test` runs; .ci/run adds to it.
 PARTS := test-packages build test-unit test-integration test-ways test-security lint
 MORE_PARTS ?=
-CROSS ?= amd64 arm64 riscv64 ppc64le s390x loong64 arm 386
+CROSS ?= $(or $(IMAGE_ARCHS),amd64 arm64 riscv64 ppc64le s390x loong64 arm 386)
 
 # ---- targets ---------------------------------------------------------------
 
@@ -207,6 +207,13 @@ man: build ## write the manual pages into bin/man
 .PHONY: site
 site: man ## make the documents and manual pages a static site in bin/site (Node.js; npm fetches the generator once)
 	site/build bin/man bin/site
+
+# IMAGE_ARCHS='amd64 arm64' makes an index of several, from what `make cross` builds.
+IMAGE_ARCHS ?=
+
+.PHONY: image
+image: build $(if $(IMAGE_ARCHS),cross) ## write bin/oci-run.oci.tar: an OCI archive of an image that is oci-run alone (IMAGE_ARCHS='amd64 arm64')
+	go run ./contrib/image bin/oci-run.oci.tar $(VERSION) $(if $(IMAGE_ARCHS),$(addprefix bin/cross/oci-run.,$(IMAGE_ARCHS)),$(BIN))
 
 .PHONY: sbom
 sbom: build ## write bin/oci-run.spdx.json: what the binary is made of, from what the binary itself says (SPDX 2.3)
