@@ -3,6 +3,7 @@ package configure
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -276,24 +277,35 @@ func FuzzChange(f *testing.F) {
 		f.Add(c.engine, c.before)
 	}
 	f.Fuzz(func(t *testing.T, engine, text string) {
+		at := slices.Index(Engines(), engine)
 		if places[engine] == "" || len(text) > 4096 {
 			t.Skip()
 		}
-		r := request(engine, host(t, places[engine], text))
-		r.Config, r.Default = places[engine], true
-		c, err := Plan(r)
+		e := &byName[at]
+		change := func(text string, r *Request) (string, error) {
+			r.Name, r.Binary, r.Config = "oci-run", "/bin/x", "/named"
+			d, err := parse(e.format, "file", text)
+			if err == nil {
+				err = r.change(e, d)
+			}
+			if err != nil {
+				return "", err
+			}
+			return d.text, nil
+		}
+		once, err := change(text, &Request{Default: true})
 		if err != nil {
 			return
 		}
-		if _, err := c.Write(); err != nil {
-			t.Fatal(err)
+		if twice, err := change(once, &Request{Default: true}); err != nil || twice != once {
+			t.Fatalf("%q, then %q, then %q, %v", text, once, twice, err)
 		}
-		if again, err := Plan(r); err != nil || again.Changes() {
-			t.Fatalf("the second time: %v\n%s", err, again.Diff())
+		without, err := change(once, &Request{Remove: true})
+		if err != nil {
+			t.Fatalf("%q, then %q: %v", text, once, err)
 		}
-		r.Default, r.Remove = false, true
-		if _, err := Plan(r); err != nil {
-			t.Fatal(err)
+		if again, err := change(without, &Request{Remove: true}); err != nil || again != without {
+			t.Fatalf("%q, without %q, then %q, %v", text, without, again, err)
 		}
 	})
 }
