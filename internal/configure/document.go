@@ -51,8 +51,9 @@ func parse(f *format, name, text string) (*document, error) {
 	if !utf8.ValidString(text) {
 		s.fail("is not UTF-8")
 	}
-	control := func(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f }
-	if s.at = max(strings.IndexFunc(text, control), 0); control(rune(s.peek())) && text != "" {
+	control := func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\r", r) || r == 0x7f }
+	if at := strings.IndexFunc(text, control); at >= 0 {
+		s.at = at
 		s.fail("has a control character")
 	}
 	f.scan(s, func(i item) {

@@ -142,3 +142,22 @@ in_container() { buildah run "$container" -- "$@"; }
 	output_is made
 	buildah rmi committed >/dev/null
 }
+
+@test "configure: the runtime of containers.conf is used where the environment names none" {
+	[[ ${RUNTIME##*/} == oci-run ]] || skip "configure is a command of oci-run's"
+	local conf=/etc/containers/containers.conf.d/oci-run.conf
+	unset BUILDAH_RUNTIME
+	cp "$conf" before
+	ln -s "$RUNTIME" /run/configured-runtime
+	"$RUNTIME" configure buildah --default --name configured --binary /run/configured-runtime
+	from
+	run --separate-stderr in_container cat /proc/self/cgroup
+	echo "$status $output $stderr"
+	((status == 0))
+	rm /run/configured-runtime # nothing else is used
+	run in_container true
+	((status != 0))
+	output_has configured
+	cp before "$conf"
+	rm -f /etc/containers/oci-run.conf.before-oci-run
+}

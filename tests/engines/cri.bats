@@ -359,3 +359,32 @@ unmarked() { ! grep -lzxF MARK=hasty /proc/[0-9]*/environ 2>/dev/null; }
 	start_containerd
 	eventually crictl pods
 }
+
+# What docs/kubernetes.md has a DaemonSet do: its container, with two directories in the place of the node's.
+@test "the image of make image puts the runtime on a node, without capabilities, and takes it out of the configuration again" {
+	[[ -e $images/oci-run.oci.tar ]] || skip "no bin/oci-run that an image could be made of"
+	local node=$scratch/node name
+	ctr -n k8s.io images import "$images/oci-run.oci.tar"
+	name=localhost/oci-run:$(<"$docs/../VERSION")
+	mkdir -p "$node/etc/containerd" "$node/usr/local/sbin"
+	printf '%s\n' 'version = 2' '' '[plugins."io.containerd.grpc.v1.cri".cni]' '  bin_dir = "/usr/lib/cni" # ours' >"$node/etc/containerd/config.toml"
+	cp "$node/etc/containerd/config.toml" "$scratch/before"
+	make_pod
+	run_container installer '.image.image = "'"$name"'" | del(.command) | .args = ["configure", "containerd", "--host", "/host", "--stay"] |
+		.mounts = [["/etc/containerd", "/usr/local/sbin"][] | {host_path: "'"$node"'\(.)", container_path: "/host\(.)"}] |
+		.linux.security_context += {readonly_rootfs: true, capabilities: {drop_capabilities: ["ALL"]}, no_new_privs: true}'
+	eventually logged installer 'To use it'
+	state_is RUNNING
+	[[ $(log_of installer) == *'BinaryName = "/usr/local/sbin/oci-run"'* ]]
+	"$node/usr/local/sbin/oci-run" --version
+	# containerd reads what came of it.
+	containerd --config "$node/etc/containerd/config.toml" config dump >"$scratch/dump"
+	grep "BinaryName = [\"']/usr/local/sbin/oci-run[\"']" "$scratch/dump"
+	grep "bin_dir.* = .*/usr/lib/cni" "$scratch/dump"
+	# The preStop hook, and the end.
+	crictl exec "$container" /oci-run configure containerd --host /host --remove
+	cmp "$node/etc/containerd/config.toml" "$scratch/before"
+	[[ -x $node/usr/local/sbin/oci-run ]]
+	crictl stop --timeout 20 "$container"
+	[[ $(inspect .status.exitCode) == 0 ]]
+}

@@ -207,3 +207,23 @@ remove_forgotten() {
 	stop_daemon dockerd
 	start_dockerd --live-restore
 }
+
+@test "configure: the daemon takes what it has written with a reload, and gives it up again" {
+	[[ ${RUNTIME##*/} == oci-run ]] || skip "configure is a command of oci-run's"
+	reloaded() { kill -HUP "$(</run/dockerd.pid)"; }
+	lists() { docker info --format '{{json .Runtimes}}' | jq -e --arg name "$1" 'has($name)'; }
+	background kept busybox sleep 1000
+	cp /etc/docker/daemon.json before
+	"$RUNTIME" configure docker --name again
+	reloaded
+	eventually lists again
+	run -0 docker run --rm --runtime again busybox echo here
+	output_is here
+	"$RUNTIME" configure docker --name again --remove
+	cmp /etc/docker/daemon.json before
+	rm /etc/docker/daemon.json.before-oci-run
+	reloaded
+	eventually eval '! lists again'
+	serving kept
+	docker rm -f kept
+}

@@ -70,6 +70,7 @@ by_zsh() {
 	[[ $(asked --log-level '') == $'debug\ninfo\nwarn\nerror' && $(asked --log-format=j) == --log-format=json ]]
 	[[ $(asked wait --format '') == $'text\njson' && $(asked exec --cap CAP_SYS_A) == CAP_SYS_ADMIN ]]
 	[[ $(asked list --quiet=) == $'--quiet=true\n--quiet=false' ]]
+	[[ $(asked configure d) == docker && $(asked configure --default) == --default && $(asked configure docker '') == '' ]]
 	[[ $(asked create --bundle '') == :dirs && $(asked create --config=) == :files && $(asked create '') == '' ]]
 	local verb
 	for verb in $(asked ''); do
