@@ -219,6 +219,22 @@ hook() {
 	has '.name == "wait for the lock" and .dur > 100000 and (.args.path | endswith("'"/$id"'"))'
 }
 
+@test "what CRIU takes is in the timelines of checkpoint and restore" {
+	needs_root
+	needs criu
+	program sh -c 'while :; do sleep 0.1; done'
+	oci-run run --detach "$id" </dev/null >/dev/null 2>&1
+	oci-run --trace dump.json checkpoint --image-path images --work-path work --manage-cgroups-mode ignore "$id"
+	oci-run --trace back.json restore --detach --image-path images --work-path work --manage-cgroups-mode ignore "$id" </dev/null >/dev/null 2>&1
+	for file in dump.json:DUMP back.json:RESTORE; do
+		jq -e --arg call "criu ${file#*:}" '
+			map(select(.ph == "X")) | (.[] | select(.name == "checkpoint" or .name == "restore") | select(.args.parent == null)) as $whole
+			| (.[] | select(.name == $call)) as $criu | any(.name == "ask criu for its version")
+			and $criu.args.error == null and $criu.args.pid > 0 and $criu.dur > 0
+			and $criu.ts >= $whole.ts and $criu.ts + $criu.dur <= $whole.ts + $whole.dur' "${file%:*}"
+	done
+}
+
 @test "an exec has its helper's list, and by way of init its steps" {
 	program sleep 1000
 	detached "$id"
