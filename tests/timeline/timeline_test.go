@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -203,6 +204,58 @@ func TestSpansCoverARun(t *testing.T) {
 	t.Logf("the steps of a run cover %.3f of its wall time at best, %.3f in the median of %d", shares[runs-1], shares[runs/2], runs)
 	if shares[runs-1] < least {
 		t.Errorf("the steps of a run cover %.3f of its wall time at best, less than %.2f", shares[runs-1], least)
+	}
+}
+
+// Within the time that the command takes for itself, from its start to its last write, next to
+// nothing is without a name, whatever else the machine does: that holds for the median. The largest
+// gaps are told, by the spans at their ends.
+func TestSpansLeaveNoGap(t *testing.T) {
+	const runs, least = 20, 0.95
+	dir := bundle(t)
+	var shares []float64
+	missing := map[string]int64{}
+	for range runs {
+		path := filepath.Join(dir, "trace.json")
+		command(t, dir, "--trace", path, "run", name(dir))
+		all := spans(t, path)
+		root := slices.IndexFunc(all, func(e event) bool { return e.Name == "run" && e.Args.Parent == "" })
+		if root < 0 {
+			t.Fatal("there is no span of the command")
+		}
+		shares = append(shares, covered(all[root].interval(), steps(all)))
+		gaps(all[root].interval(), all, missing)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(shares)
+	names := slices.SortedFunc(maps.Keys(missing), func(a, b string) int { return cmp.Compare(missing[b], missing[a]) })
+	t.Logf("the steps cover %.3f of the command's own time in the median of %d runs, %.3f at worst", shares[runs/2], runs, shares[0])
+	for _, name := range names[:min(5, len(names))] {
+		t.Logf("%.3f ms a run between %s", float64(missing[name])/runs/1e6, name)
+	}
+	if shares[runs/2] < least {
+		t.Errorf("the steps cover %.3f of the command's own time in the median, less than %.2f", shares[runs/2], least)
+	}
+}
+
+// gaps adds up what no span but the command's covers, by the ends of the spans on both sides.
+func gaps(whole interval, all []event, sum map[string]int64) {
+	list := slices.DeleteFunc(slices.Clone(all), func(e event) bool { return e.Name == "run" })
+	slices.SortFunc(list, func(a, b event) int { return cmp.Compare(a.Ts, b.Ts) })
+	at, last := whole.begin, "the beginning"
+	for _, e := range list {
+		i := e.interval()
+		if i.begin > at {
+			sum[last+" and "+e.Name] += i.begin - at
+		}
+		if i.end > at {
+			at, last = i.end, e.Name
+		}
+	}
+	if whole.end > at {
+		sum[last+" and the end"] += whole.end - at
 	}
 }
 
