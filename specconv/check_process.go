@@ -14,6 +14,12 @@ func (c *checker) process() error {
 	if c.spec.Process == nil {
 		return nil
 	}
+	if c.spec.Process.User.Username != "" { // nobody should be root without a word who has a name here
+		c.warn("/process/user/username", "ignored, it is for Windows: on Linux, uid and gid say who the process is")
+	}
+	if c.spec.Process.CommandLine != "" {
+		c.warn("/process/commandLine", "ignored, it is for Windows: on Linux, args is the program and its arguments")
+	}
 	return checkProcess(c.spec.Process, "/process")
 }
 

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -55,9 +56,13 @@ func (s *filesystem) rootMode() Param {
 }
 
 // withoutGroup makes a devpts without the group of its ttys: nearly every configuration asks for
-// group 5, which a user namespace of few groups hasn't got. err is what happened with it.
+// group 5, which a user namespace of few groups hasn't got. err is what happened with it. A group by
+// its name is nothing that the kernel ever takes.
 func (s filesystem) withoutGroup(err error) (int, error) {
-	isGroup := func(p Param) bool { return p.Key == "gid" }
+	isGroup := func(p Param) bool {
+		_, err := strconv.ParseUint(p.Value, 10, 32)
+		return p.Key == "gid" && err == nil
+	}
 	if !slices.ContainsFunc(s.Params, isGroup) {
 		return -1, err
 	}

@@ -13,8 +13,8 @@ import (
 	"oci-run/internal/trace"
 )
 
-// told is the spans that were kept since the last time, as text: what, which method or job, of which
-// object.
+// told is the spans that were kept since the last time, as text: what, which method or job, of
+// which object.
 func told(events []trace.Event) (list []string) {
 	for i := range events {
 		text := events[i].Name
