@@ -45,6 +45,17 @@ status_field() { sed -n "s/^$1:[[:space:]]*//p" <<<"$output"; }
 	output_is /
 }
 
+@test "HOME is found by way of init too, whatever is protected in /proc" {
+	program sh -c 'echo $HOME'
+	for hooks in '{}' '{"createContainer": [{"path": "/bin/true"}]}'; do
+		for path in /proc/self/task /proc/thread-self /proc/self; do
+			config --argjson hooks "$hooks" --arg path "$path" '.hooks = $hooks | .linux.readonlyPaths = [$path]'
+			run -0 oci-run run "$id"
+			[[ $output == /root ]] || { echo "$hooks $path: $output"; return 1; }
+		done
+	done
+}
+
 @test "the umask is 0022, or the configuration's" {
 	program sh -c umask
 	run -0 oci-run run "$id"

@@ -94,13 +94,23 @@ func (r Root) reopen(fd int) (int, error) {
 	if r.Proc == nil {
 		defer unix.Close(proc)
 	}
-	fds, err := linux.Openat2(proc, "thread-self/fd", unix.O_PATH|unix.O_DIRECTORY, 0, inProcfs)
+	fds, err := descriptors(proc)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(fds)
 	// O_NONBLOCK: there are regular files that have a reader wait, such as /proc/kmsg.
 	return unix.Openat(fds, strconv.Itoa(fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+}
+
+// descriptors opens the directory of the calling thread's descriptors. That of its process is the
+// same one here, and is there where the configuration has mounted something on the threads'.
+func descriptors(proc int) (int, error) {
+	fds, err := linux.Openat2(proc, "thread-self/fd", unix.O_PATH|unix.O_DIRECTORY, 0, inProcfs)
+	if errors.Is(err, unix.EXDEV) {
+		fds, err = linux.Openat2(proc, "self/fd", unix.O_PATH|unix.O_DIRECTORY, 0, inProcfs)
+	}
+	return fds, err
 }
 
 func (r Root) proc() (int, error) {
@@ -128,13 +138,18 @@ func openProcfs() (int, error) {
 	return fd, nil
 }
 
-// HasProcfs tells whether the calling thread has a procfs on /proc, so that [Root] can do without
-// one of its own.
+// HasProcfs tells whether the calling thread has a procfs on /proc that shows its descriptors, so
+// that [Root] can do without one of its own.
 func HasProcfs() bool {
-	fd, err := openProcfs()
+	proc, err := openProcfs()
 	if err != nil {
 		return false
 	}
-	unix.Close(fd)
+	defer unix.Close(proc)
+	fds, err := descriptors(proc)
+	if err != nil {
+		return false
+	}
+	unix.Close(fds)
 	return true
 }

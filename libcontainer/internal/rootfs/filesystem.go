@@ -56,8 +56,8 @@ func (s *filesystem) rootMode() Param {
 }
 
 // withoutGroup makes a devpts without the group of its ttys: nearly every configuration asks for
-// group 5, which a user namespace of few groups hasn't got. err is what happened with it. A group by
-// its name is nothing that the kernel ever takes.
+// group 5, which a user namespace of few groups hasn't got. err is what happened with it. A group
+// by its name is nothing that the kernel ever takes.
 func (s filesystem) withoutGroup(err error) (int, error) {
 	isGroup := func(p Param) bool {
 		_, err := strconv.ParseUint(p.Value, 10, 32)
