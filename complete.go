@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/internal/screen"
 	"oci-run/libcontainer"
 )
@@ -22,7 +22,7 @@ const completeWord = "__complete"
 // complete prints what can stand in the place of the last of the words, a candidate on each line
 // and behind a tab what it means. ":files" and ":dirs" stand for the names of these.
 func complete(words []string, out io.Writer) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // the line that is being written is no place for warnings
+	log.SetHandler(log.Discard{}) // the line that is being written is no place for warnings
 	found := newApp().Complete(words)
 	for _, c := range found.Candidates {
 		fmt.Fprintf(out, "%s\t%s\n", c.Word, screen.Printable(c.Text))

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/internal/oncejson"
 	"oci-run/libcontainer"
 )
@@ -91,7 +91,7 @@ func follow(container *libcontainer.Container, interval time.Duration, out io.Wr
 		stats, err := container.Stats()
 		if err != nil {
 			// It may be ending just now, which the next look tells.
-			slog.Warn(err.Error())
+			log.Warn(err.Error())
 			continue
 		}
 		if err := printEvent(out, &event{"stats", container.ID(), stats}); err != nil {

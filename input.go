@@ -1,9 +1,9 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 
+	"oci-run/internal/log"
 	"oci-run/specconv"
 )
 
@@ -12,7 +12,7 @@ import (
 func readInput(path, at string, stdin *os.File, value any) (*specconv.Document, error) {
 	d, warnings, err := specconv.ReadDocument(path, at, stdin, value)
 	for _, w := range warnings {
-		slog.Warn(w)
+		log.Warn(w)
 	}
 	return d, err
 }

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/internal/oncejson"
 	"oci-run/internal/screen"
 	"oci-run/libcontainer"
@@ -77,7 +77,7 @@ func states(c *cli.Call) ([]*libcontainer.State, error) {
 		return nil, err
 	}
 	for _, err := range broken {
-		slog.Warn(err.Error())
+		log.Warn(err.Error())
 	}
 	var states []*libcontainer.State
 	for _, container := range containers {
@@ -86,7 +86,7 @@ func states(c *cli.Call) ([]*libcontainer.State, error) {
 		case err == nil:
 			states = append(states, s)
 		case !errors.Is(err, libcontainer.ErrNotExist):
-			slog.Warn(err.Error())
+			log.Warn(err.Error())
 		}
 	}
 	return states, nil

@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/libcontainer"
 	"oci-run/specconv"
 )
@@ -112,7 +112,7 @@ func (j *createJob) foreground(
 func statusOf(end *libcontainer.Ending) error {
 	switch {
 	case end == nil:
-		slog.Warn("how the container's process ended is not known: somebody else has reaped it")
+		log.Warn("how the container's process ended is not known: somebody else has reaped it")
 		return exitStatus(255)
 	case end.Code != 0:
 		return exitStatus(end.Code)

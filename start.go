@@ -1,10 +1,10 @@
 package main
 
 import (
-	"log/slog"
 	"os"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/libcontainer"
 )
 
@@ -61,6 +61,6 @@ func startAndForward(start func() error, container *libcontainer.Container, then
 // by itself.
 func forward(r *libcontainer.Readiness, manager string, mainPID int) {
 	if err := r.Forward(manager, mainPID); err != nil {
-		slog.Warn(err.Error())
+		log.Warn(err.Error())
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"math"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/internal/screen"
 	"oci-run/libcontainer"
 )
@@ -143,7 +143,7 @@ func (v *topView) look() ([]*usage, error) {
 		u, now, err := v.measure(c)
 		switch {
 		case err != nil && !errors.Is(err, libcontainer.ErrNotExist):
-			slog.Warn(err.Error())
+			log.Warn(err.Error())
 		case u != nil:
 			list = append(list, u)
 			seen[u.id] = now
@@ -157,7 +157,7 @@ func (v *topView) containers() ([]*libcontainer.Container, error) {
 	if len(v.ids) == 0 {
 		all, broken, err := v.factory.List()
 		for _, err := range broken {
-			slog.Warn(err.Error())
+			log.Warn(err.Error())
 		}
 		return all, butNot(err, fs.ErrNotExist)
 	}

@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"strings"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 )
 
@@ -38,6 +38,6 @@ func flush() {
 // warn is for a timeline that can't be written: what the command was for is done.
 func warn(err error) {
 	if err != nil {
-		slog.Warn(err.Error())
+		log.Warn(err.Error())
 	}
 }

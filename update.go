@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/log"
 	"oci-run/libcontainer"
 	"oci-run/specconv"
 )
@@ -141,7 +141,7 @@ func updateResources(c *cli.Call) (r *specs.LinuxResources, file *specconv.Docum
 }
 
 func ignoredLimit(*specs.LinuxResources, string) error {
-	slog.Warn("limits of kernel memory are ignored: Linux has none since 5.4")
+	log.Warn("limits of kernel memory are ignored: Linux has none since 5.4")
 	return nil
 }
 

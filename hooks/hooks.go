@@ -12,12 +12,12 @@ package hooks
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/log"
 	"oci-run/internal/oncejson"
 	"oci-run/internal/trace"
 )
@@ -103,7 +103,7 @@ func RunAll(name string, list []specs.Hook, state *specs.State) {
 				he.Index = i
 				err = fmt.Errorf("%s: %w", he.pointer(), he)
 			}
-			slog.Warn(err.Error())
+			log.Warn(err.Error())
 		}
 	}
 }

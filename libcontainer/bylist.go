@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
+	"oci-run/internal/log"
 	"oci-run/internal/thread"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
@@ -277,7 +277,7 @@ func (w *byList) finish(pid int) error {
 		return err
 	}
 	for _, text := range warnings {
-		slog.Warn(text)
+		log.Warn(text)
 	}
 	w.sent, w.since = true, trace.Now()
 	if err := w.write(stdio.File); err != nil && !errors.Is(err, syncpipe.ErrClosed) {

@@ -1,9 +1,7 @@
 package libcontainer
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/idmap"
 	"oci-run/libcontainer/internal/namespaces"
@@ -32,9 +31,8 @@ const checkID = "oci-run-check"
 // the plans would log is taken for warnings.
 func (f *Factory) Check(s *specconv.Survey) {
 	heard := &listener{}
-	before := slog.Default()
-	slog.SetDefault(slog.New(heard))
-	defer slog.SetDefault(before)
+	before := log.SetHandler(heard)
+	defer log.SetHandler(before)
 	for i := range lookers {
 		l := &lookers[i]
 		s.Look(func(b *specconv.Bundle) error {
@@ -219,17 +217,8 @@ func covered(b *specconv.Bundle) func(string) bool {
 // listener takes what is meant for a log, as far as that is a warning.
 type listener struct{ texts []string }
 
-// Enabled implements slog.Handler.
-func (l *listener) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+// Enabled implements log.Handler.
+func (l *listener) Enabled(level log.Level) bool { return level >= log.LevelWarn }
 
-// Handle implements slog.Handler.
-func (l *listener) Handle(_ context.Context, r slog.Record) error {
-	l.texts = append(l.texts, r.Message)
-	return nil
-}
-
-// WithAttrs implements slog.Handler.
-func (l *listener) WithAttrs([]slog.Attr) slog.Handler { return l }
-
-// WithGroup implements slog.Handler.
-func (l *listener) WithGroup(string) slog.Handler { return l }
+// Log implements log.Handler.
+func (l *listener) Log(_ log.Level, text string) { l.texts = append(l.texts, text) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/oncejson"
 	"oci-run/libcontainer/internal/criu"
 	"oci-run/libcontainer/internal/namespaces"
@@ -76,10 +76,10 @@ func (c *Container) Checkpoint(o *criu.Options) error {
 	}
 	// The images are complete. What can't be removed now, delete removes later.
 	if err := c.awaitDumped(); err != nil {
-		slog.Warn(err.Error())
+		log.Warn(err.Error())
 	}
 	if err := c.destroy(dir, specs.StateStopped); err != nil {
-		slog.Warn(err.Error())
+		log.Warn(err.Error())
 	}
 	return nil
 }

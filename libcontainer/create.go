@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/crash"
+	"oci-run/internal/log"
 	"oci-run/internal/oncejson"
 	"oci-run/internal/thread"
 	"oci-run/internal/trace"
@@ -96,7 +96,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (creat
 	defer c.close()
 	if c.plan.noted {
 		for _, err := range seccomp.Misspelt(b.Spec.Linux.Seccomp) {
-			slog.Warn(b.Locate(err).Error())
+			log.Warn(b.Locate(err).Error())
 		}
 	}
 	if err := trace.Do("prepare", c.prepare); err != nil {
@@ -107,7 +107,7 @@ func (f *Factory) Create(id string, b *specconv.Bundle, o *CreateOptions) (creat
 	}
 	if err := c.make(); err != nil {
 		if undo := trace.Do("undo", c.undo); undo != nil {
-			slog.Warn(undo.Error())
+			log.Warn(undo.Error())
 		}
 		return nil, b.Locate(err)
 	}

@@ -2,12 +2,12 @@ package libcontainer
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/internal/crash"
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/state"
 	"oci-run/libcontainer/internal/syncpipe"
@@ -95,7 +95,7 @@ func (c *Created) TellOOM() {
 		return
 	}
 	if text := cgroup.TellOOM(); text != "" {
-		slog.Warn(text)
+		log.Warn(text)
 	}
 }
 

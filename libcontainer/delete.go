@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -13,6 +12,7 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/internal/crash"
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/state"
@@ -155,7 +155,7 @@ func (c *Container) given(cgroup *cgroups.Manager) bool {
 	if foreign, err := cgroup.Foreign(); other == "" && (!foreign || err != nil) { // whom systemd can't be asked about is not another's
 		return false
 	}
-	slog.Warn(fmt.Sprintf("the cgroup of container %q belongs to another container now (%s): it is left alone", c.record.ID, cmp.Or(other, "with another --root")))
+	log.Warn(fmt.Sprintf("the cgroup of container %q belongs to another container now (%s): it is left alone", c.record.ID, cmp.Or(other, "with another --root")))
 	return true
 }
 
@@ -185,7 +185,7 @@ func (c *Container) poststop(dir *state.Dir) {
 		return // it did not come to any hook
 	}
 	if err != nil {
-		slog.Warn(err.Error())
+		log.Warn(err.Error())
 		return
 	}
 	if spec.Hooks == nil {

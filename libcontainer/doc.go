@@ -56,5 +56,5 @@
 //
 // A [Container] is for one goroutine at a time. Create, Restore and Exec change attributes of the
 // whole process for a moment (RLIMIT_NOFILE): a program makes one such call at a time. Warnings go
-// to [log/slog.Default], progress too, at its debug level.
+// to the logger that [SetLogger] was given, progress too if it is to have it, or to standard error.
 package libcontainer

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/state"
 )
 
@@ -78,7 +78,7 @@ func (c *Container) KeepEnding(e *Ending) {
 // keep is KeepEnding for an ending that is complete.
 func (c *Container) keep(e *Ending) {
 	if err := c.saveEnding(e); err != nil && !errors.Is(err, ErrNotExist) {
-		slog.Debug(fmt.Sprintf("container %q: how it ended is not kept: %v", c.ID(), err))
+		log.Debug(fmt.Sprintf("container %q: how it ended is not kept: %v", c.ID(), err))
 	}
 }
 
@@ -144,7 +144,7 @@ func (c *Container) endUnknown() error {
 func (c *Container) lookBack(dir *state.Dir) (*Ending, map[string]string) {
 	e, _, err := c.pastEnding(dir)
 	if err != nil {
-		slog.Debug(err.Error())
+		log.Debug(err.Error())
 	}
 	if e == nil {
 		if c.oomKills() == 0 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strconv"
 
@@ -12,6 +11,7 @@ import (
 
 	"oci-run/internal/files"
 	"oci-run/internal/linux"
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
@@ -107,7 +107,7 @@ func (b *batchEntrance) write(way *initproc.Batch, plan *initproc.Plan) (*os.Fil
 		return nil, err
 	}
 	for _, w := range warnings {
-		slog.Warn(w)
+		log.Warn(w)
 	}
 	b.list, b.plan = list, &plan.Process
 	return exe, nil

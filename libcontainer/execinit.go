@@ -1,15 +1,14 @@
 package libcontainer
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/selfexe"
@@ -138,5 +137,5 @@ func (i *initEntrance) Limits() error { return limit(&i.execution.plan.Process, 
 
 // Log implements syncpipe.Handler.
 func (i *initEntrance) Log(level int, text string) {
-	slog.Log(context.Background(), slog.Level(level), text)
+	log.Log(log.Level(level), text)
 }

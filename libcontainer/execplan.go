@@ -3,12 +3,12 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/console"
@@ -69,7 +69,7 @@ func seccompFilter(dir *state.Dir, profile []byte) (*seccomp.Filter, error) {
 			return f, nil
 		}
 	}
-	slog.Debug("compile the seccomp profile again: " + err.Error())
+	log.Debug("compile the seccomp profile again: " + err.Error())
 	var parsed specs.LinuxSeccomp
 	if _, err := specconv.Decode(profile, &parsed); err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (e *execution) planConfinement(p *specs.Process) error {
 		if field, ok := errors.AsType[*specconv.FieldError](w); ok { // it mostly comes from an option
 			w = field.Err
 		}
-		slog.Warn(w.Error())
+		log.Warn(w.Error())
 	}
 	e.plan.Capabilities = *caps
 	labels, err := lsm.NewPlan(p, e.spec.Linux.MountLabel, "")

@@ -3,7 +3,6 @@ package libcontainer
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/cgroups"
@@ -47,7 +47,7 @@ func (f *Factory) newPlan(id string, b *specconv.Bundle, o *CreateOptions) (p *p
 	span := trace.Begin("plan")
 	defer func() { span.End(err) }()
 	for _, w := range b.Warnings {
-		slog.Warn(w)
+		log.Warn(w)
 	}
 	p = &plan{}
 	spec := b.Spec
@@ -217,7 +217,7 @@ func (p *plan) planConfinement(b *specconv.Bundle) error {
 	}
 	caps, warnings := capabilities.NewPlan(spec.Process.Capabilities, available, "/process/capabilities")
 	for _, w := range warnings {
-		slog.Warn(specconv.Locate(b.Raw, w).Error())
+		log.Warn(specconv.Locate(b.Raw, w).Error())
 	}
 	p.init.Capabilities = *caps
 	labels, err := lsm.NewPlan(spec.Process, spec.Linux.MountLabel, "/process")
@@ -230,7 +230,7 @@ func (p *plan) planConfinement(b *specconv.Bundle) error {
 	}
 	filter, notes, err := seccomp.Compile(spec.Linux.Seccomp)
 	for _, n := range notes {
-		slog.Debug(n)
+		log.Debug(n)
 	}
 	p.noted = len(notes) > 0
 	p.init.Seccomp, p.init.ExecRefused = filter, seccomp.ExecVerdict(spec.Linux.Seccomp)

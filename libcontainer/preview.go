@@ -2,7 +2,6 @@ package libcontainer
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/hooks"
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/capabilities"
 	"oci-run/libcontainer/internal/cgroups"
@@ -112,9 +112,8 @@ type PreviewHook struct {
 // use: what the plans would log is taken for warnings.
 func (f *Factory) Preview(id string, b *specconv.Bundle, o *CreateOptions) (*Preview, error) {
 	heard := &listener{}
-	before := slog.Default()
-	slog.SetDefault(slog.New(heard))
-	defer slog.SetDefault(before)
+	before := log.SetHandler(heard)
+	defer log.SetHandler(before)
 	given := *o
 	if given.Foreground = given.ConsoleSocket == nil; b.Spec.Process.Terminal && given.Foreground {
 		terminal, err := os.Open(os.DevNull) // stands for the terminal that somebody will give

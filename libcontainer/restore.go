@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/hooks"
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu"
 	"oci-run/libcontainer/internal/fdsocket"
@@ -67,7 +67,7 @@ func (f *Factory) Restore(id string, b *specconv.Bundle, o *RestoreOptions) (*Cr
 	defer r.dir.Close()
 	if err := r.make(); err != nil {
 		if undo := r.undo(); undo != nil {
-			slog.Warn(undo.Error())
+			log.Warn(undo.Error())
 		}
 		return nil, b.Locate(err)
 	}

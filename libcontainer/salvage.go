@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/oncejson"
 	"oci-run/libcontainer/internal/cgroups"
 	"oci-run/libcontainer/internal/namespaces"
@@ -48,7 +48,7 @@ func (f *Factory) reclaim(id string, denied error) error {
 	if err != nil {
 		return fmt.Errorf("%w (%w)", denied, err)
 	}
-	slog.Warn(fmt.Sprintf("container %q: its directory could not be read, because it had mode %04o", id, mode))
+	log.Warn(fmt.Sprintf("container %q: its directory could not be read, because it had mode %04o", id, mode))
 	return nil
 }
 
@@ -95,11 +95,11 @@ func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 	c := &Container{root: f.Root}
 	var err error
 	if c.record, err = dir.Later(); err == nil {
-		slog.Warn(fmt.Sprintf("container %q: %v: it is ended by the part of its record that each version has", dir.ID, damage))
+		log.Warn(fmt.Sprintf("container %q: %v: it is ended by the part of its record that each version has", dir.ID, damage))
 		return c, nil
 	}
 	if c.record, err = dir.Intent(); err == nil {
-		slog.Warn(fmt.Sprintf("container %q: %v: its processes are ended by the record that its creation began with", dir.ID, damage))
+		log.Warn(fmt.Sprintf("container %q: %v: its processes are ended by the record that its creation began with", dir.ID, damage))
 		return c, nil
 	}
 	c.record = &state.Record{Version: state.Version, ID: dir.ID, Phase: state.Creating}
@@ -108,7 +108,7 @@ func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 		if err := dir.Alien(); err != nil {
 			return nil, fmt.Errorf("%w, so the directory %q is not a container's", err, dir.Path())
 		}
-		slog.Warn(fmt.Sprintf("container %q: %v: nothing shows that it has a process", dir.ID, damage))
+		log.Warn(fmt.Sprintf("container %q: %v: nothing shows that it has a process", dir.ID, damage))
 		return c, f.nobodyBy(dir.ID)
 	}
 	if cerr == nil {
@@ -118,7 +118,7 @@ func (f *Factory) recall(dir *state.Dir) (*Container, error) {
 		return nil, fmt.Errorf("its processes are unknown: %v, %w; "+
 			"if there are none, remove %q", damage, cerr, dir.Path())
 	}
-	slog.Warn(fmt.Sprintf("container %q: %v: the processes in the cgroup of its config.json are ended", dir.ID, damage))
+	log.Warn(fmt.Sprintf("container %q: %v: the processes in the cgroup of its config.json are ended", dir.ID, damage))
 	return c, nil
 }
 
@@ -199,7 +199,7 @@ func (c *Container) leaveOthers(dir *state.Dir) error {
 		return err
 	}
 	if other := c.sharer(cgroup); other != "" {
-		slog.Warn(fmt.Sprintf("the cgroup of container %q is also that of %q: it is left alone", c.record.ID, other))
+		log.Warn(fmt.Sprintf("the cgroup of container %q is also that of %q: it is left alone", c.record.ID, other))
 		c.record.Cgroup, c.manager = nil, nil
 		return nil
 	}

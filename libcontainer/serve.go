@@ -1,13 +1,12 @@
 package libcontainer
 
 import (
-	"context"
-	"log/slog"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/hooks"
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/idmap"
 	"oci-run/libcontainer/internal/initproc"
@@ -49,7 +48,7 @@ func (s *server) Hooks() error {
 
 // Log implements syncpipe.Handler.
 func (s *server) Log(level int, text string) {
-	slog.Log(context.Background(), slog.Level(level), text)
+	log.Log(log.Level(level), text)
 }
 
 // MountFD implements syncpipe.Handler.

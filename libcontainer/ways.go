@@ -2,11 +2,11 @@ package libcontainer
 
 import (
 	"errors"
-	"log/slog"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/crash"
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/spawn"
 )
@@ -41,7 +41,7 @@ func (c *creation) choose() error {
 	case file == nil:
 		return c.byInit(why)
 	}
-	slog.Debug("create: init is a list of calls")
+	log.Debug("create: init is a list of calls")
 	c.way = &byList{exe: file}
 	return c.way.prepare(c)
 }
@@ -60,7 +60,7 @@ func (p *plan) byList() (file *calls.File, why string, err error) {
 
 // byInit takes the way that is always open.
 func (c *creation) byInit(why string) error {
-	slog.Debug("create: init is another start of oci-run: " + why)
+	log.Debug("create: init is another start of oci-run: " + why)
 	c.way = &byInit{}
 	return c.way.prepare(c)
 }

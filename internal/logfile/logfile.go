@@ -14,22 +14,20 @@
 package logfile
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/excerpt"
+	"oci-run/internal/log"
 )
 
 // Log is where the program logs to. Its methods may be called by several goroutines.
@@ -38,7 +36,7 @@ type Log struct {
 	out     io.Writer // nil until Open
 	own     bool      // out is the file of --log
 	json    bool
-	level   slog.Level
+	level   log.Level
 	waiting []entry // warnings of a JSON file, see the package's comment
 	to      reader  // who reads what is written to standard error
 }
@@ -79,9 +77,9 @@ type Options interface {
 
 var levels = []struct {
 	name  string
-	level slog.Level
+	level log.Level
 }{
-	{"debug", slog.LevelDebug}, {"info", slog.LevelInfo}, {"warn", slog.LevelWarn}, {"warning", slog.LevelWarn}, {"error", slog.LevelError},
+	{"debug", log.LevelDebug}, {"info", log.LevelInfo}, {"warn", log.LevelWarn}, {"warning", log.LevelWarn}, {"error", log.LevelError},
 }
 
 // Open sets the log up as the global options say. The first call counts.
@@ -90,7 +88,7 @@ func (l *Log) Open(o Options) error {
 		return nil
 	}
 	l.out = os.Stderr
-	slog.SetDefault(slog.New(l))
+	log.SetHandler(l)
 	if path := o.String("log"); path != "" {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
@@ -110,7 +108,7 @@ func (l *Log) Open(o Options) error {
 
 func (l *Log) setLevel(o Options) error {
 	if o.Bool("debug") {
-		l.level = slog.LevelDebug
+		l.level = log.LevelDebug
 		return nil
 	}
 	name := o.String("log-level")
@@ -139,7 +137,7 @@ const mostWarnings = 16
 // Fatal writes the error that the command ends with; to standard error too, where a
 // person looks, if the log is a file.
 func (l *Log) Fatal(err error, details Details) {
-	e := newEntry(slog.LevelError, err.Error(), time.Now())
+	e := newEntry(log.LevelError, err.Error(), time.Now())
 	e.Details = details
 	if l.own {
 		fmt.Fprintln(os.Stderr, e.Msg)
@@ -150,40 +148,30 @@ func (l *Log) Fatal(err error, details Details) {
 	_, _ = l.out.Write(l.format(&e))
 }
 
-// Enabled implements slog.Handler.
-func (l *Log) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level }
+// Enabled implements log.Handler.
+func (l *Log) Enabled(level log.Level) bool { return level >= l.level }
 
-// Handle implements slog.Handler.
-func (l *Log) Handle(_ context.Context, r slog.Record) error {
-	text := r.Message
-	r.Attrs(func(a slog.Attr) bool {
-		text += " " + a.Key + "=" + a.Value.String()
-		return true
-	})
-	e := newEntry(r.Level, text, r.Time)
+// Log implements log.Handler.
+func (l *Log) Log(level log.Level, text string) {
+	e := newEntry(level, text, time.Now())
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.own && l.json && l.level > slog.LevelDebug {
+	if l.own && l.json && l.level > log.LevelDebug {
 		l.waiting = append(l.waiting, e)
-		return nil
+		return
 	}
-	_, err := l.out.Write(l.format(&e))
-	return err
+	_, _ = l.out.Write(l.format(&e))
 }
-
-// WithAttrs implements slog.Handler. The messages of oci-run are whole sentences.
-func (l *Log) WithAttrs([]slog.Attr) slog.Handler { return l }
-
-// WithGroup implements slog.Handler.
-func (l *Log) WithGroup(string) slog.Handler { return l }
 
 // maxText bounds a message: conmon, for one, reads no more than 8 KiB of an error.
 const maxText = 6 << 10
 
-func newEntry(level slog.Level, text string, at time.Time) entry {
-	name := "warning"
-	if level != slog.LevelWarn {
-		name = strings.ToLower(level.String())
+func newEntry(level log.Level, text string, at time.Time) entry {
+	name := ""
+	for _, known := range levels { // the last: "warning" is logrus's word
+		if known.level == level {
+			name = known.name
+		}
 	}
 	return entry{Level: name, Msg: excerpt.Of(text, maxText), Time: at.Format(time.RFC3339)}
 }

@@ -4,23 +4,24 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
+
+	"oci-run/internal/log"
 )
 
 // What containerd's shim decodes: one object a line with level, msg and time.
 func TestLogJSON(t *testing.T) {
 	var out bytes.Buffer
 	l := &Log{out: &out, json: true}
-	slog.New(l).Warn("careful", "what", "this")
+	l.Log(log.LevelWarn, "careful: this")
 	l.Fatal(errors.New("exec: \"x\": not <found>\n"), Details{})
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	if len(lines) != 2 {
 		t.Fatalf("%d lines: %s", len(lines), out.String())
 	}
-	for i, want := range []struct{ level, msg string }{{"warning", "careful what=this"}, {"error", "exec: \"x\": not <found>\n"}} {
+	for i, want := range []struct{ level, msg string }{{"warning", "careful: this"}, {"error", "exec: \"x\": not <found>\n"}} {
 		var got struct{ Level, Msg, Time string }
 		if err := json.Unmarshal(lines[i], &got); err != nil {
 			t.Fatal(err)
@@ -37,7 +38,7 @@ func TestLogJSON(t *testing.T) {
 func TestLogText(t *testing.T) {
 	l := &Log{}
 	at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
-	e := newEntry(slog.LevelError, `open "/x": no such file`, at)
+	e := newEntry(log.LevelError, `open "/x": no such file`, at)
 	got := string(l.format(&e))
 	want := `time="2026-01-02T15:04:05Z" level=error msg="open \"/x\": no such file"` + "\n"
 	if got != want {
@@ -48,9 +49,9 @@ func TestLogText(t *testing.T) {
 // What a terminal gets is the text, without quotes of quotes.
 func TestLogForPeople(t *testing.T) {
 	l := &Log{to: person}
-	for level, want := range map[slog.Level]string{
-		slog.LevelError: `oci-run: open "/x": no such file` + "\n",
-		slog.LevelWarn:  `oci-run: warning: open "/x": no such file` + "\n",
+	for level, want := range map[log.Level]string{
+		log.LevelError: `oci-run: open "/x": no such file` + "\n",
+		log.LevelWarn:  `oci-run: warning: open "/x": no such file` + "\n",
 	} {
 		e := newEntry(level, `open "/x": no such file`, time.Now())
 		if got := string(l.format(&e)); got != want {
@@ -65,7 +66,7 @@ func TestWarningsGoWithTheError(t *testing.T) {
 	for _, failed := range []bool{true, false} {
 		var out bytes.Buffer
 		l := &Log{out: &out, own: true, json: true}
-		slog.New(l).Warn("careful")
+		l.Log(log.LevelWarn, "careful")
 		if failed {
 			l.Fatal(errors.New("broken"), Details{ID: "x", Pointer: "/root"})
 		} else {

@@ -1,16 +1,16 @@
 package trace
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/log"
 )
 
 // Options say what is traced.
@@ -49,7 +49,7 @@ const lockTime = 2 * time.Second
 // lasts from the process's start to now. A file whose name has ".otlp" for its last suffix but
 // ".json" or ".jsonl" has a line of OTLP/JSON for each command, every other one Chrome's array.
 func Open(o Options) error {
-	debug := slog.Default().Enabled(context.Background(), slog.LevelDebug)
+	debug := log.Enabled(log.LevelDebug)
 	if o.Path == "" && !debug {
 		return nil
 	}
@@ -60,7 +60,7 @@ func Open(o Options) error {
 	if o.Path != "" {
 		c, odd := contextOf(os.Getenv(variable))
 		if odd != nil {
-			slog.Debug(odd.Error())
+			log.Debug(odd.Error())
 		}
 		fd, err := openFile(o.Path)
 		if err != nil {

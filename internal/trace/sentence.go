@@ -1,9 +1,10 @@
 package trace
 
 import (
-	"log/slog"
 	"strconv"
 	"time"
+
+	"oci-run/internal/log"
 )
 
 // wordBefore stands before a fact in a sentence. What has none stands in brackets at the end.
@@ -48,4 +49,4 @@ func sentence(process string, e *Event) string {
 }
 
 // say tells the log of a span.
-func say(process string, e *Event) { slog.Debug(sentence(process, e)) }
+func say(process string, e *Event) { log.Debug(sentence(process, e)) }

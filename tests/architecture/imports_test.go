@@ -26,9 +26,11 @@ var layers = [][]string{
 		"libcontainer/internal/fdsocket", "libcontainer/internal/calls",
 	},
 	{"specconv", "hooks"},
-	{"internal/oncejson", "internal/cli", "internal/logfile", "internal/configure"},
+	{"internal/cli", "internal/logfile", "internal/configure"},
+	{"internal/oncejson"},
 	{"internal/linux", "internal/files", "internal/thread"},
 	{"internal/mainstack", "internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen", "internal/trace"},
+	{"internal/log"},
 }
 
 // everywhere are the modules that all packages may import: the configuration's types, and the

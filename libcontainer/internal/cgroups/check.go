@@ -3,11 +3,11 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/log"
 	"oci-run/specconv"
 )
 
@@ -78,7 +78,7 @@ func checkMemory(r *specs.LinuxResources, mode Mode) error {
 		return specconv.Fieldf(at+"useHierarchy", "since Linux 5.11 there is only hierarchical memory accounting")
 	}
 	if m.Kernel != nil || m.KernelTCP != nil { // deprecated in the spec: it may be ignored
-		slog.Warn("linux.resources.memory.kernel and kernelTCP are deprecated and ignored")
+		log.Warn("linux.resources.memory.kernel and kernelTCP are deprecated and ignored")
 	}
 	if mode != V2 {
 		return nil

@@ -3,12 +3,12 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/specconv"
 )
@@ -80,7 +80,7 @@ func (m *maker) create() error {
 		}
 	}
 	if m.optional && len(m.record.Hierarchies) == 0 && m.plan.sharedPID {
-		slog.Warn("the container gets no cgroup and has no private pid namespace: not all of its processes can be killed. Such configuration is strongly discouraged")
+		log.Warn("the container gets no cgroup and has no private pid namespace: not all of its processes can be killed. Such configuration is strongly discouraged")
 	}
 	return nil
 }

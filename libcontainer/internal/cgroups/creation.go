@@ -2,10 +2,10 @@ package cgroups
 
 import (
 	"fmt"
-	"log/slog"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/cgroups/systemd"
 )
 
@@ -51,12 +51,12 @@ func New(spec *specs.Spec, o Options) (*Creation, error) {
 	case DriverCgroupfs:
 		c.record.Hierarchies, err = planPaths(c.record.Mode, linux.CgroupsPath, o.ID)
 		if err != nil && c.optional {
-			slog.Debug("no cgroups: " + err.Error())
+			log.Debug("no cgroups: " + err.Error())
 			err = nil
 		}
 	case DriverDisabled:
 		if p.limits() {
-			slog.Warn("the cgroup manager is disabled: the container's limits are not applied")
+			log.Warn("the cgroup manager is disabled: the container's limits are not applied")
 		}
 	case DriverSystemd:
 		err = c.planUnit(spec, o)

@@ -3,13 +3,13 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/crash"
+	"oci-run/internal/log"
 )
 
 func populated(events string) bool { return strings.Contains(events, "populated 1") }
@@ -22,7 +22,7 @@ func (m *Manager) Destroy(patience time.Duration) error {
 	if m.record.Driver == DriverSystemd && len(m.record.Hierarchies) > 0 {
 		var foreign bool
 		if foreign, stop = m.stopUnit(); foreign {
-			slog.Warn(fmt.Sprintf("systemd unit %q belongs to another container now: it is left alone", m.record.Unit))
+			log.Warn(fmt.Sprintf("systemd unit %q belongs to another container now: it is left alone", m.record.Unit))
 			return nil
 		}
 	}
@@ -38,7 +38,7 @@ func (m *Manager) Destroy(patience time.Duration) error {
 		crash.Point("removed")
 	}
 	if stop != nil && err == nil && !m.exists() {
-		slog.Warn("the cgroup was removed without systemd: " + stop.Error()) // which sees that it is empty
+		log.Warn("the cgroup was removed without systemd: " + stop.Error()) // which sees that it is empty
 		return nil
 	}
 	return errors.Join(stop, err)

@@ -1,9 +1,10 @@
 package cgroups
 
 import (
-	"log/slog"
 	"slices"
 	"strings"
+
+	"oci-run/internal/log"
 )
 
 // settleIdle makes sense of cpu.idle together with a weight, which the kernel refuses for an idle
@@ -29,7 +30,7 @@ func (a *applier) settleIdle(l *limits) {
 	}
 }
 
-func warnIdle() { slog.Warn("unable to apply both a CPU weight and cpu.idle: the weight is ignored") }
+func warnIdle() { log.Warn("unable to apply both a CPU weight and cpu.idle: the weight is ignored") }
 
 // idle tells whether the container's cgroup is idle now.
 func (a *applier) idle() bool {

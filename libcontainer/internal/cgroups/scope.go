@@ -2,10 +2,10 @@ package cgroups
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"time"
 
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/cgroups/systemd"
 )
 
@@ -130,7 +130,7 @@ func (s *scope) stopUnit() (foreign bool, err error) {
 		}
 	}
 	if err = s.heard(err); err != nil && !exists {
-		slog.Debug("systemd can't forget a unit whose cgroup is gone: " + err.Error())
+		log.Debug("systemd can't forget a unit whose cgroup is gone: " + err.Error())
 		err = nil
 	}
 	return foreign, err

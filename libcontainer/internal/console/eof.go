@@ -1,10 +1,11 @@
 package console
 
 import (
-	"log/slog"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/log"
 )
 
 // How long an end of file that nobody has read yet is left alone, before it is looked at again.
@@ -51,7 +52,7 @@ func (r *Relay) endOfInput() {
 
 // hangUp ends the terminal: its foreground processes get SIGHUP, and reads end (tty(4)).
 func (r *Relay) hangUp() {
-	slog.Warn("stdin has ended, and the program reads the terminal on: it was hung up")
+	log.Warn("stdin has ended, and the program reads the terminal on: it was hung up")
 	r.master.Close()
 	r.peer.Close()
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu/rpc"
 )
@@ -208,7 +208,7 @@ func checkVersion() error {
 	case err != nil:
 		return fmt.Errorf("ask criu for its version: %w", err)
 	}
-	slog.Debug(fmt.Sprintf("criu: version %d", v))
+	log.Debug(fmt.Sprintf("criu: version %d", v))
 	if v < oldest {
 		return fmt.Errorf("criu has version %s: version %s or later is needed", versionText(v), versionText(oldest))
 	}

@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu/rpc"
 )
@@ -70,7 +70,7 @@ func (w *worker) converse(kind uint64, opts *rpc.Message, a *answerer) error {
 			file.Close()
 			return nil
 		}
-		slog.Debug("criu: notify " + resp.Script)
+		log.Debug("criu: notify " + resp.Script)
 		refused := a.notify(resp, file)
 		file.Close()
 		var answer rpc.Message

@@ -4,11 +4,12 @@
 package foreground
 
 import (
-	"log/slog"
 	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/log"
 )
 
 // buffered is how many signals can wait for the process to be there.
@@ -183,7 +184,7 @@ func (s *Signals) passOn(pid int, pidfd *os.File, t Terminal, ended <-chan struc
 func forward(pidfd *os.File, n unix.Signal) {
 	err := unix.PidfdSendSignal(int(pidfd.Fd()), n, nil, 0)
 	if err != nil && err != unix.ESRCH {
-		slog.Warn("pass signal " + strconv.Itoa(int(n)) + " on to the container: " + err.Error())
+		log.Warn("pass signal " + strconv.Itoa(int(n)) + " on to the container: " + err.Error())
 	}
 }
 

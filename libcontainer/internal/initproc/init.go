@@ -9,13 +9,13 @@ package initproc
 import (
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
@@ -114,7 +114,7 @@ func run() {
 	if err != nil {
 		c.fail("plan", err)
 	}
-	slog.SetDefault(slog.New(forward{c.sync}))
+	log.SetHandler(forward{c.sync})
 	trace.Join("init", c.plan.Trace)
 	parts := createSteps[:]
 	if c.plan.Exec != nil {

@@ -1,9 +1,9 @@
 package initproc
 
 import (
-	"log/slog"
 	"runtime"
 
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/program"
@@ -64,7 +64,7 @@ func (c *container) process() error {
 		return err
 	}
 	for _, w := range warnings {
-		slog.Warn(w)
+		log.Warn(w)
 	}
 	if how.limited {
 		if err := c.sync.Limits(); err != nil {

@@ -2,7 +2,6 @@ package initproc
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -10,6 +9,7 @@ import (
 
 	"oci-run/hooks"
 	"oci-run/internal/files"
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/capabilities"
@@ -192,7 +192,7 @@ func (c *container) ready() error {
 		c.proc.Close()
 		c.proc = nil
 	}
-	slog.SetDefault(slog.New(slog.DiscardHandler))
+	log.SetHandler(log.Discard{})
 	return nil
 }
 

@@ -3,12 +3,12 @@ package rootfs
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/linux"
+	"oci-run/internal/log"
 )
 
 // bind attaches a copy of a mount of the host.
@@ -108,7 +108,7 @@ func checkProcSource(source int, from place, m *Mount) error {
 	}
 	const procRootIno = 1 // linux/proc_ns.h
 	if from.ino != procRootIno {
-		slog.Warn(fmt.Sprintf("bind source %q on /proc is not the root of a procfs", m.Source))
+		log.Warn(fmt.Sprintf("bind source %q on /proc is not the root of a procfs", m.Source))
 	}
 	return nil
 }

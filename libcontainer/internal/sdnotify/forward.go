@@ -3,13 +3,13 @@ package sdnotify
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/fdsocket"
 )
 
@@ -101,7 +101,7 @@ func barrier(manager *os.File) error {
 		return err
 	}
 	if _, err := r.Read(make([]byte, 1)); os.IsTimeout(err) {
-		slog.Warn("the service manager has not acknowledged READY=1 in " + patience.String())
+		log.Warn("the service manager has not acknowledged READY=1 in " + patience.String())
 	}
 	return nil
 }

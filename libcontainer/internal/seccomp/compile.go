@@ -2,12 +2,12 @@ package seccomp
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/log"
 	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
@@ -47,7 +47,7 @@ func Compile(s *specs.LinuxSeccomp) (filter *Filter, warnings []string, err erro
 	}
 	filter.Instructions = code
 	// The words are those that runc's users and tests look for.
-	slog.Debug(fmt.Sprintf("seccomp filter flags: %d", filter.Flags))
+	log.Debug(fmt.Sprintf("seccomp filter flags: %d", filter.Flags))
 	warnings = append(warnings, p.idleRules()...)
 	if len(p.unknown) > 0 {
 		warnings = append(warnings, "/linux/seccomp/syscalls: there are no such system calls, they are ignored: "+strings.Join(p.unknown, ", "))

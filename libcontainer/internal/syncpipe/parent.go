@@ -35,7 +35,7 @@ type Handler interface {
 	Hooks() error
 	// Limits sets init's resource limits.
 	Limits() error
-	// Log records a message of init; level is that of log/slog.
+	// Log records a message of init; level is that of internal/log.
 	Log(level int, text string)
 }
 

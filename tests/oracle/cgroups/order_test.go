@@ -3,7 +3,6 @@ package cgroups
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"pgregory.net/rapid"
 
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/cgroups"
 )
 
@@ -121,9 +121,8 @@ func sorted(writes []string) []string {
 
 // quiet keeps warnings about odd limits out of the output.
 func quiet(t *testing.T) {
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.DiscardHandler))
-	t.Cleanup(func() { slog.SetDefault(before) })
+	before := log.SetHandler(log.Discard{})
+	t.Cleanup(func() { log.SetHandler(before) })
 }
 
 // resources draws linux.resources that make sense for a mode: any of the fields, with values in and

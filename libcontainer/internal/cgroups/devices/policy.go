@@ -7,12 +7,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/log"
 	"oci-run/specconv"
 )
 
@@ -149,7 +149,7 @@ func parseAccess(s string) (a access, err error) {
 		case 'm':
 			a |= mknod
 		default:
-			slog.Warn("device access \"" + s + "\" has letters other than r, w and m, which mean nothing")
+			log.Warn("device access \"" + s + "\" has letters other than r, w and m, which mean nothing")
 		}
 	}
 	if a == 0 {

@@ -4,9 +4,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
+	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/cgroups/systemd/dbus"
 )
 
@@ -186,7 +186,7 @@ func (c *Conn) stop(name string) error {
 		return err
 	}
 	if result != "done" {
-		slog.Warn(fmt.Sprintf("stop systemd unit %q: the result is %q", name, result))
+		log.Warn(fmt.Sprintf("stop systemd unit %q: the result is %q", name, result))
 	}
 	return c.resetFailed(name)
 }
