@@ -362,9 +362,9 @@ unmarked() { ! grep -lzxF MARK=hasty /proc/[0-9]*/environ 2>/dev/null; }
 
 # What docs/kubernetes.md has a DaemonSet do: its container, with two directories in the place of the node's.
 @test "the image of make image puts the runtime on a node, without capabilities, and takes it out of the configuration again" {
-	[[ -e $images/oci-run.oci.tar ]] || skip "no bin/oci-run that an image could be made of"
-	local node=$scratch/node name
-	ctr -n k8s.io images import "$images/oci-run.oci.tar"
+	local node=$scratch/node archive=$docs/../bin/engines/oci-run.oci.tar name
+	[[ -e $archive ]] || skip 'no bin/oci-run that an image could be made of'
+	ctr -n k8s.io images import "$archive"
 	name=localhost/oci-run:$(<"$docs/../VERSION")
 	mkdir -p "$node/etc/containerd" "$node/usr/local/sbin"
 	printf '%s\n' 'version = 2' '' '[plugins."io.containerd.grpc.v1.cri".cni]' '  bin_dir = "/usr/lib/cni" # ours' >"$node/etc/containerd/config.toml"
