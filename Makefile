@@ -183,9 +183,9 @@ $(LINT):
 	mv $@.new $@
 
 .PHONY: bench
-bench: build ## time oci-run against runc and crun where installed (BENCH='-n 100 -s run,state')
+bench: build ## time oci-run against runc and crun where installed, with a report in bin/bench.html (BENCH='-n 100 -s run,state')
 	go build -trimpath -buildvcs=false -o bin/bench ./bench
-	bin/bench $(BENCH) $(BIN)
+	bin/bench -report bin/bench.html $(BENCH) $(BIN)
 
 .PHONY: cross
 cross: check-go ## build for every architecture in CROSS, into bin/cross

@@ -80,25 +80,41 @@ func ticks() (busy, stolen uint64) {
 	return busy, stolen
 }
 
-// describe prints what was measured on what.
-func describe(o options, f facts) {
+// fact is one of those that the report begins with.
+type fact struct{ name, text string }
+
+func (f fact) String() string { return fmt.Sprintf("%-9s %s", f.name, f.text) }
+
+// describe tells what is measured on what.
+func describe(o options, f facts) (all []fact) {
+	add := func(name, format string, a ...any) { all = append(all, fact{name, fmt.Sprintf(format, a...)}) }
 	var uts unix.Utsname
 	_ = unix.Uname(&uts)
-	fmt.Printf("kernel    %s %s\n", unix.ByteSliceToString(uts.Release[:]), unix.ByteSliceToString(uts.Machine[:]))
-	fmt.Printf("cpu       %d × %s\n", f.cpus, f.model)
+	add("kernel", "%s %s", unix.ByteSliceToString(uts.Release[:]), unix.ByteSliceToString(uts.Machine[:]))
+	add("cpu", "%d × %s", f.cpus, f.model)
+	machine := f.hypervisor
+	if machine == "" {
+		machine = "bare metal"
+	}
+	add("machine", "%s; load average %.2f", machine, f.load)
 	view := o.view
 	if view == "host" {
 		view = f.view + ", as the host has it"
 	} else {
 		view += ", in a private mount namespace"
 	}
-	fmt.Printf("cgroups   %s\n", view)
-	fmt.Printf("rounds    %d, interleaved, after %d that don't count\n", o.rounds, warmup)
+	add("cgroups", "%s", view)
+	if len(o.scale) > 0 {
+		add("rounds", "%d of each verb at each number of containers, one runtime after the other", scaleRounds)
+	} else {
+		add("rounds", "%d, interleaved, after %d that don't count", o.rounds, warmup)
+	}
 	for _, path := range o.runtimes {
 		out, _ := exec.Command(path, "--version").Output()
 		lines := strings.SplitN(strings.TrimSpace(string(out)), "\n", 3)
-		fmt.Printf("%-9s %s\n", filepath.Base(path), strings.Join(lines[:min(2, len(lines))], ", "))
+		add(filepath.Base(path), "%s", strings.Join(lines[:min(2, len(lines))], ", "))
 	}
+	return all
 }
 
 // Above these a figure says more about the machine's other work than about the runtimes.
@@ -107,27 +123,16 @@ const (
 	fewestCPUs  = 4
 	quietSteal  = 0.01 // of the CPU time that was used
 	quietSpread = 1.3  // p90 / median
+	mostSingle  = 0.5  // of a binary's pages
 )
 
-// caveats prints what makes the figures unfit to be quoted as absolute times.
-func caveats(o options, before facts, table results) {
-	var found []string
+// caveats lists what makes the figures unfit to be quoted as absolute times.
+func caveats(o options, before facts, table results) []string {
+	found := before.caveats()
 	add := func(format string, a ...any) { found = append(found, fmt.Sprintf(format, a...)) }
-	if before.load > quietLoad*float64(before.cpus) {
-		add("the load average was %.2f at the start: others were using the %d CPUs", before.load, before.cpus)
-	}
-	if before.cpus < fewestCPUs {
-		add("%d CPUs: the runtime, its init and everything else share them", before.cpus)
-	}
-	if before.hypervisor != "" {
-		add("virtualised (%s): system calls, page faults and timer interrupts cost more, unevenly", before.hypervisor)
-	}
 	busy, stolen := ticks()
 	if share := float64(stolen-before.stolen) / float64(max(busy-before.busy, 1)); share > quietSteal {
 		add("the hypervisor gave %.0f %% of the CPU time to others meanwhile", share*100)
-	}
-	if before.governor != "" && before.governor != "performance" {
-		add("the frequency governor is %q, not \"performance\"", before.governor)
 	}
 	if o.view != "host" {
 		add("the cgroups are a private %s view of a %s host", o.view, before.view)
@@ -141,6 +146,42 @@ func caveats(o options, before facts, table results) {
 	if uneven := uneven(table); uneven != "" {
 		add("rounds that don't agree (p90 above %.1f × the median): %s", quietSpread, uneven)
 	}
+	for _, path := range o.runtimes {
+		if share, err := singlePages(path); err == nil && share > mostSingle {
+			add("%.0f %% of %s is in the page cache in single pages: each page fault of its code maps less", share*100, path)
+		}
+	}
+	return found
+}
+
+// caveats are those of the machine as it was at the start.
+func (f facts) caveats() (found []string) {
+	add := func(format string, a ...any) { found = append(found, fmt.Sprintf(format, a...)) }
+	if f.load > quietLoad*float64(f.cpus) {
+		add("the load average was %.2f at the start: others were using the %d CPUs", f.load, f.cpus)
+	}
+	if f.cpus < fewestCPUs {
+		add("%d CPUs: the runtime, its init and everything else share them", f.cpus)
+	}
+	if f.emulated() {
+		add("the processor is emulated (%s): what costs a processor little may cost this one much", f.model)
+	} else if f.hypervisor != "" {
+		add("virtualised (%s): system calls, page faults and timer interrupts cost more, unevenly", f.hypervisor)
+	}
+	if f.governor != "" && f.governor != "performance" {
+		add("the frequency governor is %q, not \"performance\"", f.governor)
+	}
+	return found
+}
+
+// emulated tells whether QEMU interprets each instruction: the models that it makes up for that
+// have its name, and those of KVM are the host's unless somebody asks for such a one.
+func (f facts) emulated() bool {
+	return strings.Contains(f.model, "QEMU") || strings.Contains(f.model, "TCG")
+}
+
+// printCaveats prints them below the table.
+func printCaveats(found []string) {
 	if len(found) == 0 {
 		fmt.Println("\nnothing seen that makes these figures unfit to quote")
 		return

@@ -52,7 +52,7 @@ func (s *subject) peakOfCreate() string {
 		return "-"
 	}
 	_, _ = s.call("delete", "--force", id)
-	_ = s.reap()
+	_ = s.reap(s.pidFile)
 	var probe, peak int64
 	if _, err := fmt.Sscan(string(out), &probe, &peak); err != nil {
 		return "-"

@@ -1,13 +1,18 @@
 // Command bench times container lifecycles on several OCI runtimes, interleaved, and prints what
 // they took.
 //
-//	bench [-n ROUNDS] [-s SCENARIO,…] [-view host|v1|v2] [-config FILE] RUNTIME...
+//	bench [-n ROUNDS] [-s SCENARIO,…] [-scale N,…] [-view host|v1|v2] [-config FILE] [-report FILE] RUNTIME...
 //
 // The first RUNTIME is the one under test; runc and crun are added where PATH has them. Each figure
 // is the wall time of whole processes, as an engine that calls the runtime sees it, in
 // milliseconds. The ratio is the median, over the rounds, of the first runtime's time divided by
 // this one's in the same round: 0.50 says that the first takes half as long. What makes the figures
 // unfit to be quoted is printed with them. Needs root.
+//
+// With -scale the verbs are timed beside as many other containers as it says.
+//
+// The report is a page of HTML with drawings of the distributions, which needs nothing else to be
+// looked at.
 package main
 
 import (
@@ -59,6 +64,8 @@ type options struct {
 	scenarios []string
 	view      string
 	config    string
+	scale     []int    // how many containers there are, ascending
+	report    string   // a file of HTML, "" for none
 	runtimes  []string // absolute paths
 }
 
@@ -68,7 +75,13 @@ func parse() (options, error) {
 	names := flag.String("s", "", "`scenarios`, separated by commas: "+strings.Join(scenarioNames(), ","))
 	flag.StringVar(&o.view, "view", "", "how /sys/fs/cgroup looks to the runtimes: `host`, v1 or v2 (v1 where the host is hybrid and crun is there)")
 	flag.StringVar(&o.config, "config", "", "a `config.json` to use instead of the plain one (its args, root, hooks and cgroupsPath are replaced)")
+	flag.StringVar(&o.report, "report", "", "write a report with drawings to `FILE`, in HTML")
+	scale := flag.String("scale", "", "time verbs beside `N,…` other containers, such as 10,100,500,1000, in the place of the scenarios")
 	flag.Parse()
+	var err error
+	if o.scale, err = parseScale(*scale); err != nil {
+		return o, err
+	}
 
 	o.scenarios = scenarioNames()
 	if *names != "" {
@@ -79,27 +92,34 @@ func parse() (options, error) {
 			return o, fmt.Errorf("no scenario %q; there are %s", name, strings.Join(scenarioNames(), ", "))
 		}
 	}
-	wanted := flag.Args()
+	o.runtimes, err = findRuntimes(flag.Args())
+	return o, err
+}
+
+// findRuntimes makes the names absolute paths. A single one gets runc and crun for company, where
+// they are installed.
+func findRuntimes(wanted []string) (found []string, err error) {
 	if len(wanted) == 0 {
-		return o, errors.New("no runtime given")
+		return nil, errors.New("no runtime given")
 	}
+	given := len(wanted)
 	if len(wanted) == 1 {
 		wanted = append(wanted, "runc", "crun")
 	}
 	for i, name := range wanted {
-		found, err := exec.LookPath(name)
+		path, err := exec.LookPath(name)
 		if err != nil {
-			if i == 0 || flag.NArg() > 1 {
-				return o, err
+			if i < given {
+				return nil, err
 			}
 			continue // not installed here
 		}
-		if found, err = filepath.Abs(found); err != nil {
-			return o, err
+		if path, err = filepath.Abs(path); err != nil {
+			return nil, err
 		}
-		o.runtimes = append(o.runtimes, found)
+		found = append(found, path)
 	}
-	return o, nil
+	return found, nil
 }
 
 func run() error {
@@ -126,7 +146,10 @@ func run() error {
 	defer os.RemoveAll(dir)
 
 	before := lookAround()
-	describe(o, before)
+	about := describe(o, before)
+	for _, f := range about {
+		fmt.Println(f)
+	}
 	subjects, err := prepare(o, dir)
 	if err != nil {
 		return err
@@ -136,10 +159,23 @@ func run() error {
 			s.cleanUp()
 		}
 	}()
-	table := measure(ctx, o, subjects)
-	table.print()
-	printFootprint(subjects)
-	caveats(o, before, table)
+	r := report{facts: about}
+	if len(o.scale) > 0 {
+		r.scale = measureScale(ctx, o, subjects)
+		r.scale.print()
+	} else {
+		r.table = measure(ctx, o, subjects)
+		r.table.print()
+		printFootprint(subjects)
+	}
+	r.caveats = caveats(o, before, r.table)
+	printCaveats(r.caveats)
+	if o.report != "" {
+		if err := os.WriteFile(o.report, r.html(), 0o644); err != nil {
+			return err
+		}
+		fmt.Println("\nwith drawings:", o.report)
+	}
 	return context.Cause(ctx)
 }
 

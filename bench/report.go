@@ -17,20 +17,21 @@ type row struct {
 type results [][]row
 
 func (r results) print() {
-	fmt.Printf("\n%-12s %-16s %8s %8s %8s %8s  %s\n", "scenario", "runtime", "min", "median", "p90", "cpu", "ratio")
+	fmt.Printf("\n%-12s %-16s %8s %8s %8s %8s %7s  %s\n", "scenario", "runtime", "min", "median", "p90", "cpu", "faults", "ratio")
 	for _, rows := range r {
 		for _, row := range rows {
 			if row.err != nil || len(row.samples) == 0 {
 				fmt.Printf("%-12s %-16s %v\n", row.scenario, row.runtime, row.err)
 				continue
 			}
-			wall := column(row.samples, func(s sample) float64 { return ms(s.wall) })
-			cpu := column(row.samples, func(s sample) float64 { return ms(s.cpu) })
-			fmt.Printf("%-12s %-16s %8.2f %8.2f %8.2f %8.2f  %s\n", row.scenario, row.runtime,
-				wall[0], quantile(wall, 0.5), quantile(wall, 0.9), quantile(cpu, 0.5), ratio(rows[0], row))
+			wall := column(row.samples, wallTime)
+			cpu := column(row.samples, cpuTime)
+			faults := column(row.samples, pageFaults)
+			fmt.Printf("%-12s %-16s %8.2f %8.2f %8.2f %8.2f %7.0f  %s\n", row.scenario, row.runtime,
+				wall[0], quantile(wall, 0.5), quantile(wall, 0.9), quantile(cpu, 0.5), quantile(faults, 0.5), ratio(rows[0], row))
 		}
 	}
-	fmt.Println("\nmilliseconds; cpu: median of user + system; ratio: the first runtime's time / this one's, pair by pair, median")
+	fmt.Println("\nmilliseconds; cpu and faults: medians of user + system time and of page faults; ratio: the first runtime's time / this one's, pair by pair, median")
 	for _, rows := range r {
 		fmt.Printf("%-12s %s\n", rows[0].scenario, scenarioByName(rows[0].scenario).what)
 	}
@@ -55,7 +56,7 @@ func (r row) spread() float64 {
 	if len(r.samples) == 0 {
 		return 0
 	}
-	wall := column(r.samples, func(s sample) float64 { return ms(s.wall) })
+	wall := column(r.samples, wallTime)
 	return quantile(wall, 0.9) / quantile(wall, 0.5)
 }
 
@@ -77,5 +78,10 @@ func quantile(sorted []float64, q float64) float64 {
 	}
 	return sorted[min(int(float64(n)*q), n-1)]
 }
+
+// The figures of a sample; times are in milliseconds.
+func wallTime(s sample) float64   { return ms(s.wall) }
+func cpuTime(s sample) float64    { return ms(s.cpu) }
+func pageFaults(s sample) float64 { return float64(s.faults) }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

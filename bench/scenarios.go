@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,9 +33,12 @@ var scenarios = []scenario{
 // sample is what one command, or a sum of them, took.
 type sample struct {
 	wall, cpu time.Duration
+	faults    int64 // page faults, of the command and of the children that it waited for
 }
 
-func (s sample) plus(other sample) sample { return sample{s.wall + other.wall, s.cpu + other.cpu} }
+func (s sample) plus(other sample) sample {
+	return sample{s.wall + other.wall, s.cpu + other.cpu, s.faults + other.faults}
+}
 
 // subject is one runtime with its bundles.
 type subject struct {
@@ -43,6 +47,7 @@ type subject struct {
 	short, long string // bundles: a program that ends at once, one that stays
 	pidFile     string
 	isUp        bool
+	others      int // containers that stay beside what is timed
 }
 
 func prepare(o options, dir string) ([]*subject, error) {
@@ -102,6 +107,9 @@ func (s *subject) call(args ...string) (sample, error) {
 		return sample{}, fmt.Errorf("%s %s: %w: %s", s.label, strings.Join(args, " "), err, lastLine(text))
 	}
 	took.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		took.faults = usage.Minflt + usage.Majflt
+	}
 	return took, nil
 }
 
@@ -129,7 +137,7 @@ func (s *subject) lifecycle() (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	if err := s.reap(); err != nil {
+	if err := s.reap(s.pidFile); err != nil {
 		return sample{}, err
 	}
 	deleted, err := s.call("delete", id)
@@ -145,13 +153,13 @@ func (s *subject) killDelete() (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	return took, s.reap()
+	return took, s.reap(s.pidFile)
 }
 
 // reap waits for the container's process, whose pid the runtime wrote, and takes it off the process
 // table.
-func (s *subject) reap() error {
-	text, err := os.ReadFile(s.pidFile)
+func (s *subject) reap(pidFile string) error {
+	text, err := os.ReadFile(pidFile)
 	if err != nil {
 		return err
 	}
@@ -185,7 +193,7 @@ func (s *subject) cleanUp() {
 		}
 	}
 	if s.isUp {
-		_ = s.reap()
+		_ = s.reap(s.pidFile)
 		s.isUp = false
 	}
 }
