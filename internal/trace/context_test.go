@@ -79,3 +79,20 @@ func TestEnviron(t *testing.T) {
 		t.Errorf("without a file: %q", got)
 	}
 }
+
+// FuzzParseContext: a place that is read begins the text that it was read from, written again.
+func FuzzParseContext(f *testing.F) {
+	f.Add("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+	f.Add("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later")
+	f.Add("00-00000000000000000000000000000000-00f067aa0ba902b7-01")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseContext(text)
+		if err != nil {
+			return
+		}
+		written := text[:2] + "-" + got.TraceID + "-" + got.SpanID + "-" + got.Flags
+		if !strings.HasPrefix(text, written) || len(written) != 55 {
+			t.Errorf("%q is %+v", text, got)
+		}
+	})
+}

@@ -1,9 +1,11 @@
 package cgroups
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -110,4 +112,32 @@ func TestListsAsTheKernel(t *testing.T) {
 			t.Errorf("%q: the kernel has %q: %v, %s", list, shown, err, d)
 		}
 	}
+}
+
+// FuzzParseNumbers: what a list means, written as numbers, means the same.
+func FuzzParseNumbers(f *testing.F) {
+	for _, seed := range []string{"0-3,7", "all", "N", "0-31:2/8", "1 2\t3", "9-3", "0-7:3/2", "65535", "65536"} {
+		f.Add(seed, 63)
+	}
+	f.Fuzz(func(t *testing.T, list string, last int) {
+		if last < 0 || last > mostNumber {
+			return
+		}
+		got, err := parseNumbers(list, last)
+		if err != nil {
+			return
+		}
+		var words []string
+		for i, b := range got {
+			for bit := range 8 {
+				if b&(1<<bit) != 0 {
+					words = append(words, strconv.Itoa(i*8+bit))
+				}
+			}
+		}
+		again, err := parseNumbers(strings.Join(words, ","), last)
+		if err != nil || !bytes.Equal(got, again) || len(got) > 0 && got[len(got)-1] == 0 {
+			t.Errorf("%q is %v, written as numbers %v, %v", list, got, again, err)
+		}
+	})
 }

@@ -1,6 +1,8 @@
 package cgroups
 
 import (
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,4 +141,20 @@ func TestCountersMalformed(t *testing.T) {
 			t.Errorf("%q: %v", text, c.err)
 		}
 	}
+}
+
+// FuzzParsePressure: what a line says, written as the kernel does, says the same.
+func FuzzParsePressure(f *testing.F) {
+	f.Add("avg10=0.00 avg60=1.25 avg300=99.99 total=123456")
+	f.Add("avg10= total=-1 later=1")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parsePressure(text)
+		if err != nil || math.IsNaN(got.Avg10+got.Avg60+got.Avg300) {
+			return
+		}
+		again, err := parsePressure(fmt.Sprintf("avg10=%g avg60=%g avg300=%g total=%d", got.Avg10, got.Avg60, got.Avg300, got.Total))
+		if err != nil || got != again {
+			t.Errorf("%q is %+v, and then %+v, %v", text, got, again, err)
+		}
+	})
 }

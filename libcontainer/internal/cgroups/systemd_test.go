@@ -3,7 +3,9 @@ package cgroups
 import (
 	"errors"
 	"math"
+	"path"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,4 +145,24 @@ func TestDisabled(t *testing.T) {
 	if _, err := New(&specs.Spec{}, Options{ID: "x", Driver: "magic"}); err == nil {
 		t.Error("an unknown driver is accepted")
 	}
+}
+
+// FuzzParseUnitPath: what a cgroupsPath names is a scope in a directory of its own, whatever it is.
+func FuzzParseUnitPath(f *testing.F) {
+	for _, seed := range []string{"", "machine.slice:web:one", "a-b.slice::x", "x.slice:p:../y", "a--b.slice:p:n", "-.slice:p:n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		slice, unit, err := parseUnitPath(text, "id")
+		if err != nil {
+			return
+		}
+		if strings.ContainsAny(unit, "/\x00") || !strings.HasSuffix(unit, ".scope") || len(unit) > 255 {
+			t.Errorf("%q is the unit %q", text, unit)
+		}
+		dir, err := expandSlice(slice)
+		if err == nil && (dir != path.Clean(dir) || !path.IsAbs(dir) || dir != "/" && path.Base(dir) != slice) {
+			t.Errorf("%q is in %q", text, dir)
+		}
+	})
 }

@@ -270,3 +270,22 @@ func TestResctrlAt(t *testing.T) {
 		}
 	}
 }
+
+// FuzzResctrlAt: a line that mountinfo has for a place leads to that place.
+func FuzzResctrlAt(f *testing.F) {
+	f.Add("/sys/fs/resctrl")
+	f.Add("/a b\\040\t\nc")
+	f.Fuzz(func(t *testing.T, place string) {
+		if !strings.HasPrefix(place, "/") || strings.ContainsAny(place, "\x00\v\f\r\u0085\u00a0") {
+			return
+		}
+		escaped := strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(place)
+		if len(strings.Fields(escaped)) != 1 {
+			return // blanks of Unicode, which the kernel leaves alone
+		}
+		if got, found := resctrlAt("30 25 0:27 / " + escaped + " rw,relatime shared:1 - resctrl resctrl rw"); !found || got != place {
+			t.Errorf("%q: %q, %v", place, got, found)
+		}
+		_, _ = resctrlAt(place) // whatever is there
+	})
+}

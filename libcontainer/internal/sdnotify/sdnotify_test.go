@@ -1,6 +1,7 @@
 package sdnotify
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -227,4 +228,20 @@ func TestListenWithoutDirectory(t *testing.T) {
 	if s != nil || err != nil {
 		t.Errorf("got %v, %v", s, err)
 	}
+}
+
+// FuzzReadyLine: of what a container sends, the manager is told one line about READY or nothing.
+func FuzzReadyLine(f *testing.F) {
+	for _, seed := range []string{"READY=1", "STATUS=x\nREADY=1\nMAINPID=1", "XREADY=1", "\nREADY="} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		line := readyLine(message)
+		if bytes.ContainsRune(line, '\n') || line != nil && !bytes.HasPrefix(line, []byte("READY=")) {
+			t.Errorf("%q has the line %q", message, line)
+		}
+		if line == nil && bytes.HasPrefix(message, []byte("READY=")) {
+			t.Errorf("%q has no line", message)
+		}
+	})
 }

@@ -269,3 +269,29 @@ func TestReplace(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseList: exceptions that are read, written as the kernel lists them, are the same.
+func FuzzParseList(f *testing.F) {
+	f.Add("a *:* rwm\n")
+	f.Add("c 1:3 rwm\nb *:* m\nc 136:* rw\n")
+	f.Add("c 1:3 r\nc 1:3 w\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseList(text)
+		if err != nil {
+			return
+		}
+		lines := ""
+		for i := range got.exceptions {
+			lines += got.exceptions[i].String() + "\n"
+		}
+		again, err := parseList(lines)
+		if err != nil || len(again.exceptions) != len(got.exceptions) {
+			t.Fatalf("%q is %v, written %q %v, %v", text, got, lines, again, err)
+		}
+		for i := range got.exceptions {
+			if got.exceptions[i] != again.exceptions[i] {
+				t.Errorf("%q: %v is then %v", text, &got.exceptions[i], &again.exceptions[i])
+			}
+		}
+	})
+}

@@ -90,6 +90,9 @@ func parseList(text string) (p Policy, err error) {
 			return Policy{allow: true}, nil
 		}
 		e := exception{kind: fields[0][0]}
+		if e.kind != 'b' && e.kind != 'c' {
+			return p, fmt.Errorf("line %q is about no type of device", line)
+		}
 		if e.major, err = parseNumber(fields[1]); err != nil {
 			return p, err
 		}

@@ -3,6 +3,7 @@ package systemd
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,4 +78,17 @@ func TestVersionIsNotAsked(t *testing.T) {
 	if n := m.count("Get"); n != 1 { // the invocation id
 		t.Errorf("%d questions", n)
 	}
+}
+
+// FuzzParseVersion: a version begins with the number that is found in it.
+func FuzzParseVersion(f *testing.F) {
+	for _, seed := range []string{"252.39-1~deb12u1", "v256-rc3", "247-13.fc34", "", "v", "-1", "99999999999999999999"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := parseVersion(text)
+		if err == nil && (n <= 0 || !strings.HasPrefix(strings.TrimLeft(strings.TrimPrefix(text, "v"), "0"), strconv.Itoa(n))) {
+			t.Errorf("%q has the version %d", text, n)
+		}
+	})
 }

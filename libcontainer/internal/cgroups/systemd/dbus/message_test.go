@@ -1,6 +1,7 @@
 package dbus
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -95,6 +96,30 @@ func FuzzParse(f *testing.F) {
 			d := m.Decoder()
 			d.Uint32()
 			_, _, _ = d.String(), d.signature(), d.String()
+		}
+	})
+}
+
+// FuzzParseAddresses: a socket that is found is found again in an address with its name escaped.
+func FuzzParseAddresses(f *testing.F) {
+	for _, seed := range []string{"unix:path=/run/bus", "unix:abstract=x,guid=1;unix:path=%2frun", "tcp:host=x", "unix:path=a,path=b", "unix:path=%0", ";"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, list string) {
+		sockets, _ := ParseAddresses(list)
+		for _, socket := range sockets {
+			key, name := "path", socket
+			if abstract, ok := strings.CutPrefix(socket, "@"); ok && strings.Contains(list, "abstract") {
+				key, name = "abstract", abstract
+			}
+			escaped := ""
+			for _, c := range []byte(name) {
+				escaped += fmt.Sprintf("%%%02x", c)
+			}
+			again, errs := ParseAddresses("unix:" + key + "=" + escaped)
+			if len(errs) > 0 || len(again) != 1 || again[0] != socket {
+				t.Errorf("%q has %q, which is found again as %q, %v", list, socket, again, errs)
+			}
 		}
 	})
 }
