@@ -430,12 +430,31 @@ func (c *creation) undo() error {
 	returned := c.network.undo()
 	if c.init != nil {
 		c.way.close()
-		_ = unix.PidfdSendSignal(int(c.init.PidFD.Fd()), unix.SIGKILL, nil, 0)
-		c.init.Wait()
+		if err := c.end(c.init.PID, c.init.PidFD); err != nil {
+			return errors.Join(returned, err) // a forced delete can do the rest
+		}
 		c.init.Close()
 	}
 	if errors.Is(c.dir.Linked(), state.ErrNotExist) {
 		return returned // a forced delete has undone the rest, and another container may have the name by now
 	}
 	return errors.Join(returned, (&Container{c.factory.Root, c.record, c.plan.cgroup.Manager}).destroy(c.dir, specs.StateStopped))
+}
+
+// end kills and reaps a child that is the container's init. A hook, or somebody else, may have
+// frozen it, and the freezer of cgroup v1 holds even SIGKILL back.
+func (c *creation) end(pid int, pidfd *os.File) error {
+	const prompt = 100 * time.Millisecond // most have ended by then
+	_ = unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0)
+	err := awaitEnd(int(pidfd.Fd()), pid, prompt)
+	if errors.Is(err, errSurvives) {
+		_ = c.plan.cgroup.LetDie(pid)
+		err = awaitEnd(int(pidfd.Fd()), pid, killTimeout)
+	}
+	for err == nil {
+		if _, werr := unix.Wait4(pid, nil, 0, nil); werr != unix.EINTR {
+			return nil
+		}
+	}
+	return err
 }

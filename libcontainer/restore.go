@@ -218,8 +218,9 @@ func (r *restoration) commit() error {
 // undo removes what a restore that failed has made.
 func (r *restoration) undo() error {
 	if r.pidfd != nil {
-		_ = unix.PidfdSendSignal(int(r.pidfd.Fd()), unix.SIGKILL, nil, 0)
-		_, _ = unix.Wait4(r.pid, nil, 0, nil)
+		if err := r.end(r.pid, r.pidfd); err != nil {
+			return err
+		}
 		r.pidfd.Close()
 	}
 	return r.creation.undo()

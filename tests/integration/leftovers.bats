@@ -12,6 +12,23 @@ load lib
 	nothing_is_left
 }
 
+# cgroup v1 holds even SIGKILL back.
+@test "a creation that fails with its container frozen ends, and leaves nothing" {
+	needs_root
+	needs_cgroup freezer
+	local file value way
+	if v2; then file=$(cgroup freezer)/cgroup.freeze value=1; else file=$(cgroup freezer)/freezer.state value=FROZEN; fi
+	program sleep 1000
+	for way in createRuntime createContainer; do # a list of calls makes the first, oci-run init the second
+		config --arg do "echo $value >$file; exit 3" '.hooks = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", $do]}]}'
+		[[ $way == createRuntime ]] || config '.hooks.createContainer = [{"path": "/bin/true"}]'
+		run timeout 20 "$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" create "$id" </dev/null 3>&-
+		((status == 1)) || { echo "exit status $status: $output"; return 1; }
+		output_has '/hooks/createRuntime/0'
+		nothing_is_left
+	done
+}
+
 @test "a creation that is killed at any time can be deleted" {
 	program sleep 1000
 	for delay in 0.000 0.002 0.004 0.006 0.008 0.010 0.015 0.020 0.030; do
