@@ -23,6 +23,15 @@ func (r *report) add(scenario string, f *fault, o outcome, reason string) {
 	r.lines = append(r.lines, line{scenario, f.role, f.name, reason, o})
 }
 
+// write writes the report where one is asked for.
+func (r *report) write(t *testing.T, suite string) {
+	if path := os.Getenv("OCI_RUN_FAULTS_REPORT"); path != "" {
+		if err := os.WriteFile(path+"."+suite, r.text(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // text is the report in Markdown: a row for each name, its calls counted by outcome.
 func (r *report) text() []byte {
 	type row struct{ scenario, role, name string }

@@ -17,7 +17,7 @@ type scenario struct {
 	says    string   // what a success prints
 	lacks   string   // a program that it is not to find, and so fails without a fault too
 	where   []string // the configurations in which it is tried
-	core    bool     // also in `make test`
+	core    []string // the suites in which it is tried in `make test` too
 }
 
 func (s *scenario) String() string {
@@ -34,26 +34,27 @@ var (
 	withGroups = []string{"plain", "v1", "v2"} // whose cgroups differ
 	limited    = []string{"plain", "v1"}       // v2 has no controllers where v1 has them
 	simple     = []string{"plain"}
+	both       = []string{"Faults", "Deaths"}
 	noTerminal = slices.DeleteFunc(slices.Clone(everywhere), func(s string) bool { return s == "terminal" })
 )
 
 var scenarios = []scenario{
-	{verb: "create", program: sleeps, want: "created", where: everywhere, core: true},
-	{verb: "start", before: []string{"create"}, program: sleeps, want: "running", where: everywhere, core: true},
-	{verb: "run", program: []string{"/bin/echo", "done"}, says: "done\n", where: noTerminal, core: true},
+	{verb: "create", program: sleeps, want: "created", where: everywhere, core: both},
+	{verb: "start", before: []string{"create"}, program: sleeps, want: "running", where: everywhere, core: []string{"Faults"}},
+	{verb: "run", program: []string{"/bin/echo", "done"}, says: "done\n", where: noTerminal, core: []string{"Faults"}},
 	{verb: "exec", before: running, more: []string{"/bin/echo", "done"}, program: sleeps, want: "running", says: "done\n",
-		where: noTerminal, core: true},
+		where: noTerminal, core: both},
 	{name: "exec --tty", verb: "exec", before: running, args: []string{"--detach", "--tty", "--console-socket", consoleName},
 		more: sleeps, program: sleeps, want: "running", where: []string{"terminal"}},
-	{verb: "delete", before: []string{"create"}, program: sleeps, where: everywhere, core: true},
+	{verb: "delete", before: []string{"create"}, program: sleeps, where: everywhere, core: []string{"Faults"}},
 	{name: "delete --force", verb: "delete", before: running, args: []string{"--force"}, program: sleeps, where: everywhere},
-	{verb: "kill", before: running, more: []string{"KILL"}, program: sleeps, want: "stopped", where: everywhere, core: true},
+	{verb: "kill", before: running, more: []string{"KILL"}, program: sleeps, want: "stopped", where: everywhere, core: []string{"Faults"}},
 	{name: "kill --all", verb: "kill", before: running, args: []string{"--all"}, more: []string{"KILL"}, program: sleeps, want: "stopped",
 		where: withGroups},
-	{verb: "pause", before: running, program: sleeps, want: "paused", where: withGroups, core: true},
-	{verb: "resume", before: append(running[:2:2], "pause"), program: sleeps, want: "running", where: withGroups, core: true},
+	{verb: "pause", before: running, program: sleeps, want: "paused", where: withGroups, core: []string{"Faults"}},
+	{verb: "resume", before: append(running[:2:2], "pause"), program: sleeps, want: "running", where: withGroups, core: []string{"Faults"}},
 	{verb: "update", before: running, args: []string{"--pids-limit", "77", "--memory", "64M", "--cpu-share", "512"}, program: sleeps,
-		want: "running", where: limited, core: true},
+		want: "running", where: limited, core: []string{"Faults"}},
 	{verb: "checkpoint", before: running, args: []string{"--image-path", "images"}, program: sleeps, want: "running", lacks: "criu",
 		where: simple},
 	{verb: "state", before: running, program: sleeps, want: "running", says: `"running"`, where: simple},

@@ -18,6 +18,7 @@ damage() {
 	directory) rm "$1" && mkdir "$1" && touch "$1/file" ;;
 	fifo) rm "$1" && mkfifo "$1" ;;
 	link) mv "$1" "$session/moved" && ln -s "$session/moved" "$1" ;;
+	another) chmod 0000 "$1" && { ((EUID)) || chown 65534:65534 "$1"; } ;; # somebody else's, whom only root can read
 	socket) rm "$1" && python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$1" ;;
 	esac
 }
@@ -48,7 +49,7 @@ filter() { config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: 
 	filter
 	local file how pid verb words
 	for file in state.json config.json recovery.json seccomp.bpf; do
-		for how in "${damages[@]}"; do
+		for how in "${damages[@]}" another; do
 			[[ $how != socket ]] || command -v python3 >/dev/null || continue
 			echo "# $file $how" >>"$session/said"
 			detached "$id"
@@ -72,7 +73,7 @@ filter() { config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: 
 	filter
 	local file how pid
 	for file in state.json config.json recovery.json seccomp.bpf start.sock; do
-		for how in "${damages[@]}"; do
+		for how in "${damages[@]}" another; do
 			[[ $how != socket ]] || command -v python3 >/dev/null || continue
 			create "$id"
 			pid=$(pid_of "$id")

@@ -272,6 +272,24 @@ below() {
 	find /sys/fs/cgroup -depth -name "*$id*" -type d -exec rmdir {} \; 2>/dev/null || true
 }
 
+# Whoever is looked at has ended by then, and its children are new.
+@test "a container that forks as fast as it can is paused, entered and ended" {
+	needs_cgroup pids
+	needs_cgroup freezer
+	local verb words
+	program sh -c 'i=0; while [ $i -lt 40 ]; do (while :; do (:); done) & i=$((i+1)); done; wait'
+	config '.linux.resources.pids.limit = 200'
+	for shared in no yes; do
+		[[ $shared == no ]] || config 'del(.linux.namespaces[] | select(.type == "pid"))'
+		detached "$id"
+		for verb in "pause $id" "resume $id" "exec $id true" "kill --all $id KILL" "delete --force $id"; do
+			read -ra words <<<"$verb"
+			timeout 30 "$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" "${words[@]}" 3>&-
+		done
+		nothing_is_left
+	done
+}
+
 @test "another container in the same cgroup stays" {
 	needs_root
 	program sleep 1000
