@@ -25,6 +25,19 @@ func Memfd(name string, executable bool) (int, error) {
 	return fd, nil
 }
 
+// Fill writes all of data to a Memfd, write(2): as often as it takes, for where memory is short the
+// kernel may take a part, and says only at the next one why.
+func Fill(fd int, data []byte) error {
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil && err != unix.EINTR { //nolint:errorlint // a bare errno
+			return fmt.Errorf("write %d bytes to a memfd: %w", len(data), err)
+		}
+		data = data[max(n, 0):]
+	}
+	return nil
+}
+
 // Seal keeps everybody from changing the content of a Memfd, F_ADD_SEALS in fcntl(2).
 func Seal(fd int) error {
 	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE

@@ -203,8 +203,8 @@ func (l *List) OpenIn(f *File) (*os.File, error) {
 // fill writes the executable and opens it again: who executes a file that somebody has open
 // for writing gets ETXTBSY.
 func fill(fd int, image []byte) (*os.File, error) {
-	if n, err := unix.Write(fd, image); err != nil || n < len(image) {
-		return nil, fmt.Errorf("write a batch of %d bytes: %d written: %w", len(image), n, err)
+	if err := linux.Fill(fd, image); err != nil {
+		return nil, fmt.Errorf("write a batch: %w", err)
 	}
 	if err := linux.Seal(fd); err != nil {
 		return nil, fmt.Errorf("seal a batch: %w", err)

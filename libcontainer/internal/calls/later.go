@@ -57,8 +57,8 @@ func (l *List) Send(file *os.File) error {
 		return err
 	}
 	fd := int(file.Fd())
-	if n, err := unix.Write(fd, image); err != nil || n < len(image) {
-		return fmt.Errorf("write calls of %d bytes: %d written: %w", len(image), n, err)
+	if err := linux.Fill(fd, image); err != nil {
+		return fmt.Errorf("write calls: %w", err)
 	}
 	if err := linux.Seal(fd); err != nil {
 		return fmt.Errorf("seal calls: %w", err)
