@@ -217,7 +217,7 @@ func (p *plan) planConfinement(b *specconv.Bundle) error {
 	}
 	caps, warnings := capabilities.NewPlan(spec.Process.Capabilities, available, "/process/capabilities")
 	for _, w := range warnings {
-		log.Warn(specconv.Locate(b.Raw, w).Error())
+		log.Warn(b.Locate(w).Error())
 	}
 	p.init.Capabilities = *caps
 	labels, err := lsm.NewPlan(spec.Process, spec.Linux.MountLabel, "/process")

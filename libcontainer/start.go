@@ -162,7 +162,7 @@ func (c *Container) noProcess(dir *state.Dir) error {
 func (c *Container) locate(dir *state.Dir, err error) error {
 	err = syncpipe.Located(err)
 	if raw, rerr := dir.Config(); rerr == nil { // without it the error still has the field
-		return specconv.Locate(raw, err)
+		return (&specconv.Bundle{Raw: raw, Name: c.document}).Locate(err)
 	}
 	return err
 }

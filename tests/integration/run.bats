@@ -147,6 +147,12 @@ open_descriptors='
 	run -1 oci-run create --config other.json "$id"
 	[[ $output =~ 'other.json:'[0-9]+:[0-9]+': /process/args: ' ]]
 	[[ $output != *config.json* && ! -e $state/$id ]]
+	# What only the start finds, and warnings, are about that file too.
+	jq '.process.args = ["true"] | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["execve"], "action": "SCMP_ACT_ERRNO"}]}
+		| .process.capabilities.bounding = ["CAP_NONE"]' other.json >refusing.json
+	run -1 oci-run run --config refusing.json "$id"
+	[[ $output =~ 'refusing.json:'[0-9]+:[0-9]+': /linux/seccomp/syscalls/0/action: ' ]]
+	[[ $output =~ 'refusing.json:'[0-9]+:[0-9]+': /process/capabilities/bounding/0: ' && $output != *config.json* ]]
 	run -1 oci-run create --config missing.json "$id"
 	output_has 'missing.json: no such file or directory'
 	run -1 oci-run create --config rootfs "$id"
