@@ -159,7 +159,7 @@ hook() {
 	run -1 traced run "$id"
 	output_has nosuch
 	has '.name == "run" and (.args.error | test("nosuch"))'
-	((EUID == 0)) || has '.name == "program" and (.args.error | test("nosuch"))' # init's step
+	((EUID == 0)) || has '.name == "process" and (.args.error | test("nosuch"))' # init's step
 	has '.name == "undo"'
 	program sh -c 'exit 7'
 	rm trace.json
