@@ -230,8 +230,8 @@ last_count() { podman logs --tail 1 "$1" | cut -d' ' -f2; }
 	run -0 podman exec d cat /file
 	output_is kept
 	eventually eval '(($(last_count d) > 5))'
-	run podman logs d
-	output_lacks $'count 1\n'
+	run -0 podman logs d # what was logged before came along
+	(($(grep -cx 'count 1' <<<"$output") <= 1))
 	podman rm -f -t 0 d
 	rm "$home/c.tar.gz"
 }
