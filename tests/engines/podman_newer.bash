@@ -51,9 +51,11 @@ session_cdi() {
 			}}]
 		}
 	END
+	# config.json has no room for a name on the host, by which the device would be bound for a user.
+	[[ $home == /root ]] || sed -i '/deviceNodes/d' "$directory/sessions.json"
 	run -0 podman run --rm --device sessions.example/device=one busybox \
-		sh -c 'echo $FROM_CDI $ONE; cat /from-cdi; echo x >/dev/cdi-null && test -c /dev/cdi-null && echo device'
-	output_is $'all 1\nby way of CDI\ndevice'
+		sh -c 'echo $FROM_CDI $ONE; cat /from-cdi; if test -c /dev/cdi-null; then echo x >/dev/cdi-null && echo device; fi'
+	if [[ $home == /root ]]; then output_is $'all 1\nby way of CDI\ndevice'; else output_is $'all 1\nby way of CDI'; fi
 	run ! podman run --rm --device sessions.example/device=two busybox true
 	output_has 'unresolvable CDI devices'
 	rm -r "$directory"
@@ -83,7 +85,7 @@ session_mounts_below() {
 	output_has below
 	output_has 'not at the top'
 	run -0 podman run --rm --mount "type=bind,source=$dir,destination=/v,bind-nonrecursive" busybox ls /v/below
-	if [[ $home == /root ]]; then output_is ''; else output_is x; fi # what a user may not uncover comes along
+	output_is ''
 	umount "$dir/below"
 	rm -r "$dir"
 }
