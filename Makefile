@@ -112,7 +112,7 @@ demo: build ## build, then walk a real container through its life (root, or root
 
 .PHONY: test
 test: check-go ## everything: unit, integration and security tests, lint; all of it, though a part fails
-	@V='$(V)' tests/parts RACES=200 WAYS='exec hooks mounts program_errors rlimits seccomp users' $(PARTS) $(MORE_PARTS)
+	@V='$(V)' tests/parts RACES=200 WAYS='exec hooks mistakes mounts program_errors rlimits seccomp users' $(PARTS) $(MORE_PARTS)
 
 .PHONY: test-packages
 test-packages: ## install the Debian packages that the tests use (only as root, only what is missing)

@@ -117,6 +117,12 @@ gone() { ! kill -0 "$1" 2>/dev/null; }            # gone PID
 output_has() { [[ $output == *"$1"* ]] || { printf 'no %q in the output:\n%s\n' "$1" "$output"; return 1; }; }
 output_is() { [[ $output == "$1" ]] || { printf 'the output is not %q but:\n%s\n' "$1" "$output"; return 1; }; }
 
+# by_list create|exec: are containers made or entered by a list of calls? Not a user's, and not if tests/sessions was told otherwise.
+by_list() {
+	local way=OCI_RUN_${1^^}
+	((EUID == 0)) && [[ ${!way:-} != init ]]
+}
+
 needs_root() { ((EUID == 0)) || skip 'needs root'; }
 
 # needs PROBE: something that tests/probes asks the machine for, once in a run.

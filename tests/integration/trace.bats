@@ -30,7 +30,7 @@ hook() {
 	done
 	init=$(spans '.name == "execve"' | jq .pid)
 	[[ $init != "$command" ]]
-	if ((EUID == 0)); then # init is a list of calls, and a thread of the command's makes its root
+	if by_list create; then # init is a list of calls, and a thread of the command's makes its root
 		for name in 'first half' 'second half'; do has ".name == \"$name\" and .pid == $init"; done
 		for name in build mounts root masks; do has ".name == \"$name\" and .pid == $command and .tid != $command"; done
 	else
@@ -240,7 +240,7 @@ hook() {
 	detached "$id"
 	traced exec "$id" true
 	has '.name == "start"'
-	if ((EUID == 0)); then
+	if by_list exec; then
 		has '.name == "list"'
 	else
 		has '.name == "execve"'

@@ -10,6 +10,9 @@ setup_file() {
 	export OCI_RUN_CRASHY
 }
 
+# What the following may have: a command in front of oci-run's, its options for all commands, and what fds 3 and 4 are.
+outer=(env) global=() three=/dev/null
+
 # running: a container to go into, with directories and files that not everybody may use.
 running() {
 	needs_root
@@ -27,13 +30,14 @@ running() {
 # look: what a process can say of itself. The status is its child's: its own may show it within fork(), with all signals blocked.
 look='cd /proc/self; grep -vE "^(Name|Pid|PPid|Tgid|NSpid|NSpgid|NSsid|NStgid|Vm|Rss|FDSize|SigQ|voluntary|nonvoluntary|State|x86)" /proc/self/status
 	cat limits oom_score_adj personality cgroup; echo "$PWD $OLDPWD"; env | sort; umask; ls /proc/self/fd
-	for n in cgroup ipc mnt net pid time user uts; do readlink ns/$n; done; cut -d " " -f 18,19,41 stat; ionice 2>/dev/null'
+	for n in cgroup ipc mnt net pid time user uts; do readlink ns/$n; done; cut -d " " -f 18,19,40,41 stat; ionice 2>/dev/null
+	cut -d " " -f 2 numa_maps 2>/dev/null | sort -u; cat attr/current attr/apparmor/current 2>/dev/null'
 
 # same ARG...: an exec with these options is the same, whichever way it goes.
 same() {
 	local code=0 other=0
-	"$OCI_RUN_CRASHY" --root "$state" exec "$@" </dev/null >first 2>&1 3>&- || code=$?
-	OCI_RUN_EXEC=init "$OCI_RUN_CRASHY" --root "$state" exec "$@" </dev/null >second 2>&1 3>&- || other=$?
+	OCI_RUN_EXEC=list "${outer[@]}" "$OCI_RUN_CRASHY" "${global[@]}" --root "$state" exec "$@" </dev/null >first 2>&1 3<"$three" 4<"$three" || code=$?
+	OCI_RUN_EXEC=init "${outer[@]}" "$OCI_RUN_CRASHY" "${global[@]}" --root "$state" exec "$@" </dev/null >second 2>&1 3<"$three" 4<"$three" || other=$?
 	sed -Ei 's/^time="[^"]*" //; s#/proc/[0-9]+/#/proc/PID/#' first second
 	[[ $code == "$other" ]] || { echo "$*: exit status $code, $other"; cat first second; return 1; }
 	diff first second || { echo "$*"; return 1; }
@@ -49,7 +53,7 @@ made=$look'
 by() {
 	local way=$1 code=0
 	shift
-	OCI_RUN_CREATE=$way "$OCI_RUN_CRASHY" --root "$state" "$@" </dev/null >"$way" 2>&1 3>&- || code=$?
+	OCI_RUN_CREATE=$way "${outer[@]}" "$OCI_RUN_CRASHY" "${global[@]}" --root "$state" "$@" </dev/null >"$way" 2>&1 3<"$three" 4<"$three" || code=$?
 	echo "exit status $code" >>"$way"
 	strip "$way"
 }
@@ -74,7 +78,7 @@ runs() {
 	cp list ran
 	for way in list init; do
 		echo >"$way"
-		OCI_RUN_CREATE=$way "$OCI_RUN_CRASHY" --root "$state" create "$id" </dev/null >>"$way" 2>&1 3>&- || echo "create: exit status $?" >>"$way"
+		OCI_RUN_CREATE=$way "${outer[@]}" "$OCI_RUN_CRASHY" --root "$state" create "$id" </dev/null >>"$way" 2>&1 3>&- || echo "create: exit status $?" >>"$way"
 		"$OCI_RUN_CRASHY" --root "$state" start "$id" >>"$way" 2>&1 3>&- || echo "start: exit status $?" >>"$way"
 		! "$OCI_RUN_CRASHY" --root "$state" state "$id" >/dev/null 2>&1 3>&- || eventually is stopped "$id"
 		strip "$way"
@@ -225,18 +229,184 @@ fails() {
 
 @test "with descriptors that are preserved it is the same" {
 	needs_root
-	program sh -c 'cat <&3; ls /proc/self/fd'
+	program sh -c 'cat <&3; cat <&4; ls /proc/self/fd'
 	local way
-	for way in list init; do
-		echo "of the caller" >three
-		exec 4<three
-		by "$way" run --preserve-fds 2 "$id" 3<three
-		exec 4<&-
+	echo 'of the caller' >three
+	three=three
+	for way in list init; do by "$way" run --preserve-fds 2 "$id"; done
+	alike
+	[[ $(grep -c 'of the caller' list) == 2 ]] || { cat list; return 1; }
+	for way in list init; do by "$way" run --preserve-fds 1 "$id"; done
+	alike
+	[[ $(grep -c 'of the caller' list) == 1 ]] || { cat list; return 1; }
+	for way in list init; do by "$way" run --preserve-fds 7 "$id"; done
+	alike
+	grep -q -- '--preserve-fds 7: fd 5 is not open' list
+	running
+	same --preserve-fds 2 "$id" sh -c 'cat <&3; cat <&4; ls /proc/self/fd'
+	[[ $(grep -c 'of the caller' first) == 2 ]] || { cat first; return 1; }
+	same --preserve-fds 1 "$id" sh -c 'cat <&3; cat <&4; ls /proc/self/fd'
+	same --preserve-fds 7 "$id" true
+}
+
+# One of v1 would need a share of the realtime first (cpu.rt_runtime_us), so there is no cgroup here.
+@test "with a realtime policy and a deadline it is the same" {
+	needs_root
+	global=(--cgroup-manager disabled)
+	config 'del(.linux.cgroupsPath) | .process.capabilities[] |= . + ["CAP_SYS_NICE"]'
+	config --arg look "$look" '.process.args = ["sh", "-c", $look]'
+	cp config.json plain.json
+	local way filter policy n=0
+	while IFS='|' read -r policy filter; do
+		jq "$filter" plain.json >config.json
+		for way in list init; do by "$way" run "$id"; done
+		alike "$filter"
+		grep -qE "^$policy\$" list || { cat list; return 1; }
+		jq '.process' config.json >"process-$((n++)).json"
+	done <<-'END'
+		-8 0 7 1|.process.scheduler = {policy: "SCHED_FIFO", priority: 7, flags: ["SCHED_FLAG_RESET_ON_FORK"]}
+		-100 0 99 2|.process.scheduler = {policy: "SCHED_RR", priority: 99}
+		20 0 0 5|.process.scheduler = {policy: "SCHED_IDLE"}
+		-101 0 0 6|.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 10000000, deadline: 30000000, period: 40000000, flags: ["SCHED_FLAG_RESET_ON_FORK"]}
+	END
+	cp plain.json config.json
+	fails priority '.process.scheduler = {policy: "SCHED_FIFO", priority: 700}'
+	program sleep 1000
+	oci-run "${global[@]}" run --detach "$id" </dev/null >/dev/null 2>&1
+	for filter in process-*.json; do
+		same --process "$filter" "$id"
+		[[ $(wc -l <first) -gt 60 ]]
 	done
-	alike
-	by list run --preserve-fds 7 "$id"
-	by init run --preserve-fds 7 "$id"
-	alike
+	jq '.process | .scheduler = {policy: "SCHED_FIFO", priority: 700}' config.json >process.json
+	same --process process.json "$id"
+}
+
+@test "with the caller's groups it is the same" {
+	needs_root
+	outer=(setpriv --groups 5,6,77)
+	makes '.annotations = {"run.oci.keep_original_groups": "1"} | .process.user = {uid: 3, gid: 4}'
+	grep -q '^Groups:.*77' ran || { cat ran; return 1; }
+	makes '.process.user = {uid: 3, gid: 4, additionalGids: [8]}' # and without them
+	! grep -q '^Groups:.*77' ran
+	config '.annotations = {"run.oci.keep_original_groups": "1"}'
+	running
+	same --user 3:4 "$id" sh -c "$look"
+	grep -q '^Groups:.*77' first || { cat first; return 1; }
+}
+
+@test "with a memory policy it is the same" {
+	needs_root
+	[[ -e /proc/self/numa_maps ]] || skip 'no memory policies here (CONFIG_NUMA)'
+	local node
+	node=$(tr ',-' '\n' </sys/devices/system/node/online | head -n 1)
+	for filter in '{mode: "MPOL_BIND", nodes: $node}' '{mode: "MPOL_INTERLEAVE", nodes: $node, flags: ["MPOL_F_STATIC_NODES"]}' '{mode: "MPOL_LOCAL", nodes: ""}'; do
+		makes ".linux.memoryPolicy = (\"$node\" as \$node | $filter)"
+		grep -qE "^(bind(=static|=relative)?:$node|interleave=static:$node|local)\$" ran || { cat ran; return 1; }
+	done
+	fails memoryPolicy '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "1000"}'
+	config ".linux.memoryPolicy = {mode: \"MPOL_BIND\", nodes: \"$node\"}"
+	running
+	same "$id" sh -c "$look"
+	grep -q "^bind:$node\$" first || { cat first; return 1; }
+}
+
+# What the kernel here has is seen in what a process is told of its own label; without a security module, in what is said of one.
+@test "with a label of a security module it is the same" {
+	needs_root
+	local filter profile='' key=
+	config '.linux.maskedPaths = []'
+	for filter in '.process.selinuxLabel = "system_u:system_r:nosuch_t:s0"' '.process.apparmorProfile = "no-such-profile"' '.linux.mountLabel = "system_u:object_r:nosuch_t:s0"'; do
+		program true
+		runs "$filter"
+	done
+	if [[ -r /sys/kernel/security/apparmor/profiles ]]; then
+		profile=$(grep -vE '[/{*]' /sys/kernel/security/apparmor/profiles | sed -n 's/ (\(unconfined\|complain\))$//p' | head -n 1) key=apparmorProfile
+	elif [[ -d /sys/fs/selinux ]]; then
+		profile=$(tr -d '\0' </proc/self/attr/current) key=selinuxLabel
+	fi
+	[[ -z $profile ]] || makes ".process.$key = \"$profile\""
+	[[ -z $profile ]] || grep -qF "$profile" ran || { cat ran; return 1; }
+	running
+	for filter in '.selinuxLabel = "system_u:system_r:nosuch_t:s0"' '.apparmorProfile = "no-such-profile"' ".$key = \"$profile\""; do
+		[[ $filter != .\ * ]] || continue
+		jq --arg look "$look" '.process | .args = ["sh", "-c", $look]' config.json | jq "$filter" >process.json
+		same --process process.json "$id"
+	done
+	same --apparmor no-such-profile "$id" true
+	same --process-label system_u:system_r:nosuch_t:s0 "$id" true
+	[[ -n $profile ]] || skip 'the errors are; there is neither AppArmor with a profile nor SELinux here'
+	same --process process.json "$id"
+	grep -qF "$profile" first || { cat first; return 1; }
+}
+
+@test "with a filter that bites it is the same" {
+	needs_root
+	local action names
+	for names in '"execve"' '"execve", "exit_group", "exit", "write", "sendto", "sendmsg"'; do
+		for action in SCMP_ACT_ERRNO SCMP_ACT_KILL_PROCESS SCMP_ACT_KILL_THREAD SCMP_ACT_TRAP; do
+			fails exec ".linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", syscalls: [{names: [$names], action: \"$action\"}]}"
+		done
+	done
+	fails seccomp '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOSUCH"}]}'
+	config --arg look 'mkdir /tmp/x; echo "status $?"; hostname y; echo "status $?"' '.process.args = ["sh", "-c", $look]'
+	runs '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 122},
+		{names: ["sethostname"], action: "SCMP_ACT_KILL_PROCESS"}]}'
+	grep -q 'uota exceeded' ran || { cat ran; return 1; }
+	grep -q 'status 159' ran # SIGSYS
+}
+
+@test "an exec's process under a filter that bites is the same" {
+	needs_root
+	local action
+	for action in SCMP_ACT_ERRNO SCMP_ACT_KILL_PROCESS SCMP_ACT_TRAP; do
+		config ".process.args = [\"sleep\", \"1000\"] | .linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\",
+			syscalls: [{names: [\"mkdir\", \"mkdirat\", \"exit_group\", \"exit\", \"sendto\", \"sendmsg\"], action: \"$action\"}]}"
+		detached "$id"
+		same "$id" sh -c 'echo begins; mkdir /tmp/z; echo "status $?"; kill -9 $$'
+		grep -q begins first
+		same "$id" /no/such
+		same --user 4:5 "$id" /etc/passwd
+		oci-run delete --force "$id"
+	done
+}
+
+@test "an exec into a cgroup of the container's is the same" {
+	needs_root
+	needs_cgroup memory pids
+	running
+	local line path file
+	while IFS=: read -r _ line path; do # a child in each hierarchy
+		path=/sys/fs/cgroup/${line:-unified}$path
+		path=${path/name=/}
+		[[ -d $path ]] || path=${path/\/unified/}
+		[[ $path != *oci-run-tests-* ]] || mkdir -p "$path/sub"
+		for file in cpuset.cpus cpuset.mems; do # empty in a new cgroup v1
+			[[ ! -e $path/cgroup.clone_children || ! -e $path/$file ]] || cat "$path/$file" >"$path/sub/$file"
+		done
+	done <"/proc/$(pid_of "$id")/cgroup"
+	same --cgroup sub "$id" sh -c "$look"
+	grep -q '/sub$' first || { cat first; return 1; }
+	same --cgroup / "$id" sh -c "$look"
+	same --cgroup nonexistent "$id" true
+	same --cgroup .. "$id" true
+	same --cgroup whatever:/ "$id" true
+}
+
+@test "an exec on a terminal is the same" {
+	needs_root
+	command -v script >/dev/null || skip 'no script(1) here'
+	running
+	local way args
+	printf "%s\n" "tty; stat -c %u \$(tty); stty size; ls -l /dev/console; cut -d' ' -f5,6,7 /proc/self/stat; $look" >rootfs/look
+	for args in '' '--user 7:8' '--cwd /tmp'; do
+		for way in list init; do
+			OCI_RUN_EXEC=$way script -qec "$OCI_RUN_CRASHY --root $state exec --tty $args $id sh /look" /dev/null </dev/null 2>&1 3>&- | tr -d '\0\r' | sed 's/^^[@D]//' >"$way"
+			strip "$way"
+			sed -Ei 's/^[0-9]+ [0-9]+ [0-9]+$/session and terminal/; s/^SigQ.*//' "$way"
+		done
+		alike "$args"
+		[[ $(wc -l <list) -gt 60 ]] || { cat list; return 1; }
+	done
 }
 
 # waiting WAY: a container that waits for its start, and the pid of its process.
@@ -404,4 +574,22 @@ waiting() {
 	kill "${renamers[@]}"
 	wait "${renamers[@]}" 2>/dev/null || true
 	[[ ! -s $said ]] || { sort "$said" | uniq -c; return 1; }
+}
+
+@test "plan takes the way of a create where the list's file can't be had" {
+	needs_root
+	needs strace
+	local errno inject=(strace -f -qq -e trace=memfd_create -o strace.out -e)
+	for errno in EACCES EIO; do # EACCES: sysctl vm.memfd_noexec
+		"${inject[@]}" "inject=memfd_create:error=$errno:when=1" "$OCI_RUN_CRASHY" --root "$state" --debug create "$id" </dev/null >created 2>&1 3>&- || true
+		oci-run delete --force "$id"
+		"${inject[@]}" "inject=memfd_create:error=$errno:when=1" "$OCI_RUN_CRASHY" --root "$state" plan --json --bundle . "$id" >planned 2>&1 3>&- || true
+		if [[ $errno == EACCES ]]; then
+			grep -qF "create: init is another start of oci-run: $(jq -r .why planned)" created || { cat created planned; return 1; }
+			jq -e '.way == "init"' planned
+		else
+			grep -q 'memfd_create.*input/output error' planned || { cat planned; return 1; }
+			grep -qF "$(grep -o 'memfd_create.*error' planned)" created || { cat created planned; return 1; }
+		fi
+	done
 }

@@ -98,7 +98,7 @@ func (e *end) fail(f *Failure) error {
 	if len(short.Path) > unix.PathMax {
 		short.Path = ""
 	}
-	return e.send(failed, wire.Marshal(&short))
+	return e.write(failed, wire.Marshal(&short))
 }
 
 type logEntry struct {

@@ -146,10 +146,28 @@ func (e *end) send(k kind, payload []byte, files ...*os.File) error {
 		}
 		rights = unix.UnixRights(fds...)
 	}
-	packet := append(make([]byte, 0, 1+len(payload)), byte(k))
-	packet = append(packet, payload...)
+	packet := packetOf(k, payload)
+	return sent(k, func() error { return unix.Sendmsg(int(e.f.Fd()), packet, rights, nil, unix.MSG_NOSIGNAL) })
+}
+
+// write sends a message without files by write(2), as the report of a list is sent: a seccomp filter
+// that has kept the sender from its execve may still allow that.
+func (e *end) write(k kind, payload []byte) error {
+	packet := packetOf(k, payload)
+	return sent(k, func() error {
+		_, err := unix.Write(int(e.f.Fd()), packet)
+		return err
+	})
+}
+
+func packetOf(k kind, payload []byte) []byte {
+	return append(append(make([]byte, 0, 1+len(payload)), byte(k)), payload...)
+}
+
+// sent repeats a call that a signal interrupts.
+func sent(k kind, call func() error) error {
 	for {
-		err := unix.Sendmsg(int(e.f.Fd()), packet, rights, nil, unix.MSG_NOSIGNAL)
+		err := call()
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EPIPE, err == unix.ECONNRESET:
