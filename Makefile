@@ -30,7 +30,8 @@ GODEBUG_DEFAULT := containermaxprocs=0,updatemaxprocs=0,memprofilerate=0
 GCFLAGS := -gcflags=fmt=-l -gcflags=oci-run/internal/configure=-l
 # Not PIE (+0.4 ms at each start). No date, no path, no build id: the same sources give the same bytes. Functions begin at multiples
 # of 16 as on arm64, not of 32: another hundredth.
-LDFLAGS := -s -w -buildid= -funcalign=16 -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X runtime.godebugDefault=$(GODEBUG_DEFAULT)
+ALIGN := -funcalign=16
+LDFLAGS := -s -w -buildid= $(ALIGN) -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X runtime.godebugDefault=$(GODEBUG_DEFAULT)
 BUILD := go build -trimpath -buildvcs=false -buildmode=exe $(TAGS) $(GCFLAGS) -ldflags '$(LDFLAGS)'
 
 BIN := bin/oci-run
@@ -158,6 +159,10 @@ test-faults: build ## fail system calls of each verb, kill and stop who makes th
 soak: build ## lead N containers through their lives (100), JOBS at a time (4), with execs beside them, and see what is left, as root
 	go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/soak ./tests/soak
 	bin/soak -n $(N) -jobs $(JOBS) $(BIN)
+
+.PHONY: test-tricks
+test-tricks: check-go ## build without each trick of docs/performance.md, and see that it is worth it
+	OCI_RUN_TRICKS=all go test $(TAGS) -count=1 -timeout=1h -v ./tests/tricks
 
 .PHONY: test-vm
 test-vm: build bin/oci-run-crash ## sessions about resources in a QEMU guest with systemd and cgroup v2 alone, as root: SESSIONS='limits update'

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/crash"
+	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/cgroups"
@@ -159,6 +160,7 @@ func (e *execution) enter() (err error) {
 			return err
 		}
 		e.way.leave()
+		log.Debug("exec: the helper is another start of oci-run: " + err.Error())
 	}
 	e.way = &initEntrance{}
 	e.pid, err = e.way.enter(e)

@@ -262,7 +262,8 @@ fails() {
 		for way in list init; do by "$way" run "$id"; done
 		alike "$filter"
 		grep -qE "^$policy\$" list || { cat list; return 1; }
-		jq '.process' config.json >"process-$((n++)).json"
+		jq '.process' config.json >"process-$n.json"
+		n=$((n + 1))
 	done <<-'END'
 		-8 0 7 1|.process.scheduler = {policy: "SCHED_FIFO", priority: 7, flags: ["SCHED_FLAG_RESET_ON_FORK"]}
 		-100 0 99 2|.process.scheduler = {policy: "SCHED_RR", priority: 99}
@@ -273,6 +274,7 @@ fails() {
 	fails priority '.process.scheduler = {policy: "SCHED_FIFO", priority: 700}'
 	program sleep 1000
 	oci-run "${global[@]}" run --detach "$id" </dev/null >/dev/null 2>&1
+	[[ $n == 4 ]]
 	for filter in process-*.json; do
 		same --process "$filter" "$id"
 		[[ $(wc -l <first) -gt 60 ]]
@@ -283,11 +285,11 @@ fails() {
 
 @test "with the caller's groups it is the same" {
 	needs_root
-	outer=(setpriv --groups 5,6,77)
+	outer=(setpriv "--groups=5,6,77")
 	makes '.annotations = {"run.oci.keep_original_groups": "1"} | .process.user = {uid: 3, gid: 4}'
 	grep -q '^Groups:.*77' ran || { cat ran; return 1; }
 	makes '.process.user = {uid: 3, gid: 4, additionalGids: [8]}' # and without them
-	! grep -q '^Groups:.*77' ran
+	run ! grep -q '^Groups:.*77' ran
 	config '.annotations = {"run.oci.keep_original_groups": "1"}'
 	running
 	same --user 3:4 "$id" sh -c "$look"

@@ -16,40 +16,13 @@ type here struct {
 	room   [2]uint32 // for a report
 }
 
-// piece is how much room for data is made at a time. The working directory's check takes
-// PATH_MAX of it.
-const piece = 8 << 10
-
-// first is the memory of the first list that the process makes, which is the only one or the
-// largest. The heap would give each of its parts a span of its own size class, and a span costs
-// two page faults; here a page costs one, and only when it is used.
-var first struct {
-	taken atomic.Bool
-	list  List
-	here  here
-	order [firstCalls]*Call
-	block [firstCalls]Call
-}
-
-// firstData stands alone, so that the garbage collector need not look at it.
-var firstData [piece / 8]uint64
-
-// firstCalls is more than the calls of an init that drops each of 41 capabilities by itself.
-const firstCalls = 72
+// piece is how much room for data is made at a time.
+const piece = 2 << 10
 
 // NewHere returns an empty list for this process: its child by a raw fork, which reports to the
 // descriptor report, or the calling thread.
 func NewHere(report int) *List {
-	if !first.taken.CompareAndSwap(false, true) {
-		l := &List{report: report, data: make([]byte, headSize, piece/4), here: &here{}}
-		l.base = addressOf(l.data)
-		return l
-	}
-	l := &first.list
-	l.report, l.here = report, &first.here
-	l.calls, l.block = first.order[:0], first.block[:]
-	l.spare = l.block
-	l.data = unsafe.Slice((*byte)(unsafe.Pointer(&firstData)), piece)[:headSize]
+	l := &List{report: report, data: make([]byte, headSize, piece), here: &here{}}
 	l.base = addressOf(l.data)
 	return l
 }

@@ -187,21 +187,18 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// The first list of a process lives in memory of its own: what an init does takes nothing from the
-// heap, where each size would cost page faults. The second has other memory.
-func TestFirstList(t *testing.T) {
-	first.taken.Store(false)
+// A list that is used again takes nothing more from the heap as long as it isn't longer. Another
+// one has other memory.
+func TestListOfManyUses(t *testing.T) {
 	l, other := NewHere(-1), NewHere(-1)
-	if l != &first.list || other == l {
-		t.Fatalf("lists at %p and %p", l, other)
-	}
 	texts, set := []string{"program", "argument"}, []byte("a set")
 	allocated := testing.AllocsPerRun(20, func() {
 		l.Reset()
-		buf := l.Room(unix.PathMax)
-		l.Do(unix.SYS_GETCWD, buf, unix.PathMax)
+		const size = 256
+		buf := l.Room(size)
+		l.Do(unix.SYS_GETCWD, buf, size)
 		l.Do(Equal, buf, '/', uintptr(unix.EXDEV))
-		for range firstCalls - 4 {
+		for range 10 {
 			l.Do(Set, l.Room(8), 1)
 		}
 		l.Do(Equal, l.Text("text"), 't')
@@ -224,14 +221,13 @@ func TestFirstList(t *testing.T) {
 	}
 }
 
-// Calls and data that the first list has no memory for come from the heap.
-func TestMoreThanTheFirstMemory(t *testing.T) {
-	first.taken.Store(false)
+// A list that is longer than its first memory gets more.
+func TestMoreThanOnePiece(t *testing.T) {
 	l := NewHere(-1)
 	for range 3 {
 		l.Reset()
 		var wrote strings.Builder
-		for i := range 3 * firstCalls {
+		for i := range 200 {
 			text := fmt.Sprintf("%0200d ", i)
 			wrote.WriteString(text)
 			l.Do(unix.SYS_WRITE, 1, l.Text(text), uintptr(len(text)))

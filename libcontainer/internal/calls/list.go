@@ -200,7 +200,7 @@ func (l *List) reserve(n int) (at uintptr, b []byte) {
 func (l *List) extend(start, n int) int {
 	if l.here != nil {
 		l.here.pieces = append(l.here.pieces, l.data)
-		l.data = make([]byte, 0, max(piece/4, n))
+		l.data = make([]byte, 0, max(piece, n))
 		return 0
 	}
 	data := make([]byte, len(l.data), max(2*cap(l.data), start+n))

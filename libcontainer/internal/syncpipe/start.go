@@ -144,7 +144,7 @@ type Waiter struct {
 // that ends without a word is a start that was killed in time: the container can still be
 // started. One that ends after its announcement is an error, for which init has to end.
 func AwaitStart(channel *os.File) (*Waiter, error) {
-	in := newInbox()
+	in := &inbox{}
 	for {
 		fd, _, err := unix.Accept4(int(channel.Fd()), unix.SOCK_CLOEXEC)
 		if err == unix.EINTR || err == unix.ECONNABORTED { //nolint:errorlint // a bare errno

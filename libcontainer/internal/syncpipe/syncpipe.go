@@ -41,7 +41,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -117,20 +116,6 @@ type inbox struct {
 // spaceOfRights is CMSG_SPACE of so many fds, cmsg(3), with the larger header of 64-bit machines.
 const spaceOfRights = 16 + maxFDs*4
 
-// first is the inbox of the first end, which for most processes is the only one. A page fault is
-// paid for what a message fills of it; the heap would give each part a span of its own.
-var first struct {
-	taken atomic.Bool
-	inbox inbox
-}
-
-func newInbox() *inbox {
-	if first.taken.CompareAndSwap(false, true) {
-		return &first.inbox
-	}
-	return &inbox{}
-}
-
 // Close ends the conversation.
 func (e *end) Close() error { return e.f.Close() }
 
@@ -150,8 +135,8 @@ func (e *end) send(k kind, payload []byte, files ...*os.File) error {
 	return sent(k, func() error { return unix.Sendmsg(int(e.f.Fd()), packet, rights, nil, unix.MSG_NOSIGNAL) })
 }
 
-// write sends a message without files by write(2), as the report of a list is sent: a seccomp filter
-// that has kept the sender from its execve may still allow that.
+// write sends a message without files by write(2), as the report of a list is sent: a seccomp
+// filter that has kept the sender from its execve may still allow that.
 func (e *end) write(k kind, payload []byte) error {
 	packet := packetOf(k, payload)
 	return sent(k, func() error {
@@ -190,7 +175,7 @@ type message struct {
 
 func (e *end) receive() (*message, error) {
 	if e.in == nil {
-		e.in = newInbox()
+		e.in = &inbox{}
 	}
 	buf, rights := e.in.packet[:], e.in.rights[:]
 	var n, nr, flags int
