@@ -8,7 +8,6 @@ import (
 
 	"oci-run/internal/cli"
 	"oci-run/internal/log"
-	"oci-run/internal/oncejson"
 	"oci-run/libcontainer"
 )
 
@@ -51,19 +50,9 @@ func events(c *cli.Call) error {
 		if err != nil {
 			return err
 		}
-		return printEvent(out, &event{"stats", container.ID(), stats})
+		return printLine(out, &event{"stats", container.ID(), stats})
 	}
 	return follow(container, interval, out)
-}
-
-// printEvent prints an event on a line of its own.
-func printEvent(out io.Writer, e *event) error {
-	text, err := oncejson.Encode(e)
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(append(text, '\n'))
-	return err
 }
 
 // follow prints events until the container has no process any more.
@@ -82,7 +71,7 @@ func follow(container *libcontainer.Container, interval time.Duration, out io.Wr
 		case err != nil:
 			return err
 		case oom:
-			if err := printEvent(out, &event{Type: "oom", ID: container.ID()}); err != nil {
+			if err := printLine(out, &event{Type: "oom", ID: container.ID()}); err != nil {
 				return err
 			}
 			continue
@@ -94,7 +83,7 @@ func follow(container *libcontainer.Container, interval time.Duration, out io.Wr
 			log.Warn(err.Error())
 			continue
 		}
-		if err := printEvent(out, &event{"stats", container.ID(), stats}); err != nil {
+		if err := printLine(out, &event{"stats", container.ID(), stats}); err != nil {
 			return err
 		}
 	}

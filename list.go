@@ -11,7 +11,6 @@ import (
 
 	"oci-run/internal/cli"
 	"oci-run/internal/log"
-	"oci-run/internal/oncejson"
 	"oci-run/internal/screen"
 	"oci-run/libcontainer"
 )
@@ -50,12 +49,7 @@ func list(c *cli.Call) error {
 	case format == "table":
 		return printTable(w, states)
 	case format == "json":
-		text, err := oncejson.Encode(states)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(append(text, '\n'))
-		return err
+		return printLine(w, states)
 	default:
 		return fmt.Errorf("--format %q: must be table or json", format)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +43,7 @@ func ps(c *cli.Call) error {
 	}
 	w := c.Out
 	if format == "json" {
-		return json.NewEncoder(w).Encode(pids)
+		return printLine(w, pids)
 	}
 	options := c.Args[1:]
 	if len(options) == 0 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/oncejson"
 	"oci-run/specconv"
 )
 
@@ -32,7 +32,7 @@ func writeSpec(c *cli.Call) error {
 	if c.Bool("rootless") {
 		specconv.Rootless(spec, uint32(os.Geteuid()), uint32(os.Getegid()))
 	}
-	text, err := json.MarshalIndent(spec, "", "\t")
+	text, err := oncejson.EncodeIndented(spec, "\t")
 	if err != nil {
 		return err
 	}

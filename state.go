@@ -33,7 +33,17 @@ func printState(c *cli.Call) error {
 
 // printJSON prints a value for people and programs: indented, one line feed at the end.
 func printJSON(w io.Writer, value any) error {
-	text, err := oncejson.EncodeIndented(value)
+	text, err := oncejson.EncodeIndented(value, "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
+
+// printLine prints a value for programs: in a line.
+func printLine(w io.Writer, value any) error {
+	text, err := oncejson.Encode(value)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"oci-run/internal/cli"
@@ -60,5 +59,5 @@ func printEnding(c *cli.Call, id string, end *libcontainer.Ending, format string
 		_, err := fmt.Fprintln(c.Out, end.Code)
 		return err
 	}
-	return json.NewEncoder(c.Out).Encode(ending{ID: id, ExitCode: end.Code, Signal: end.SignalName(), OOM: end.OOM})
+	return printLine(c.Out, ending{ID: id, ExitCode: end.Code, Signal: end.SignalName(), OOM: end.OOM})
 }

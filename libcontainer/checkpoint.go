@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -219,7 +218,7 @@ func newDescriptors(images string, stdio []string) (*pendingFile, error) {
 	if stdio == nil {
 		stdio = make([]string, 3)
 	}
-	raw, err := json.Marshal(stdio)
+	raw, err := oncejson.Encode(stdio)
 	if err != nil {
 		return nil, fmt.Errorf("encode %q: %w", descriptorsFile, err)
 	}

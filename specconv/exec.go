@@ -1,8 +1,6 @@
 package specconv
 
 import (
-	"encoding/json"
-
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"oci-run/internal/oncejson"
@@ -14,7 +12,7 @@ type execSpec struct {
 	Annotations map[string]string `json:"annotations"`
 	Linux       struct {
 		Namespaces   []specs.LinuxNamespace   `json:"namespaces"`
-		Seccomp      json.RawMessage          `json:"seccomp"`
+		Seccomp      oncejson.Raw             `json:"seccomp"`
 		Personality  *specs.LinuxPersonality  `json:"personality"`
 		MemoryPolicy *specs.LinuxMemoryPolicy `json:"memoryPolicy"`
 		IntelRdt     *specs.LinuxIntelRdt     `json:"intelRdt"`

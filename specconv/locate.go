@@ -2,12 +2,13 @@ package specconv
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"oci-run/internal/oncejson"
 )
 
 // positionError is an error with the place in a document that caused it.
@@ -67,7 +68,7 @@ func isOneLine(raw []byte) bool { return bytes.IndexByte(bytes.TrimRight(raw, " 
 
 // isSyntax tells whether an error is about a character, to which no pointer leads.
 func isSyntax(err error) bool {
-	var se *json.SyntaxError
+	var se *oncejson.SyntaxError
 	return errors.As(err, &se)
 }
 

@@ -2,7 +2,6 @@ package specconv
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -63,7 +62,7 @@ func decodeFault(raw []byte, err error) (fe *FieldError, offset int) {
 	fe = &FieldError{Err: err}
 	var te *oncejson.TypeError
 	var de *oncejson.DuplicateError
-	var se *json.SyntaxError
+	var se *oncejson.SyntaxError
 	switch {
 	case errors.As(err, &te):
 		offset, fe.Err = te.Offset, typeError(te)
@@ -73,23 +72,10 @@ func decodeFault(raw []byte, err error) (fe *FieldError, offset int) {
 		fe.Pointer = pointerTo(raw, offset)
 		fe.Pointer += Pointer(de.Name)
 	case errors.As(err, &se):
-		offset = int(se.Offset)
-		if se.Error() != "unexpected end of JSON input" {
-			offset -= behind()
-		}
+		offset = se.Offset
 		fe.Pointer = pointerTo(raw, offset)
 	}
 	return fe, offset
-}
-
-// behind tells by how much the offsets of encoding/json's errors are past what they are about: by
-// nothing on the v2 engine, by a byte at least on the first one.
-func behind() int {
-	var se *json.SyntaxError
-	if errors.As(json.Indent(new(bytes.Buffer), []byte("x"), "", ""), &se) {
-		return int(se.Offset)
-	}
-	return 0
 }
 
 func duplicateError(raw []byte, de *oncejson.DuplicateError) error {

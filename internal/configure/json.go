@@ -1,19 +1,20 @@
 package configure
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"strings"
+
+	"oci-run/internal/oncejson"
 )
 
 // jsonFormat is JSON (RFC 8259). The document is an object.
 var jsonFormat = format{table: "an object", scan: scanJSON, grow: growJSON, erase: eraseJSON}
 
-// scanJSON leaves it to the library to find what is wrong.
+// scanJSON leaves it to oncejson to find what is wrong.
 func scanJSON(s *scanner, add func(item)) {
-	if err := json.Indent(new(bytes.Buffer), []byte(s.text), "", ""); err != nil {
-		if se, ok := err.(*json.SyntaxError); ok { //nolint:errorlint // nothing wraps it
-			s.at = min(int(se.Offset), len(strings.TrimRight(s.text, " \t\r\n")))
+	if err := oncejson.CheckSyntax(s.text); err != nil {
+		if se, ok := errors.AsType[*oncejson.SyntaxError](err); ok {
+			s.at = min(se.Offset, len(strings.TrimRight(s.text, " \t\r\n")))
 		}
 		s.fail("is not JSON: " + err.Error())
 		return

@@ -14,7 +14,6 @@
 package logfile
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +27,7 @@ import (
 
 	"oci-run/internal/excerpt"
 	"oci-run/internal/log"
+	"oci-run/internal/oncejson"
 )
 
 // Log is where the program logs to. Its methods may be called by several goroutines.
@@ -180,7 +180,7 @@ func newEntry(level log.Level, text string, at time.Time) entry {
 func (l *Log) format(e *entry) []byte {
 	switch {
 	case l.json:
-		line, err := json.Marshal(e)
+		line, err := oncejson.Encode(e)
 		if err != nil { // can't be: strings
 			return nil
 		}

@@ -1,7 +1,6 @@
 package oncejson
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -10,6 +9,9 @@ import (
 
 // maxNesting is how deep encoding/json goes.
 const maxNesting = 10000
+
+// unmarshaler is json.Unmarshaler: what decodes itself, such as time.Time.
+type unmarshaler interface{ UnmarshalJSON([]byte) error }
 
 // decoder reads a document from its beginning to its end. Its methods return false where
 // that fails, and err then says why unless it is the syntax.
@@ -61,7 +63,7 @@ func (d *decoder) value(to reflect.Value) bool {
 	c := d.next()
 	kind := to.Kind()
 	if kind == reflect.Struct || kind == reflect.Slice {
-		if own, ok := to.Addr().Interface().(json.Unmarshaler); ok {
+		if own, ok := to.Addr().Interface().(unmarshaler); ok {
 			return d.itself(own)
 		}
 	}
@@ -187,8 +189,8 @@ func (d *decoder) any() (value any, ok bool) {
 	return number, d.scalar(reflect.ValueOf(&number).Elem(), d.next())
 }
 
-// itself has a value decode the text that stands for it, such as json.RawMessage.
-func (d *decoder) itself(to json.Unmarshaler) bool {
+// itself has a value decode the text that stands for it, such as Raw.
+func (d *decoder) itself(to unmarshaler) bool {
 	begin := d.at
 	if !d.skip() {
 		return false

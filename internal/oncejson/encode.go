@@ -1,33 +1,40 @@
 package oncejson
 
 import (
-	"encoding/json"
+	"fmt"
 	"maps"
 	"math"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// Encode is json.Marshal.
+// Encode is json.Marshal, but for what nothing here has: bytes, which would be base64, maps by
+// anything but strings, options of fields other than omitempty and omitzero, zeros by a method, and
+// values nested in more than 1000 others. They are errors.
 func Encode(value any) ([]byte, error) {
 	e := encoder{out: make([]byte, 0, 1024), names: make(map[reflect.Type][]field, 8)}
-	if v := reflect.ValueOf(value); v.IsValid() && e.value(v, 0) {
-		return e.out, nil
+	v := reflect.ValueOf(value)
+	if !v.IsValid() {
+		return []byte("null"), nil
 	}
-	return json.Marshal(value)
+	if !e.value(v, 0) {
+		return nil, fmt.Errorf("encode a %v as JSON: %w", v.Type(), e.err)
+	}
+	return e.out, nil
 }
 
-// EncodeIndented is json.MarshalIndent with two blanks a level.
-func EncodeIndented(value any) ([]byte, error) {
+// EncodeIndented is json.MarshalIndent with an indent for each level.
+func EncodeIndented(value any, indent string) ([]byte, error) {
 	text, err := Encode(value)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]byte, 0, 2*len(text))
 	depth, quoted := 0, false
-	line := func() { out = append(append(out, '\n'), strings.Repeat("  ", depth)...) }
+	line := func() { out = append(append(out, '\n'), strings.Repeat(indent, depth)...) }
 	for i, c := range text {
 		switch {
 		case c == '"' && (i == 0 || !escapes(text[:i])):
@@ -65,11 +72,15 @@ func escapes(text []byte) bool {
 }
 
 // maxDepth bounds the nesting of what is written here.
-const maxDepth = 64
+const maxDepth = 1000
 
-// encoder writes a document. Its methods return false where they are not sure.
+// marshaler is json.Marshaler: what says itself how it is written, such as time.Time.
+type marshaler interface{ MarshalJSON() ([]byte, error) }
+
+// encoder writes a document. Its methods return false where that fails, and err then says why.
 type encoder struct {
 	out   []byte
+	err   error
 	names map[reflect.Type][]field
 	lists lists
 }
@@ -81,16 +92,16 @@ func (e *encoder) write(s string) bool {
 
 func (e *encoder) value(v reflect.Value, depth int) bool {
 	if depth++; depth > maxDepth {
-		return false
+		return e.refuse("more than %d levels", maxDepth)
 	}
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return e.write("null")
 	}
-	if own, ok := v.Interface().(json.Marshaler); ok {
+	if own, ok := v.Interface().(marshaler); ok {
 		return e.itself(own)
 	}
 	if v.CanAddr() {
-		if own, ok := v.Addr().Interface().(json.Marshaler); ok {
+		if own, ok := v.Addr().Interface().(marshaler); ok {
 			return e.itself(own)
 		}
 	}
@@ -101,7 +112,7 @@ func (e *encoder) value(v reflect.Value, depth int) bool {
 		return e.object(v, depth)
 	case reflect.Map:
 		return e.dictionary(v, depth)
-	case reflect.Slice:
+	case reflect.Slice, reflect.Array:
 		return e.array(v, depth)
 	case reflect.Interface:
 		if v.IsNil() {
@@ -124,29 +135,67 @@ func (e *encoder) scalar(v reflect.Value) bool {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		e.out = strconv.AppendUint(e.out, v.Uint(), 10)
 		return true
-	case reflect.Float64:
-		f := v.Float()
-		e.out = strconv.AppendFloat(e.out, f, 'f', -1, 64)
-		return f == 0 || math.Abs(f) >= 1e-6 && math.Abs(f) < 1e21 // others have exponents
+	case reflect.Float32, reflect.Float64:
+		return e.float(v.Float(), v.Type().Bits())
 	}
-	return false
+	return e.refuse("unsupported type %v", v.Type())
 }
 
-// itself has a value write the text that stands for it, which encoding/json would check and
-// compact.
-func (e *encoder) itself(from json.Marshaler) bool {
+// float writes a number as ECMAScript does: with an exponent, of as few digits as it has, where it
+// is far from one.
+func (e *encoder) float(f float64, bits int) bool {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return e.refuse("unsupported value %v", f)
+	}
+	format := byte('f')
+	switch abs := math.Abs(f); {
+	case abs == 0:
+	case bits == 64 && (abs < 1e-6 || abs >= 1e21), bits == 32 && (float32(abs) < 1e-6 || float32(abs) >= 1e21):
+		format = 'e'
+	}
+	e.out = strconv.AppendFloat(e.out, f, format, -1, bits)
+	if n := len(e.out); format == 'e' && e.out[n-2] == '0' && e.out[n-3] == '-' {
+		e.out = append(e.out[:n-2], e.out[n-1])
+	}
+	return true
+}
+
+// itself has a value write the text that stands for it, which is checked and compacted.
+func (e *encoder) itself(from marshaler) bool {
 	text, err := from.MarshalJSON()
+	if err == nil {
+		err = CheckSyntax(string(text))
+	}
 	if err != nil {
+		e.err = err
 		return false
 	}
-	for _, c := range text {
-		if c <= ' ' || c >= 0x7f || unsafeInHTML(c) {
-			return false
+	quoted, skip := false, 0
+	for i, c := range text {
+		switch {
+		case c == '"' && (i == 0 || !escapes(text[:i])):
+			quoted = !quoted
+		case !quoted && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
+			continue
+		case unsafeInHTML(c):
+			e.hex(rune(c))
+			continue
+		case c >= utf8.RuneSelf && utf8.RuneStart(c):
+			if r, _ := utf8.DecodeRune(text[i:]); r == '\u2028' || r == '\u2029' {
+				e.hex(r)
+				skip = i + 3
+			}
+		}
+		if i >= skip {
+			e.out = append(e.out, c)
 		}
 	}
-	e.out = append(e.out, text...)
-	d := decoder{text: string(text)}
-	return d.skip() && d.at == len(d.text)
+	return true
+}
+
+func (e *encoder) refuse(format string, args ...any) bool {
+	e.err = fmt.Errorf(format, args...)
+	return false
 }
 
 func (e *encoder) object(v reflect.Value, depth int) bool {
@@ -154,7 +203,7 @@ func (e *encoder) object(v reflect.Value, depth int) bool {
 	first := true
 	for _, f := range e.fieldsOf(v.Type()) {
 		if f.strange {
-			return false
+			return e.refuse("field %q of %v has an option that is not supported", f.name, v.Type())
 		}
 		member := v.FieldByIndex(f.index)
 		if f.omitEmpty && isEmpty(member) || f.omitZero && member.IsZero() {
@@ -194,7 +243,7 @@ func isEmpty(v reflect.Value) bool {
 
 func (e *encoder) dictionary(v reflect.Value, depth int) bool {
 	if v.Type().Key().Kind() != reflect.String {
-		return false
+		return e.refuse("unsupported type %v", v.Type())
 	}
 	if v.IsNil() {
 		return e.write("null")
@@ -216,10 +265,10 @@ func (e *encoder) dictionary(v reflect.Value, depth int) bool {
 }
 
 func (e *encoder) array(v reflect.Value, depth int) bool {
-	if v.Type().Elem().Kind() == reflect.Uint8 { // base64
-		return false
+	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 { // base64
+		return e.refuse("unsupported type %v", v.Type())
 	}
-	if v.IsNil() {
+	if v.Kind() == reflect.Slice && v.IsNil() {
 		return e.write("null")
 	}
 	e.write("[")
@@ -234,24 +283,45 @@ func (e *encoder) array(v reflect.Value, depth int) bool {
 	return e.write("]")
 }
 
-// str writes a string of printable ASCII, with line feeds and tabulators.
+// str writes a string. As in encoding/json, each byte that is not UTF-8 becomes U+FFFD.
 func (e *encoder) str(s string) bool {
 	e.out = append(e.out, '"')
-	for i := range len(s) {
+	for i := 0; i < len(s); {
 		c := s[i]
-		switch at := strings.IndexByte("\"\\\n\r\t", c); {
+		if c >= utf8.RuneSelf {
+			i += e.wide(s[i:])
+			continue
+		}
+		i++
+		switch at := strings.IndexByte("\"\\\n\r\t\b\f", c); {
 		case at >= 0:
-			e.out = append(e.out, '\\', `"\nrt`[at])
-		case c < ' ' || c >= 0x7f:
-			return false
-		case unsafeInHTML(c):
-			e.out = append(e.out, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+			e.out = append(e.out, '\\', `"\nrtbf`[at])
+		case c < ' ' || unsafeInHTML(c):
+			e.hex(rune(c))
 		default:
 			e.out = append(e.out, c)
 		}
 	}
 	e.out = append(e.out, '"')
 	return true
+}
+
+// wide writes the first character of s, which is not ASCII, and tells its length. What ends a line
+// of JavaScript is escaped.
+func (e *encoder) wide(s string) int {
+	r, n := utf8.DecodeRuneInString(s)
+	if r == utf8.RuneError && n == 1 || r == '\u2028' || r == '\u2029' {
+		e.hex(r)
+	} else {
+		e.write(s[:n])
+	}
+	return n
+}
+
+// hex writes a character as four digits.
+func (e *encoder) hex(r rune) {
+	const digits = "0123456789abcdef"
+	e.out = append(e.out, '\\', 'u', digits[r>>12], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 }
 
 // unsafeInHTML tells which bytes json.Marshal escapes lest a browser sees a tag in them.

@@ -10,13 +10,11 @@
 // with one name, so that `"SECCOMP": null` takes away the filter that `"seccomp"` has set.
 // Here, a name is exact and comes once.
 //
-// What else a document says comes out as from encoding/json, which also says what is wrong
-// with the syntax of one. FuzzDecode holds that, and FuzzEncode the other way.
+// What else a document says comes out as from encoding/json, and so do the words for what is wrong
+// with its syntax, which people know. FuzzDecode holds that, and TestEncode the other way.
 package oncejson
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -24,7 +22,7 @@ import (
 )
 
 // Decode decodes a document into what value points to, which must be empty. An error is a
-// *TypeError, a *DuplicateError, one of syntax (*json.SyntaxError), or that of a type that
+// *TypeError, a *DuplicateError, a *SyntaxError, or that of a type that
 // decodes itself.
 func Decode(raw []byte, value any) error {
 	_, err := DecodeReporting(raw, value, nil)
@@ -112,9 +110,8 @@ func (d *decoder) decode(raw []byte, value any) error {
 		return nil
 	}
 	to.SetZero()
-	// As in encoding/json, what is not JSON at all is said first. Indent is the cheapest of what
-	// says it with the place; json.Unmarshal would have a second decoder linked.
-	if err := json.Indent(new(bytes.Buffer), raw, "", ""); err != nil {
+	// As in encoding/json, what is not JSON at all is said first.
+	if err := CheckSyntax(d.text); err != nil {
 		return err
 	}
 	return d.err

@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/oncejson"
 	"oci-run/libcontainer/internal/fdsocket"
 )
 
@@ -24,7 +24,7 @@ const agentPatience = 10 * time.Second
 func SendListener(path string, listenerFD int, state *specs.ContainerProcessState) error {
 	sent := *state
 	sent.Fds = []string{specs.SeccompFdName}
-	message, err := json.Marshal(&sent)
+	message, err := oncejson.Encode(&sent)
 	if err != nil {
 		return fmt.Errorf("encode the state for the seccomp agent: %w", err)
 	}

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,7 +40,7 @@ type Record struct {
 	Created     time.Time         `json:"created"`
 	Creator     Process           `json:"creator"` // the create or run command
 	Init        Process           `json:"init"`    // the container's process; pid 0 while there is none
-	Cgroup      json.RawMessage   `json:"cgroup,omitempty"`
+	Cgroup      oncejson.Raw      `json:"cgroup,omitempty"`
 	IntelRdt    string            `json:"intel_rdt,omitempty"`   // resctrl group made by us
 	SharedPID   bool              `json:"shared_pid,omitempty"`  // no pid namespace of its own
 	Ahead       bool              `json:"ahead,omitempty"`       // written before init was ready, see Unready

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/oncejson"
 	"oci-run/tests/fdleak"
 )
 
@@ -55,7 +55,7 @@ func TestRecord(t *testing.T) {
 	}
 	want := &Record{
 		ID: "one", Phase: Creating, OCIVersion: "1.3.0", Bundle: "/b", Rootfs: "/b/r", Created: time.Now().UTC(),
-		Creator: Process{1, 2}, Cgroup: json.RawMessage(`{"driver":"cgroupfs"}`), Annotations: map[string]string{"a": "b"},
+		Creator: Process{1, 2}, Cgroup: oncejson.Raw(`{"driver":"cgroupfs"}`), Annotations: map[string]string{"a": "b"},
 	}
 	for _, phase := range []Phase{Creating, Created} {
 		want.Phase = phase
