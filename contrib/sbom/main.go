@@ -122,7 +122,8 @@ func describe(binary, version, notice string) (*document, error) {
 		}},
 		Relationships: []relationship{{"SPDXRef-DOCUMENT", "DESCRIBES", "SPDXRef-oci-run"}},
 	}
-	if err := doc.add(standardPackage, strings.TrimPrefix(info.GoVersion, "go"), "", standardLibrary, known); err != nil {
+	release, _, _ := strings.Cut(strings.TrimPrefix(info.GoVersion, "go"), "-X:") // "go1.26.8-X:nogreenteagc"
+	if err := doc.add(standardPackage, release, "", standardLibrary, known); err != nil {
 		return nil, err
 	}
 	for _, m := range info.Deps {
