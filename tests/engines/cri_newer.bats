@@ -109,11 +109,12 @@ user_namespace='{mode: 0, uids: [{host_id: 100000, container_id: 0, length: 6553
 @test "an exec probe each 0.2 s for ten seconds: no process and no descriptor too many" {
 	make_pod
 	run_container main . sleep 1000
-	local shim before after i
+	local shim before
 	shim=$(pgrep -f -- "containerd-shim-runc-v2 .*-id $pod ")
 	crictl exec --sync "$container" true
 	count() { echo "$(ls "/proc/$shim/fd" | wc -l) $(crictl exec --sync "$container" sh -c 'ls /proc | grep -c "^[0-9]"')"; }
+	# shellcheck disable=SC2034 # eval uses it
 	before=$(count)
-	for i in {1..50}; do crictl exec --sync "$container" sh -c 'exit 0'; done
+	for _ in {1..50}; do crictl exec --sync "$container" sh -c 'exit 0'; done
 	within 10 eval '[[ $(count) == "$before" ]]'
 }

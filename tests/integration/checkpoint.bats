@@ -195,7 +195,8 @@ asleep() { program sh -c 'while :; do sleep 0.1; done'; }
 	ln -sf ../target images/descriptors.json
 	run -1 checkpoint "$id"
 	[[ $(<target) == precious ]]
-	[[ $(ls -A images | grep -v '\.img$') == descriptors.json ]] # beside CRIU's own images
+	left=$(find images -mindepth 1 ! -name '*.img')
+	[[ $left == images/descriptors.json ]] # beside CRIU's own images
 	rm images/descriptors.json
 	mkdir images/descriptors.json
 	run -1 checkpoint "$id"
