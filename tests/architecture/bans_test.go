@@ -32,7 +32,7 @@ var bans = []ban{
 	{"plugin", "needs a dynamic binary", nil},
 	{"regexp", "compiled at each start, slow at each use; the formats here are simple enough to parse by hand", nil},
 	{"log", "internal/log is the one way to log, and its lines have the shape that engines parse", nil},
-	{"log/slog", "a twentieth of the binary; internal/log is the one way to log, and libcontainer.SetLogger takes a *slog.Logger", nil},
+	{"log/slog", "a fiftieth of the binary, and encoding/json with it; internal/log is the one way to log, and libcontainer.SetLogger takes a *slog.Logger", nil},
 	{"io/ioutil", "deprecated", nil},
 	{"math/rand", "nothing here is random for fun; names come from crypto/rand or the kernel", nil},
 	{"reflect.ValueOf", "only decoders walk values; elsewhere it hides what is done", []string{"libcontainer/internal/syncpipe/wire", "internal/oncejson"}},
