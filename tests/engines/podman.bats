@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Podman, called by root: what Podman users do, with oci-run as their runtime.
+# shellcheck disable=SC2016,SC2034,SC2154 # eval expands what is quoted; home is of podman.bash
 
 load podman
 
