@@ -142,7 +142,9 @@ func TestSessionsGetNothingOfTheCallers(t *testing.T) {
 	if err := exec.Command("env", "--default-signal", "true").Run(); err != nil {
 		t.Skip("this env(1) can't restore signals: ", err)
 	}
-	dir := tree(t, []string{"sessions", "probes"}, map[string]string{"tests/integration/x.bats": inherited, "bin/oci-run": "", "contrib/completions/x": "", "docs/getting-started.md": "", "examples/x": ""})
+	dir := tree(t, []string{"sessions", "probes"}, map[string]string{
+		"tests/integration/x.bats": inherited, "bin/oci-run": "", "contrib/completions/x": "", "docs/getting-started.md": "", "examples/x": "", "README.md": "",
+	})
 	cmd := exec.Command("/bin/sh", "-c", `umask 077; trap "" HUP INT QUIT TSTP USR1; exec "$0" tests/integration`, dir+"/tests/sessions")
 	cmd.Env = append(os.Environ(), "CALLERS=x", "NOTIFY_SOCKET=/run/notify", "OCI_RUN_RACES=7")
 	out, err := cmd.CombinedOutput()
