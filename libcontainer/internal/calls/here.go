@@ -130,7 +130,8 @@ func (l *List) walk() (*Call, syscall.Errno) {
 		case c.Into != nil:
 			c.Into.Args[c.IntoArg%uint8(len(c.Args))] = result
 		case c.Result != 0:
-			*(*uint64)(pointer(&c.Result)) = uint64(result)
+			r := (*[2]uint32)(pointer(&c.Result))
+			r[0], r[1] = uint32(result), uint32(uint64(result)>>32)
 		}
 		if result == 0 {
 			c = c.Zero
@@ -157,7 +158,9 @@ func (c *Call) perform() (uintptr, syscall.Errno) {
 			return 0, syscall.Errno(a[2])
 		}
 	case Set:
-		*(*uint64)(pointer(&a[0])) = uint64(a[1])
+		for i := range 8 {
+			(*(*[8]byte)(pointer(&a[0])))[i] = byte(uint64(a[1]) >> (8 * i))
+		}
 	case Copy:
 		*(*uint32)(pointer(&a[0])) = *(*uint32)(pointer(&a[1]))
 	case Await:

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
+
+	"oci-run/internal/linux"
 )
 
 // Goroutines keep off the first thread: /proc/self is about its descriptors.
@@ -77,7 +79,8 @@ func fork(l *List) (ran, error) {
 //go:noinline
 //go:norace
 func forkRaw(before, l *List) (uintptr, syscall.Errno) {
-	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	first, second := linux.Clone(uintptr(unix.SIGCHLD))
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, first, second, 0, 0, 0, 0)
 	if errno != 0 || pid != 0 {
 		return pid, errno
 	}
@@ -147,8 +150,8 @@ func TestDataOfAnySize(t *testing.T) {
 	}
 	at, value := l.Word()
 	l.Do(Set, at, 77)
-	if r, err := onThread(l); err != nil || r.err != nil || r.output != wrote.String() || *value != 77 {
-		t.Errorf("%d bytes, %v, %v; the word is %d", len(r.output), r.err, err, *value)
+	if r, err := onThread(l); err != nil || r.err != nil || r.output != wrote.String() || binary.LittleEndian.Uint64(value[:]) != 77 {
+		t.Errorf("%d bytes, %v, %v; the word is %v", len(r.output), r.err, err, *value)
 	}
 	if err := NewHere(-1).Run(); err != nil {
 		t.Errorf("no calls: %v", err)
@@ -167,8 +170,8 @@ func TestReset(t *testing.T) {
 			l.Do(Equal, at, 0)
 		}
 		l.Do(Set, at, uintptr(round))
-		if r, err := onThread(l); err != nil || r.err != nil || r.output != text || *value != uint64(round) {
-			t.Fatalf("round %d: %d bytes, %v, %v; the word is %d", round, len(r.output), r.err, err, *value)
+		if r, err := onThread(l); err != nil || r.err != nil || r.output != text || binary.LittleEndian.Uint64(value[:]) != uint64(round) {
+			t.Fatalf("round %d: %d bytes, %v, %v; the word is %v", round, len(r.output), r.err, err, *value)
 		}
 	}
 	l.Reset()

@@ -36,7 +36,7 @@ var ErrUnavailable = errors.New("a batch of system calls can't be executed here"
 const (
 	// Equal compares the byte at Args[0] with Args[1]; if they differ, the error is Args[2].
 	Equal = ^uintptr(0)
-	// Set stores Args[1] at Args[0], eight bytes.
+	// Set stores Args[1] at Args[0]: eight bytes, the lowest first, which Equal compares.
 	Set = ^uintptr(1)
 	// Copy stores the four bytes at Args[1] at Args[0].
 	Copy = ^uintptr(2)
@@ -58,7 +58,8 @@ type Call struct {
 	Number uintptr
 	Args   [6]uintptr
 
-	// Result is the address that the result goes to, eight bytes; 0 for nowhere.
+	// Result is the address that the result goes to, eight bytes, the lower four first, which
+	// is what the kernel, Load and Copy read; 0 for nowhere.
 	Result uintptr
 	// Into is the call whose argument number IntoArg the result becomes, or nil.
 	Into    *Call
@@ -222,11 +223,11 @@ func Struct[T any](l *List, v *T) uintptr {
 }
 
 // Word has eight zero bytes in the process's memory. If that is this process, value is what stands
-// there.
-func (l *List) Word() (at uintptr, value *uint64) {
+// there: what Set left, the lowest byte first, or a result.
+func (l *List) Word() (at uintptr, value *[8]byte) {
 	at, room := l.reserve(8)
 	if l.here != nil {
-		value = (*uint64)(unsafe.Pointer(unsafe.SliceData(room)))
+		value = (*[8]byte)(room)
 	}
 	return at, value
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/linux"
 	"oci-run/tests/fdleak"
 )
 
@@ -182,7 +183,8 @@ func TestForkAndMessage(t *testing.T) {
 		l := empty()
 		message := l.Message()
 		child := write(l, "child")
-		l.Add(&Call{Number: unix.SYS_CLONE, Args: [6]uintptr{uintptr(unix.SIGCHLD)}, Result: message + 4, Zero: child})
+		flags, stack := linux.Clone(uintptr(unix.SIGCHLD))
+		l.Add(&Call{Number: unix.SYS_CLONE, Args: [6]uintptr{flags, stack}, Result: message + 4, Zero: child})
 		l.Add(&Call{Number: unix.SYS_WAIT4, Args: [6]uintptr{^uintptr(0)}})
 		l.Add(&Call{Number: unix.SYS_WRITE, Args: [6]uintptr{3, message, ReportSize}})
 		l.Add(leave(0))

@@ -9,6 +9,7 @@
 package program
 
 import (
+	"encoding/binary"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ type Found struct {
 	paths  []string // the candidates
 	there  []string // what there is in the directories of Path, to explain why nothing of it was taken
 	chosen uintptr  // the number of the one that may be executed
-	number *uint64  // the same, in a list of this process
+	number *[8]byte // the same, in a list of this process
 
 	reopen   func() *os.File // see Reopen
 	foresees bool            // see Foresee:
@@ -207,7 +208,7 @@ func candidate(dir, name string) string {
 
 // Settle is for a look-up whose calls this process has made: AddExec executes what they have
 // chosen, in whichever list.
-func (f *Found) Settle() { f.paths = []string{f.paths[*f.number]} }
+func (f *Found) Settle() { f.paths = []string{f.paths[binary.LittleEndian.Uint64(f.number[:])]} }
 
 // Foresee is for a thread that is about to load the container's seccomp filter, after which it
 // can't look any more why an execve failed. See foresee.

@@ -17,7 +17,8 @@ import (
 // descriptors and is not under the filter sees the number, and says when he is done. The memory is
 // shared with children.
 type Handover struct {
-	listener atomic.Int64
+	listener atomic.Int32 // what a call's result leaves in its first four bytes of eight
+	_        int32
 	done     atomic.Uint32
 }
 

@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func childProgram() loadable {
 // loadable is a list that loads a filter.
 type loadable struct {
 	list     *calls.List
-	listener *uint64
+	listener *[8]byte
 }
 
 func newLoadable(f *Filter) loadable {
@@ -95,7 +96,7 @@ func newLoadable(f *Filter) loadable {
 // call is the test of package initproc, which has that in the list.
 func (p loadable) load() (listener int, err error) {
 	err = p.list.Run()
-	return int(*p.listener), err
+	return int(binary.NativeEndian.Uint32(p.listener[:])), err
 }
 
 // blockSignals keeps the Go scheduler's signals away: to return from one is a system call.

@@ -243,7 +243,8 @@ func (l *lineage) cloneAgain() {
 		next = max(next, fd+1)
 	}
 	flags := l.New&^(unix.CLONE_NEWTIME|unix.CLONE_NEWUSER) | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
-	clone := l.list.Do(unix.SYS_CLONE, flags)
+	first, second := linux.Clone(flags)
+	clone := l.list.Do(unix.SYS_CLONE, first, second)
 	clone.Explain = func(errno unix.Errno) error {
 		return &CloneError{
 			New: flags & newNamespaces, Inside: l.userNamespace(), Errno: errno,

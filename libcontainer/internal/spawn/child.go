@@ -72,7 +72,8 @@ func (c *child) fork() (uintptr, syscall.Errno) {
 	var errno syscall.Errno
 	switch {
 	case c.old:
-		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, uintptr(c.first.flags&^unix.CLONE_CLEAR_SIGHAND|c.first.exitSignal), 0, 0, 0, 0, 0)
+		flags, stack := linux.Clone(uintptr(c.first.flags&^unix.CLONE_CLEAR_SIGHAND | c.first.exitSignal))
+		r, _, errno = syscall.RawSyscall6(unix.SYS_CLONE, flags, stack, 0, 0, 0, 0)
 		if errno == 0 && r == 0 {
 			afterForkInChild()
 		}

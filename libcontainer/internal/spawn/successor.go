@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/fdsocket"
 )
@@ -63,7 +64,8 @@ func (s *Successor) Clone(shares bool) error {
 //go:noinline
 //go:norace
 func (s *Successor) fork(flags uintptr) (uintptr, syscall.Errno) {
-	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, flags, 0, 0, 0, 0, 0)
+	first, second := linux.Clone(flags)
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE, first, second, 0, 0, 0, 0)
 	if errno == 0 && pid == 0 {
 		afterForkInChild()
 		s.List.RunInChild()
