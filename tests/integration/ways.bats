@@ -78,11 +78,11 @@ runs() {
 	cp list ran
 	for way in list init; do
 		echo >"$way"
-		OCI_RUN_CREATE=$way "${outer[@]}" "$OCI_RUN_CRASHY" --root "$state" create "$id" </dev/null >>"$way" 2>&1 3>&- || echo "create: exit status $?" >>"$way"
-		"$OCI_RUN_CRASHY" --root "$state" start "$id" >>"$way" 2>&1 3>&- || echo "start: exit status $?" >>"$way"
+		OCI_RUN_CREATE=$way "${outer[@]}" "$OCI_RUN_CRASHY" --root "$state" create "$id" </dev/null >>"$way" 2>&1 3<"$three" 4<"$three" || echo "create: exit status $?" >>"$way"
+		"$OCI_RUN_CRASHY" --root "$state" start "$id" >>"$way" 2>&1 3<"$three" 4<"$three" || echo "start: exit status $?" >>"$way"
 		! "$OCI_RUN_CRASHY" --root "$state" state "$id" >/dev/null 2>&1 3>&- || eventually is stopped "$id"
 		strip "$way"
-		"$OCI_RUN_CRASHY" --root "$state" delete --force "$id" 3>&-
+		"$OCI_RUN_CRASHY" --root "$state" delete --force "$id" 3<"$three" 4<"$three"
 	done
 	alike "create and start: $1"
 	mv config.before config.json
@@ -581,10 +581,11 @@ waiting() {
 @test "plan takes the way of a create where the list's file can't be had" {
 	needs_root
 	needs strace
-	local errno inject=(strace -f -qq -e trace=memfd_create -o strace.out -e)
+	program true
+	local errno inject=(timeout 60 strace -f -qq -e trace=memfd_create -o strace.out -e)
 	for errno in EACCES EIO; do # EACCES: sysctl vm.memfd_noexec
-		"${inject[@]}" "inject=memfd_create:error=$errno:when=1" "$OCI_RUN_CRASHY" --root "$state" --debug create "$id" </dev/null >created 2>&1 3>&- || true
-		oci-run delete --force "$id"
+		# A run: strace waits for all that it follows, so for a created container's init too.
+		"${inject[@]}" "inject=memfd_create:error=$errno:when=1" "$OCI_RUN_CRASHY" --root "$state" --debug run "$id" </dev/null >created 2>&1 3>&- || true
 		"${inject[@]}" "inject=memfd_create:error=$errno:when=1" "$OCI_RUN_CRASHY" --root "$state" plan --json --bundle . "$id" >planned 2>&1 3>&- || true
 		if [[ $errno == EACCES ]]; then
 			grep -qF "create: init is another start of oci-run: $(jq -r .why planned)" created || { cat created planned; return 1; }
