@@ -34,11 +34,17 @@ log() { jq -rs "if length == 1 then .[0].$1 else error(\"not one object\") end" 
 
 @test "a memory limit that kills init before its program is the error of run and of start" {
 	needs_cgroup memory
-	v2 && skip 'init has its first page of the cgroup before the limit comes'
 	config '.linux.resources = {"memory": {"limit": 4096, "swap": 4096}} | .process.args = ["true"]'
-	run -1 oci-run run "$id"
-	output_has '/linux/resources/memory/limit: container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'
+	run oci-run run "$id"
+	# On v2 the limit comes when init has its first pages, which are asked back before.
+	if v2; then
+		[[ $status == 1 && $output == *'/linux/resources/memory/limit: unable to set memory limit to 4096 (current usage: '* ]] || { echo "$status: $output"; return 1; }
+	else
+		((status == 1)) || { echo "$status: $output"; return 1; }
+		output_has '/linux/resources/memory/limit: container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'
+	fi
 	[[ ! -e $state/$id ]]
+	v2 && skip 'where init is ended after its create is a session of limits.bats'
 	create "$id"
 	run -1 oci-run start "$id"
 	output_has '/linux/resources/memory/limit: container init was OOM-killed (memory limit too low?): the limit is 4 KiB, the peak use was'

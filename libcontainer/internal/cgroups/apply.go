@@ -2,7 +2,6 @@ package cgroups
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -73,7 +72,7 @@ func (c *Creation) makeRoom(limit int64) error {
 		return err
 	}
 	if limitOf(used) > limit {
-		return fmt.Errorf("unable to set memory limit to %d (current usage: %s)", limit, used)
+		return specconv.Fieldf("/linux/resources/memory/limit", "unable to set memory limit to %d (current usage: %s)", limit, used)
 	}
 	return writeFile(dir+"/memory.high", "max")
 }
