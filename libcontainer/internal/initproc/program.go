@@ -1,6 +1,7 @@
 package initproc
 
 import (
+	"os"
 	"runtime"
 
 	"oci-run/internal/log"
@@ -80,6 +81,7 @@ func (c *container) process() error {
 		return err
 	}
 	found.Settle()
+	found.Reopen(func() *os.File { return c.containerRoot().Proc }) // closed by then, or not
 	c.found = found
 	return nil
 }

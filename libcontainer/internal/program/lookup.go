@@ -214,6 +214,7 @@ func (f *Found) Settle() { f.paths = []string{f.paths[binary.LittleEndian.Uint64
 // can't look any more why an execve failed. See foresee.
 func (f *Found) Foresee() {
 	f.foresees = true
+	f.renew()
 	f.expected, f.hint = foresee(f.plan, f.root, f.paths[0])
 }
 
@@ -221,14 +222,18 @@ func (f *Found) Foresee() {
 // then. nil is none.
 func (f *Found) Reopen(open func() *os.File) { f.reopen = open }
 
+func (f *Found) renew() {
+	if f.reopen != nil {
+		f.root.Proc = f.reopen()
+	}
+}
+
 // execFailure is the error of an execve.
 func (f *Found) execFailure(path string, errno unix.Errno) error {
 	hint := ""
 	switch {
 	case !f.foresees:
-		if f.reopen != nil {
-			f.root.Proc = f.reopen()
-		}
+		f.renew()
 		hint = Hint(f.plan, f.root, path, errno)
 	case errno == f.expected:
 		hint = f.hint
