@@ -55,7 +55,7 @@ func TestReport(t *testing.T) {
 		`<meta name="viewport" content="width=device-width, initial-scale=1">`, "").Replace(page)))
 	for {
 		_, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -36,8 +36,6 @@ type item struct {
 // sep is what is between the names of a path: nothing that a name can have in it.
 const sep = "\x00"
 
-func join(names ...string) string { return strings.Join(names, sep) }
-
 // shown is a path for people.
 func shown(path string) string { return strings.ReplaceAll(path, sep, ".") }
 

@@ -70,12 +70,13 @@ func scanTOML(s *scanner, add func(item)) {
 // path reads the names of a key, which dots part, and the blanks around it.
 func (s *scanner) path() string {
 	s.over(" \t")
-	path := s.key(bare)
+	var path strings.Builder
+	path.WriteString(s.key(bare))
 	for s.over(" \t"); s.next("."); s.over(" \t") {
 		s.over(" \t")
-		path += sep + s.key(bare)
+		path.WriteString(sep + s.key(bare))
 	}
-	return path
+	return path.String()
 }
 
 // endLine goes behind the end of the line, before which there may be a comment.
@@ -282,14 +283,14 @@ func eraseTOML(d *document, at int) error {
 	if err := d.replace(from, to, ""); err != nil {
 		return err
 	}
-	for above := at - 1; above >= 0; above-- { // what is empty now, and has no comment in it
+	if above := at - 1; above >= 0 { // what is empty now, and has no comment in it
 		h := &d.items[above]
 		end := len(d.text)
 		if above+1 < len(d.items) {
 			end = d.items[above+1].start
 		}
 		if !h.head || !below(i.path, h.path) || len(d.names(h.path)) > 1 || strings.TrimSpace(d.text[h.end:end]) != "" {
-			break
+			return nil
 		}
 		return eraseTOML(d, above)
 	}

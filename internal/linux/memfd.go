@@ -30,7 +30,7 @@ func Memfd(name string, executable bool) (int, error) {
 func Fill(fd int, data []byte) error {
 	for len(data) > 0 {
 		n, err := unix.Write(fd, data)
-		if err != nil && err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("write %d bytes to a memfd: %w", len(data), err)
 		}
 		data = data[max(n, 0):]

@@ -74,9 +74,9 @@ func (e *callError) Error() string {
 			continue
 		}
 		if why := whyRefused(i, e.Err); why != "" {
-			text += " (" + why + ")"
+			return text + " (" + why + ")"
 		}
-		return text
+		break
 	}
 	return text
 }

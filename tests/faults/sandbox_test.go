@@ -66,13 +66,14 @@ func named(said, call string) bool {
 
 // deny is what has a program become another one whose calls of these names are refused.
 func (m *machine) deny(errno unix.Errno, calls []string) string {
-	deny := fmt.Sprint(int(errno))
+	var deny strings.Builder
+	deny.WriteString(fmt.Sprint(int(errno)))
 	for number, name := range m.names {
 		if slices.Contains(calls, name) {
-			deny += fmt.Sprint(",", number)
+			deny.WriteString(fmt.Sprint(",", number))
 		}
 	}
-	return deny
+	return deny.String()
 }
 
 // life leads a container through its life, and says at which verb it ends and why.

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -14,7 +15,7 @@ import (
 // if none of them is refused with the same errno, so that all of them together are.
 func Blame(list []specs.LinuxNamespace, refused uintptr, errno unix.Errno, try func(flags uintptr) error) error {
 	user := refused & unix.CLONE_NEWUSER // owns the others: they are made along with it
-	if user != 0 && try(user) == errno {
+	if user != 0 && errors.Is(try(user), errno) {
 		refused = user
 	}
 	for i, ns := range list {
@@ -22,7 +23,7 @@ func Blame(list []specs.LinuxNamespace, refused uintptr, errno unix.Errno, try f
 		if !found || ns.Path != "" || k.Flag&refused == 0 || refused != user && k.Flag == user {
 			continue
 		}
-		if k.Flag == refused || try(k.Flag|user) == errno {
+		if k.Flag == refused || errors.Is(try(k.Flag|user), errno) {
 			return specconv.Field(specconv.Pointer("linux", "namespaces", i), k.Refused(errno))
 		}
 	}

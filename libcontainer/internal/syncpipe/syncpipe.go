@@ -154,8 +154,8 @@ func sent(k kind, call func() error) error {
 	for {
 		err := call()
 		switch {
-		case err == unix.EINTR:
-		case err == unix.EPIPE, err == unix.ECONNRESET:
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
 			return ErrClosed
 		case err != nil:
 			return fmt.Errorf("send %v: %w", k, err)

@@ -280,13 +280,13 @@ func FuzzParseList(f *testing.F) {
 		if err != nil {
 			return
 		}
-		lines := ""
+		var lines strings.Builder
 		for i := range got.exceptions {
-			lines += got.exceptions[i].String() + "\n"
+			lines.WriteString(got.exceptions[i].String() + "\n")
 		}
-		again, err := parseList(lines)
+		again, err := parseList(lines.String())
 		if err != nil || len(again.exceptions) != len(got.exceptions) {
-			t.Fatalf("%q is %v, written %q %v, %v", text, got, lines, again, err)
+			t.Fatalf("%q is %v, written %q %v, %v", text, got, lines.String(), again, err)
 		}
 		for i := range got.exceptions {
 			if got.exceptions[i] != again.exceptions[i] {

@@ -17,11 +17,12 @@ import (
 // which object.
 func told(events []trace.Event) (list []string) {
 	for i := range events {
-		text := events[i].Name
+		var text strings.Builder
+		text.WriteString(events[i].Name)
 		for _, a := range events[i].Attrs {
-			text += " " + a.Key + "=" + a.Text
+			text.WriteString(" " + a.Key + "=" + a.Text)
 		}
-		list = append(list, text)
+		list = append(list, text.String())
 	}
 	return list
 }

@@ -112,11 +112,11 @@ func FuzzParseAddresses(f *testing.F) {
 			if abstract, ok := strings.CutPrefix(socket, "@"); ok && strings.Contains(list, "abstract") {
 				key, name = "abstract", abstract
 			}
-			escaped := ""
+			var escaped strings.Builder
 			for _, c := range []byte(name) {
-				escaped += fmt.Sprintf("%%%02x", c)
+				escaped.WriteString(fmt.Sprintf("%%%02x", c))
 			}
-			again, errs := ParseAddresses("unix:" + key + "=" + escaped)
+			again, errs := ParseAddresses("unix:" + key + "=" + escaped.String())
 			if len(errs) > 0 || len(again) != 1 || again[0] != socket {
 				t.Errorf("%q has %q, which is found again as %q, %v", list, socket, again, errs)
 			}
