@@ -20,7 +20,7 @@ load lib
 	if v2; then file=$(cgroup freezer)/cgroup.freeze value=1; else file=$(cgroup freezer)/freezer.state value=FROZEN; fi
 	program sleep 1000
 	for way in createRuntime createContainer; do # a list of calls makes the first, oci-run init the second
-		config --arg do "echo $value >$file; exit 3" '.hooks = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", $do]}]}'
+		config --arg script "echo $value >$file; exit 3" '.hooks = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", $script]}]}'
 		[[ $way == createRuntime ]] || config '.hooks.createContainer = [{"path": "/bin/true"}]'
 		run timeout 20 "$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" create "$id" </dev/null 3>&-
 		((status == 1)) || { echo "exit status $status: $output"; return 1; }
