@@ -193,9 +193,9 @@ func argumentsOf(s *specs.LinuxSeccomp) [][6]uint64 {
 	return lists
 }
 
-// TestOracleRandom counts for how many calls under random profiles libseccomp agrees: all but one
-// in a thousand. The rest are libseccomp's errors: 2.5.4 loses rules when it merges several for one
-// call, which changed 31 of 365,000 answers.
+// TestOracleRandom counts for how many calls under random profiles libseccomp agrees: all, but for
+// libseccomp's own errors. 2.5.4 loses rules when it merges several for one call, which changed 31
+// of 365,000 answers, many of them under the same few profiles: three in a hundred may be such.
 func TestOracleRandom(t *testing.T) {
 	o := startOracle(t)
 	counts := map[string]int{}
@@ -214,6 +214,7 @@ func TestOracleRandom(t *testing.T) {
 			return
 		}
 		r, ours, program := read(s), compileForTest(t, s), decode(theirs.Program)
+		before := counts["differ"]
 		for range inputsPerProfile {
 			d := drawCall(t, s)
 			a := r.arch(d)
@@ -232,12 +233,15 @@ func TestOracleRandom(t *testing.T) {
 				counts["agree"]++
 			}
 		}
+		if counts["profiles"]++; counts["differ"] > before {
+			counts["profiles that differ"]++
+		}
 	})
 	for _, k := range slices.Sorted(mapsKeys(counts)) {
 		t.Logf("%-30s %d", k, counts[k])
 	}
-	if differ, agree := counts["differ"], counts["agree"]; differ*1000 > agree || agree == 0 {
-		t.Errorf("libseccomp differs for %d calls, and agrees for %d", differ, agree)
+	if differ, all := counts["profiles that differ"], counts["profiles"]; differ > 2+all/100 || counts["agree"] == 0 {
+		t.Errorf("libseccomp differs under %d of %d profiles", differ, all)
 	}
 }
 
