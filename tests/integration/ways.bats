@@ -596,3 +596,20 @@ waiting() {
 		fi
 	done
 }
+
+@test "the reason why an exec failed is found each time, on a busy machine too" {
+	running
+	printf '#!/no/such/interpreter\n' >rootfs/opt/script
+	chmod 755 rootfs/opt/script
+	local i busy=() said=$session/said
+	for i in 1 2 3 4; do
+		timeout 60 sh -c 'while :; do :; done' 3>&- &
+		busy+=($!)
+	done
+	for ((i = 0; i < 100; i++)); do # by a thread outside of the container, whichever thread has made that
+		OCI_RUN_EXEC=init "$OCI_RUN_CRASHY" --root "$state" exec "$id" /opt/script </dev/null 2>&1 3>&- | grep -v '/no/such/interpreter' >>"$said" || true
+	done
+	kill "${busy[@]}"
+	wait "${busy[@]}" 2>/dev/null || true
+	[[ ! -s $said ]] || { sort "$said" | uniq -c; return 1; }
+}

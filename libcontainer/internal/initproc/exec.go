@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -37,6 +38,12 @@ func (c *container) enterRoot() error {
 	var err error
 	if c.proc, err = rootfs.HostProc(); err != nil {
 		return err
+	}
+	if c.plan.Exec.Mount || c.plan.Exec.PID {
+		// Now Go makes a thread that makes all others. One that this thread made would be in the
+		// container's mount namespace too, and once it has a pid namespace for its children, it
+		// can't make any (clone(2), EINVAL).
+		runtime.LockOSThread()
 	}
 	if c.plan.Exec.Mount {
 		// Threads that share root and working directory can't change their mount namespace.

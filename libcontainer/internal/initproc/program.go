@@ -2,7 +2,6 @@ package initproc
 
 import (
 	"os"
-	"runtime"
 
 	"oci-run/internal/log"
 	"oci-run/libcontainer/internal/calls"
@@ -71,11 +70,6 @@ func (c *container) process() error {
 		if err := c.sync.Limits(); err != nil {
 			return err
 		}
-	}
-	if p.Exec != nil && p.Exec.PID {
-		// From then on this thread can't make threads (clone(2), EINVAL). Now Go makes one that
-		// does it in its place, whenever we wait.
-		runtime.LockOSThread()
 	}
 	if err := l.Run(); err != nil || found == nil {
 		return err
