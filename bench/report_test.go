@@ -97,7 +97,7 @@ func TestSinglePages(t *testing.T) {
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs("/dev/shm", &fs); err != nil || fs.Type != unix.TMPFS_MAGIC {
-		t.Skip("/dev/shm is no tmpfs")
+		t.Skip("/dev/shm is not a tmpfs")
 	}
 	file, err := os.CreateTemp("/dev/shm", "oci-run-bench-")
 	if err != nil {

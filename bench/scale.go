@@ -32,7 +32,7 @@ func parseScale(text string) (numbers []int, err error) {
 	for field := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(field)
 		if err != nil || n < 1 {
-			return nil, fmt.Errorf("-scale %q: %q is no number of containers", text, field)
+			return nil, fmt.Errorf("-scale %q: %q is not a number of containers", text, field)
 		}
 		numbers = append(numbers, n)
 	}

@@ -20,11 +20,11 @@ type Update struct {
 // none to change, but may be told what it has already: Podman 5 does so for an ordinary user when
 // something of its own changes, such as the restart policy.
 func (c *Container) Update(u *Update) error {
-	r := *u.Resources
-	if err := c.dropSameDevices(&r); err != nil {
-		return err
-	}
 	err := c.withCgroup(toUpdate, func(cgroup *cgroups.Manager) error {
+		r := *u.Resources
+		if err := c.dropSameDevices(&r); err != nil {
+			return err
+		}
 		undo, err := c.updateResctrl(u)
 		if err != nil {
 			return err
@@ -34,7 +34,14 @@ func (c *Container) Update(u *Update) error {
 		}
 		return nil
 	})
-	if errors.Is(err, errNoCgroup) && reflect.DeepEqual(r, specs.LinuxResources{}) && u.L3CacheSchema == "" && u.MemBwSchema == "" {
+	if !errors.Is(err, errNoCgroup) || u.L3CacheSchema != "" || u.MemBwSchema != "" {
+		return err
+	}
+	r := *u.Resources
+	if unread := c.dropSameDevices(&r); unread != nil {
+		return unread
+	}
+	if reflect.DeepEqual(r, specs.LinuxResources{}) {
 		return nil
 	}
 	return err

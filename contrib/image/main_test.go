@@ -148,7 +148,7 @@ func TestArchive(t *testing.T) {
 func TestWrongInput(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "image.tar")
 	if err := write(archive, "1", []string{"main.go"}); err == nil || !strings.Contains(err.Error(), "main.go: ") {
-		t.Errorf("what is no program: %v", err)
+		t.Errorf("a file that is not a program: %v", err)
 	}
 	t.Setenv("SOURCE_DATE_EPOCH", "now")
 	if err := write(archive, "1", []string{"main.go"}); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {

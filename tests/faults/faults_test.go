@@ -50,15 +50,7 @@ func TestDeaths(t *testing.T) {
 
 // each tries a choice of faults in each scenario and each configuration.
 func each(t *testing.T, suite string, choose func(*machine, *scenario, []call) []fault) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-	names := callNames(t)
-	reaper, err := startReaper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reaper.end()
+	names, reaper := equipped(t)
 	waived := waivers(t)
 	r := &report{}
 	for i := range configurations {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,4 +86,19 @@ func (r *reaper) reap() (alive []int) {
 		}
 	}
 	return alive
+}
+
+// equipped is what each suite begins with: the names of system calls, and who reaps what is left.
+func equipped(t *testing.T) (names map[int32]string, r *reaper) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	names = callNames(t)
+	r, err := startReaper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.end)
+	return names, r
 }

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -24,15 +23,7 @@ var (
 // TestSandboxes runs commands in a sandbox that refuses some of these: they work, or, if a call is
 // needed, the error names it and says that a filter refuses it.
 func TestSandboxes(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
-	names := callNames(t)
-	reaper, err := startReaper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reaper.end()
+	names, reaper := equipped(t)
 	for _, kind := range []string{"plain", "user namespace"} {
 		if depth() == core && kind != "plain" {
 			continue
