@@ -361,6 +361,10 @@ func TestEndOfInput(t *testing.T) {
 		{"half a line", "half", []string{"cat"}, "half", false},
 		{"a reader of keys", "", []string{"sh", "-c", `trap "echo ends; exit 3" HUP; stty raw; while :; do cat >/dev/null || exit 4; done`}, "", true},
 		{"no reader", "", []string{"sh", "-c", "stty raw; sleep 9; echo awake"}, "awake", false},
+		{"no key", "", []string{"sh", "-c", "stty eof undef; cat; cat; stty -a | grep eof"}, "eof = <undef>", false},
+		{"a line, and no key", "half", []string{"sh", "-c", "stty eof undef intr ^D; cat; echo ends"}, "halfends", false},
+		{"no key and no reader", "", []string{"sh", "-c", "stty eof undef; sleep 9; echo awake"}, "awake", false},
+		{"a reader of keys without one", "", []string{"sh", "-c", "stty raw eof undef; while :; do cat >/dev/null || exit 4; done"}, "", true},
 		{"many readers", "", []string{"sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do cat; done; echo done"}, "done", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
