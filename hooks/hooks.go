@@ -17,7 +17,6 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"oci-run/internal/log"
 	"oci-run/internal/oncejson"
 	"oci-run/internal/trace"
 )
@@ -92,18 +91,17 @@ func beginHook(name string, index int, h *specs.Hook) *trace.Span {
 	return span
 }
 
-// RunAll runs every hook of a list, whatever becomes of the others, and logs failures as warnings.
-// The specification wants this for poststop: "If any poststop hook fails, the runtime MUST log a
+// RunAll runs every hook of a list, whatever becomes of the others, and hands failures to warn. The
+// specification wants this for poststop: "If any poststop hook fails, the runtime MUST log a
 // warning, but the remaining hooks and lifecycle continue as if the hook had succeeded"
 // (runtime.md, Lifecycle).
-func RunAll(name string, list []specs.Hook, state *specs.State) {
+func RunAll(name string, list []specs.Hook, state *specs.State, warn func(error)) {
 	for i := range list {
 		if err := Run(name, list[i:i+1], state); err != nil {
 			if he := (*hookError)(nil); errors.As(err, &he) {
 				he.Index = i
-				err = fmt.Errorf("%s: %w", he.pointer(), he)
 			}
-			log.Warn(err.Error())
+			warn(err)
 		}
 	}
 }

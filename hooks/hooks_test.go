@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,8 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
-
-	"oci-run/internal/log"
 )
 
 // sh makes a hook of a shell script.
@@ -323,18 +322,11 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-// warnings are what a test hears.
-type warnings []string
-
-func (w *warnings) Enabled(level log.Level) bool { return level == log.LevelWarn }
-
-func (w *warnings) Log(_ log.Level, text string) { *w = append(*w, text) }
-
 func TestRunAll(t *testing.T) {
-	var said warnings
-	defer log.SetHandler(log.SetHandler(&said))
+	var said, places []string
+	warn := func(err error) { said, places = append(said, err.Error()), append(places, Pointer(err)) }
 	s := state(t)
-	RunAll(Poststop, []specs.Hook{sh("echo a >> out"), sh("exit 7"), {Path: "/nosuch"}, sh("echo b >> out")}, s)
+	RunAll(Poststop, []specs.Hook{sh("echo a >> out"), sh("exit 7"), {Path: "/nosuch"}, sh("echo b >> out")}, s, warn)
 	if got := read(t, s.Bundle+"/out"); got != "a\nb\n" {
 		t.Errorf("ran: %q", got)
 	}
@@ -342,6 +334,9 @@ func TestRunAll(t *testing.T) {
 		if !strings.Contains(strings.Join(said, "\n"), want) {
 			t.Errorf("no warning has %q: %q", want, said)
 		}
+	}
+	if want := []string{"/hooks/poststop/1", "/hooks/poststop/2/path"}; !slices.Equal(places, want) {
+		t.Errorf("places %q, want %q", places, want)
 	}
 }
 

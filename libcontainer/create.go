@@ -188,6 +188,7 @@ func (c *creation) recordIntent() error {
 		SharedPID: c.plan.sharedPID, IntelRdt: c.plan.resctrl.Makes(), Stdio: stdioPipes(),
 	}
 	c.record.NoProcess = !c.bundle.HasProcess()
+	c.record.Document = c.bundle.Document()
 	if spec.Hooks != nil {
 		c.record.StartHooks = len(spec.Hooks.StartContainer) > 0
 		c.record.Poststart = len(spec.Hooks.Poststart) > 0
@@ -438,7 +439,7 @@ func (c *creation) undo() error {
 	if errors.Is(c.dir.Linked(), state.ErrNotExist) {
 		return returned // a forced delete has undone the rest, and another container may have the name by now
 	}
-	return errors.Join(returned, (&Container{c.factory.Root, c.record, c.plan.cgroup.Manager, c.bundle.Name}).destroy(c.dir, specs.StateStopped))
+	return errors.Join(returned, (&Container{c.factory.Root, c.record, c.plan.cgroup.Manager}).destroy(c.dir, specs.StateStopped))
 }
 
 // end kills and reaps a child that is the container's init. A hook, or somebody else, may have

@@ -36,7 +36,7 @@ type Created struct {
 // created hands on what a creation that has succeeded leaves.
 func (c *creation) created() *Created {
 	created := &Created{
-		Container: &Container{c.factory.Root, c.record, c.plan.cgroup.Manager, c.bundle.Name}, PID: c.init.PID, PidFD: c.init.PidFD,
+		Container: &Container{c.factory.Root, c.record, c.plan.cgroup.Manager}, PID: c.init.PID, PidFD: c.init.PidFD,
 		doubtful: c.plan.init.Seccomp != nil || c.plan.init.Limited,
 	}
 	if c.options.Starts {

@@ -15,6 +15,7 @@ import (
 	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/cgroups"
+	"oci-run/libcontainer/internal/initproc"
 	"oci-run/libcontainer/internal/state"
 )
 
@@ -191,5 +192,7 @@ func (c *Container) poststop(dir *state.Dir) {
 	if spec.Hooks == nil {
 		return
 	}
-	hooks.RunAll("poststop", spec.Hooks.Poststop, hookState(c.record, specs.StateStopped, 0))
+	hooks.RunAll("poststop", spec.Hooks.Poststop, hookState(c.record, specs.StateStopped, 0), func(err error) {
+		log.Warn(c.locate(dir, initproc.HookField(err)).Error())
+	})
 }

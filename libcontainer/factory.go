@@ -44,9 +44,6 @@ type Container struct {
 	root    string           // of its factory
 	record  *state.Record    // as it was read last; replaced, never changed, by refresh
 	manager *cgroups.Manager // of the record's cgroup, once it is needed
-	// document is what errors call the configuration: "" for config.json. Who made the container by
-	// another file knows it.
-	document string
 }
 
 // Load finds a container. It returns [ErrNotExist] if there is none with this ID.

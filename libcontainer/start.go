@@ -155,14 +155,19 @@ func (c *Container) noProcess(dir *state.Dir) error {
 	if err != nil {
 		return fmt.Errorf("container %q: %w", c.record.ID, err)
 	}
-	return fmt.Errorf("container %q: %w", c.record.ID, specconv.Locate(raw, specconv.NoProcess()))
+	return fmt.Errorf("container %q: %w", c.record.ID, c.bundle(raw).Locate(specconv.NoProcess()))
 }
 
-// locate gives an error of init its place in the config.json that the container was created with.
+// bundle is what errors about the container's configuration are located in.
+func (c *Container) bundle(raw []byte) *specconv.Bundle {
+	return &specconv.Bundle{Raw: raw, Name: c.record.Document}
+}
+
+// locate gives an error of init its place in the configuration that the container was created with.
 func (c *Container) locate(dir *state.Dir, err error) error {
 	err = syncpipe.Located(err)
 	if raw, rerr := dir.Config(); rerr == nil { // without it the error still has the field
-		return (&specconv.Bundle{Raw: raw, Name: c.document}).Locate(err)
+		return c.bundle(raw).Locate(err)
 	}
 	return err
 }

@@ -105,7 +105,16 @@ func (b *Bundle) check() error {
 	return checkRootExists(spec.Root.Path)
 }
 
-// Locate is the function [Locate] for the bundle's configuration.
+// Document is the name of the configuration, as errors have it, where that is not config.json.
+func (b *Bundle) Document() string {
+	if b.Name == configName {
+		return ""
+	}
+	return b.Name
+}
+
+// Locate puts the place in the bundle's configuration in front of an error about a field: that of
+// the field's value, or of what should hold it. Any other error is returned as it is.
 func (b *Bundle) Locate(err error) error { return locateIn(cmp.Or(b.Name, configName), b.Raw, err) }
 
 // Text is what the configuration has at a JSON pointer, as it stands there; "" for nothing.

@@ -14,7 +14,7 @@ type FieldError struct {
 	// Err is the reason.
 	Err error
 	// Line and Column are the field's place in the document, from 1, the column in characters. Both
-	// are 0 as long as nobody looked for them: [Locate] does.
+	// are 0 as long as nobody looked for them: [Bundle.Locate] does.
 	Line, Column int
 }
 

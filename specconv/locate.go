@@ -35,12 +35,9 @@ func (e *positionError) Error() string {
 // Unwrap gives the error without its place.
 func (e *positionError) Unwrap() error { return e.Err }
 
-// Locate puts the place in front of an error about a field of config.json, whose content is raw:
-// the place of the field's value, or of what should hold the field if that is missing. Any other
-// error, and one that has a place already, is returned as it is.
-func Locate(raw []byte, err error) error { return locateIn(configName, raw, err) }
-
-// locateIn is Locate for a document with another name, such as the process.json of exec.
+// locateIn puts the place in front of an error about a field of a document that is called file, and
+// whose content is raw: the place of the field's value, or of what should hold the field if that is
+// missing. Any other error, and one that has a place already, is returned as it is.
 func locateIn(file string, raw []byte, err error) error {
 	if pe := (*positionError)(nil); errors.As(err, &pe) {
 		return err

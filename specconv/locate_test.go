@@ -34,7 +34,7 @@ func TestLocate(t *testing.T) {
 	} {
 		err := fmt.Errorf("container: %w", Fieldf(c.pointer, "bad"))
 		want := "config.json:" + c.want + ": " + err.Error()
-		if got := Locate(raw, err).Error(); got != want {
+		if got := locateIn(configName, raw, err).Error(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
@@ -42,11 +42,11 @@ func TestLocate(t *testing.T) {
 
 func TestLocateLeavesOthers(t *testing.T) {
 	plain := errors.New("plain")
-	if Locate(nil, plain) != plain || Locate(nil, nil) != nil { //nolint:errorlint // the very same
+	if locateIn(configName, nil, plain) != plain || locateIn(configName, nil, nil) != nil { //nolint:errorlint // the very same
 		t.Error("an error without a field was changed")
 	}
-	once := Locate([]byte("{}"), Fieldf("/a", "bad"))
-	if Locate([]byte("{}"), once) != once { //nolint:errorlint // the very same
+	once := locateIn(configName, []byte("{}"), Fieldf("/a", "bad"))
+	if locateIn(configName, []byte("{}"), once) != once { //nolint:errorlint // the very same
 		t.Error("the place was put twice")
 	}
 }

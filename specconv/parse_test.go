@@ -40,7 +40,7 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("Parse(%s): %v, want a FieldError", c.raw, err)
 			continue
 		}
-		if got := Locate([]byte(c.raw), err).Error(); got != c.want {
+		if got := locateIn(configName, []byte(c.raw), err).Error(); got != c.want {
 			t.Errorf("Parse(%s):\n got %s\nwant %s", c.raw, got, c.want)
 		}
 	}
@@ -95,7 +95,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("not a FieldError: %v", err)
 		}
 		var pe *positionError
-		if !errors.As(Locate(raw, err), &pe) || (pe.Line < 1 || pe.Column < 1) && !isOneLine(raw) {
+		if !errors.As(locateIn(configName, raw, err), &pe) || (pe.Line < 1 || pe.Column < 1) && !isOneLine(raw) {
 			t.Fatalf("no position: %v", err)
 		}
 	})

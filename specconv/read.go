@@ -106,7 +106,7 @@ func readDocument(path, at string, stdin *os.File) (d *Document, err error) {
 	return d, err
 }
 
-// Locate is the function Locate for what comes of a document. Without one it returns the error as
+// Locate is [Bundle.Locate] for what comes of a document. Without one it returns the error as
 // it is.
 func (d *Document) Locate(err error) error {
 	if d == nil {

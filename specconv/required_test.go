@@ -246,7 +246,7 @@ func TestMeant(t *testing.T) {
 		if err == nil {
 			_, err = checkSpec(s)
 		}
-		if err = Locate([]byte(raw), err); err == nil || err.Error() != "config.json: "+want {
+		if err = locateIn(configName, []byte(raw), err); err == nil || err.Error() != "config.json: "+want {
 			t.Errorf("%s: %v, want %s", raw, err, want)
 		}
 	}

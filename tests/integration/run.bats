@@ -138,6 +138,32 @@ open_descriptors='
 	oci-run delete --force "$id"
 }
 
+# later_error NAME FIELD FILTER: a container of a file NAME with FILTER's mistake is made, and the error of its start, or the warning of
+# its delete, names the file and FIELD.
+later_error() {
+	local mistake
+	jq "$3" sleeps.json >"$1"
+	oci-run create --config "$1" "$id" </dev/null >/dev/null 2>&1
+	mistake=$(oci-run start "$id" 2>&1 || true; oci-run delete --force "$id" 2>&1)
+	[[ $mistake =~ $1:[0-9]+:[0-9]+': '$2': ' && $mistake != *config.json* ]] || { echo "$1: $mistake"; return 1; }
+}
+
+@test "what start and delete find wrong names the file of create's --config" {
+	program sleep 100
+	mv config.json sleeps.json
+	printf 'no program' >rootfs/bin/junk && chmod +x rootfs/bin/junk
+	later_error args.json /process/args/0 '.process.args = ["junk"]'
+	later_error process.json /process 'del(.process)'
+	later_error poststart.json /hooks/poststart/0 '.hooks.poststart = [{path: "/bin/false"}]'
+	later_error hook.json /hooks/startContainer/0/path '.hooks.startContainer = [{path: "/bin/nosuch"}]'
+	later_error poststop.json /hooks/poststop/0 '.hooks.poststop = [{path: "/bin/false"}]'
+	mkfifo pipe
+	jq '.hooks.poststart = [{path: "/bin/false"}]' sleeps.json >pipe &
+	oci-run create --config pipe "$id" </dev/null >/dev/null 2>&1
+	run -1 oci-run start "$id"
+	[[ $output =~ pipe:[0-9]+:[0-9]+': /hooks/poststart/0: ' ]]
+}
+
 @test "an error of --config names that file and the place in it" {
 	config '.process.args = []'
 	mv config.json other.json
@@ -153,6 +179,12 @@ open_descriptors='
 	run -1 oci-run run --config refusing.json "$id"
 	[[ $output =~ 'refusing.json:'[0-9]+:[0-9]+': /linux/seccomp/syscalls/0/action: ' ]]
 	[[ $output =~ 'refusing.json:'[0-9]+:[0-9]+': /process/capabilities/bounding/0: ' && $output != *config.json* ]]
+	cp refusing.json other.json
+	create --config other.json "$id"
+	rm other.json # its text was kept
+	run -1 oci-run start "$id"
+	[[ $output =~ 'other.json:'[0-9]+:[0-9]+': /linux/seccomp/syscalls/0/action: ' && $output != *config.json* ]]
+	oci-run delete "$id"
 	run -1 oci-run create --config missing.json "$id"
 	output_has 'missing.json: no such file or directory'
 	run -1 oci-run create --config rootfs "$id"

@@ -36,6 +36,7 @@ type Record struct {
 	Phase       Phase             `json:"phase"`
 	OCIVersion  string            `json:"oci_version"`
 	Bundle      string            `json:"bundle"`
+	Document    string            `json:"document,omitempty"` // what errors call the configuration, if not config.json: --config
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
 	Creator     Process           `json:"creator"` // the create or run command
