@@ -6,6 +6,7 @@ import (
 
 	"oci-run/internal/cli"
 	"oci-run/internal/log"
+	"oci-run/internal/thread"
 	"oci-run/internal/trace"
 )
 
@@ -18,6 +19,7 @@ func traced(command *cli.Command, c *cli.Call) error {
 	if err := trace.Open(o); err != nil {
 		return err
 	}
+	thread.CalmMonitor()
 	span := trace.Root(c.Verb)
 	err := command.Action(c)
 	failed := err

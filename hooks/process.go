@@ -8,6 +8,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/thread"
 )
 
 // attributes are what a hook has of its kind.
@@ -83,11 +85,15 @@ func start(h *specs.Hook, input []byte, a attributes) (_ *process, err error) {
 	}
 	// Not os/exec: it would need goroutines for the pipes, and give up on a hook's background
 	// processes only by a delay.
-	p.pid, _, err = syscall.StartProcess(h.Path, argv, &syscall.ProcAttr{
+	attr := &syscall.ProcAttr{
 		Dir:   a.dir,
 		Env:   a.env,
 		Files: []uintptr{uintptr(stdin), uintptr(stdout), uintptr(stderr)},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &p.pidfd},
+	}
+	err = thread.CallersSlack(func() (err error) {
+		p.pid, _, err = syscall.StartProcess(h.Path, argv, attr)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("exec %q: %w", h.Path, err)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/log"
+	"oci-run/internal/thread"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu/rpc"
 )
@@ -98,7 +99,7 @@ func start(stdio [3]*os.File, extra ...*os.File) (*worker, error) {
 			w.cmd.Stderr = to
 		}
 	}
-	if err := w.cmd.Start(); err != nil {
+	if err := thread.CallersSlack(w.cmd.Start); err != nil {
 		w.socket.Close()
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/thread"
 	"oci-run/libcontainer/internal/calls"
 )
 
@@ -42,7 +43,8 @@ func (p *Plan) LookAtCaller() {
 		p.Personality = new(uint32)
 	}
 	slack, _, errno := unix.RawSyscall6(unix.SYS_PRCTL, unix.PR_GET_TIMERSLACK, 0, 0, 0, 0, 0)
-	p.Inherited.TimerSlack = errno == 0 && slack != defaultTimerSlack && slack != 0 // 0: a realtime policy
+	p.Inherited.TimerSlack = errno == 0 && slack != defaultTimerSlack && slack != 0 || // 0: a realtime policy
+		thread.MonitorIsCalm() // a thread of ours may have another one than this
 	if p.MemoryPolicy == nil {
 		var mode int32
 		_, _, errno := unix.RawSyscall6(unix.SYS_GET_MEMPOLICY, uintptr(unsafe.Pointer(&mode)), 0, 0, 0, 0, 0)
