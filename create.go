@@ -31,7 +31,7 @@ var createOptions = []cli.Option{
 	{Name: "pid-file", Usage: "write the pid of the container's process to `FILE`"},
 	{Name: "no-pivot", Kind: cli.Boolean, Usage: "change the root by moving a mount instead of pivot_root, for a root on initramfs"},
 	{Name: "no-new-keyring", Kind: cli.Boolean, Usage: "share the caller's session keyring"},
-	{Name: "preserve-fds", Kind: cli.Number, Usage: "hand the `N` fds from 3 on to the container's process"},
+	{Name: "preserve-fds", Kind: cli.Number, Value: "0", Usage: "hand the `N` fds from 3 on to the container's process"},
 }
 
 func create(c *cli.Call) error {

@@ -41,7 +41,7 @@ var execCommand = cli.Command{
 		{Name: "process-label", Usage: "SELinux `LABEL` of the process"},
 		{Name: "apparmor", Usage: "AppArmor `PROFILE` of the process"},
 		{Name: "cgroup", Kind: cli.Texts, Usage: "run in the cgroup `[CONTROLLER,...:]PATH` below the container's"},
-		{Name: "preserve-fds", Kind: cli.Number, Usage: "hand the `N` fds from 3 on to the process"},
+		{Name: "preserve-fds", Kind: cli.Number, Value: "0", Usage: "hand the `N` fds from 3 on to the process"},
 		{Name: "ignore-paused", Kind: cli.Boolean, Usage: "also in a paused container; the process runs when it is resumed"},
 	}},
 	Action: execAction,

@@ -31,8 +31,8 @@ var topCommand = cli.Command{
 		"waited for a processor, for memory and for I/O (pressure; cgroup v2). A dash is what nobody counts.\n" +
 		"On a terminal it ends with Ctrl-C, otherwise after one table, and when all containers ID have stopped.",
 	Options: [][]cli.Option{{
-		{Name: "interval", Kind: cli.Duration, Value: "2s", Usage: "time between two tables"},
-		{Name: "count", Alias: "n", Kind: cli.Number, Usage: "end after `N` tables"},
+		{Name: "interval", Kind: cli.Duration, Value: "2s", Usage: "`TIME` between two tables"},
+		{Name: "count", Alias: "n", Kind: cli.Number, Value: "0", Usage: "end after `N` tables"},
 		{Name: "sort", Value: "cpu", Values: []string{"cpu", "memory", "pids", "io", "id"}, Usage: "what comes first: the most cpu, memory, pids or io, or the first id"},
 	}},
 	Action: top,

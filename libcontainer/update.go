@@ -1,11 +1,12 @@
 package libcontainer
 
 import (
+	"bytes"
 	"errors"
-	"reflect"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"oci-run/internal/oncejson"
 	"oci-run/libcontainer/internal/cgroups"
 )
 
@@ -41,10 +42,17 @@ func (c *Container) Update(u *Update) error {
 	if unread := c.dropSameDevices(&r); unread != nil {
 		return unread
 	}
-	if reflect.DeepEqual(r, specs.LinuxResources{}) {
+	if isSame(&r, &specs.LinuxResources{}) {
 		return nil
 	}
 	return err
+}
+
+// isSame tells if config.json would say the same by both.
+func isSame(a, b any) bool {
+	one, unwritable := oncejson.Encode(a)
+	other, unwritableToo := oncejson.Encode(b)
+	return unwritable == nil && unwritableToo == nil && bytes.Equal(one, other)
 }
 
 // dropSameDevices takes device rules out of a change that are those of config.json: engines send
@@ -63,7 +71,7 @@ func (c *Container) dropSameDevices(r *specs.LinuxResources) error {
 	if err != nil {
 		return err
 	}
-	if l := spec.Linux; l != nil && l.Resources != nil && reflect.DeepEqual(l.Resources.Devices, r.Devices) {
+	if l := spec.Linux; l != nil && l.Resources != nil && isSame(l.Resources.Devices, r.Devices) {
 		r.Devices = nil
 	}
 	return nil

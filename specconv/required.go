@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -68,7 +68,7 @@ func missingError(raw []byte, value any, list []oncejson.Missing) error {
 
 // sortMissing puts what is missing in the order of place.
 func sortMissing(list []oncejson.Missing) {
-	slices.SortStableFunc(list, func(a, b oncejson.Missing) int { return a.Object - b.Object })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Object < list[j].Object })
 }
 
 // missing is the error for a property that has to be there.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -283,7 +284,7 @@ type Report struct {
 
 // Report gives what was found so far.
 func (s *Survey) Report() *Report {
-	slices.SortStableFunc(s.findings, func(a, b Finding) int { return a.offset - b.offset })
+	sort.SliceStable(s.findings, func(i, j int) bool { return s.findings[i].offset < s.findings[j].offset })
 	r := &Report{Bundle: s.Dir, Config: s.Name, Findings: append([]Finding{}, s.findings...)}
 	for i := range r.Findings {
 		if r.Findings[i].Severity == Fault {

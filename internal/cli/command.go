@@ -8,6 +8,7 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"strconv"
 	"time"
@@ -126,24 +127,29 @@ func (c *Command) Own() [][]Option {
 	return append(c.Options[:len(c.Options):len(c.Options)], c.More())
 }
 
-// takes tells if a value is one of the option's kind.
-func (o *Option) takes(value string) bool {
-	var err error
+// check says what is wrong with a value, nil if the option takes it.
+func (o *Option) check(value string) error {
 	switch o.Kind {
 	case Boolean:
-		_, err = strconv.ParseBool(value)
+		if _, err := strconv.ParseBool(value); err != nil {
+			return errors.New("must be true or false")
+		}
 	case Number:
-		_, err = parseNumber(value)
+		if _, err := parseNumber(value); err != nil {
+			return errors.New("must be a whole number")
+		}
 	case Duration:
-		_, err = time.ParseDuration(value)
+		if _, err := time.ParseDuration(value); err != nil {
+			return errors.New("must be a duration, such as 500ms or 5s")
+		}
 	}
-	if err == nil && o.Check != nil {
-		err = o.Check(value)
+	if o.Check == nil {
+		return nil
 	}
-	return err == nil
+	return o.Check(value)
 }
 
-// parseNumber reads a number as urfave/cli does.
+// parseNumber reads a number, in the notations of Go.
 func parseNumber(value string) (int, error) {
 	n, err := strconv.ParseInt(value, 0, strconv.IntSize)
 	return int(n), err

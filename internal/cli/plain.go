@@ -81,7 +81,7 @@ func (l *plainLine) next(line []string) []string {
 		}
 		value, rest = rest[0], rest[1:]
 	}
-	if !o.takes(value) {
+	if o.check(value) != nil {
 		return nil
 	}
 	l.given = append(l.given, given{o, value})
@@ -97,7 +97,7 @@ func (l *plainLine) environment(lookup func(string) (string, bool)) bool {
 			continue
 		}
 		if value, found := lookup(o.Variable); found {
-			if !o.takes(value) {
+			if o.check(value) != nil {
 				return false
 			}
 			l.given = append(l.given, given{o, value})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +20,35 @@ import (
 func (a *App) Full(args []string, act func(*Command, *Call) error) (Options, error) {
 	root := a.root(args, act)
 	err := root.Run(context.Background(), args)
-	return root, err
+	return full{root}, err
+}
+
+// full is a command line that urfave/cli has read. To that library all values but the booleans are
+// of one type: each type is a copy of a flag's 50 functions there, 25 KB.
+type full struct{ *cli.Command }
+
+// String implements Options.
+func (f full) String(name string) string {
+	values := f.values(name)
+	return values[len(values)-1]
+}
+
+// StringSlice implements Options.
+func (f full) StringSlice(name string) []string { return f.values(name)[1:] }
+
+// values are the default of an option and what the line gives for it.
+func (f full) values(name string) []string { return strings.Split(f.Command.String(name), "\x00") }
+
+// Int implements Options.
+func (f full) Int(name string) int {
+	n, _ := parseNumber(f.String(name))
+	return n
+}
+
+// Duration implements Options.
+func (f full) Duration(name string) time.Duration {
+	d, _ := time.ParseDuration(f.String(name))
+	return d
 }
 
 // root makes urfave/cli's form of the program.
@@ -48,7 +77,7 @@ func (a *App) before(ctx context.Context, c *cli.Command) (context.Context, erro
 	if a.Begin == nil {
 		return ctx, nil
 	}
-	return ctx, a.Begin(c.Root())
+	return ctx, a.Begin(full{c.Root()})
 }
 
 // called are the verbs that the command line names, or all of them when help is wanted: cli's form
@@ -97,15 +126,7 @@ func wrongValue(c *cli.Command, err error) error {
 	value, rest, _ := strings.Cut(rest, " for flag -")
 	name, reason, _ := strings.Cut(rest, ": ")
 	for _, f := range c.Flags {
-		if !slices.Contains(f.Names(), name) {
-			continue
-		}
-		switch f.(type) {
-		case *cli.IntFlag:
-			reason = "must be a whole number"
-		case *cli.DurationFlag:
-			reason = "must be a duration, such as 500ms or 5s"
-		case *cli.BoolFlag:
+		if _, ok := f.(*cli.BoolFlag); ok && slices.Contains(f.Names(), name) {
 			reason = "must be true or false"
 		}
 	}
@@ -126,7 +147,7 @@ func (c *Command) command(act func(*Command, *Call) error) *cli.Command {
 		HideHelpCommand: true,
 		OnUsageError:    usageError,
 		Action: func(_ context.Context, l *cli.Command) error {
-			return act(c, &Call{Options: l, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
+			return act(c, &Call{Options: full{l}, Verb: c.Name, Args: l.Args().Slice(), Out: l.Root().Writer})
 		},
 	}
 	for _, group := range c.Own() {
@@ -153,47 +174,47 @@ func (o *Option) flag() cli.Flag {
 	if o.Alias != "" {
 		aliases = []string{o.Alias}
 	}
-	switch o.Kind {
-	case Boolean:
+	if o.Kind == Boolean {
 		return &cli.BoolFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden}
-	case Number:
-		n, _ := parseNumber(o.Value)
-		return &cli.IntFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: n}
-	case Duration:
-		d, _ := time.ParseDuration(o.Value)
-		return &cli.DurationFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: d}
-	case Texts:
-		return &cli.FlagBase[[]string, cli.NoConfig, texts]{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden}
 	}
-	f := &cli.StringFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: o.Value, Validator: o.Check}
+	f := &valueFlag{Name: o.Name, Aliases: aliases, Usage: o.Usage, Hidden: o.Hidden, Value: o.Value, DefaultText: o.Value}
+	switch {
+	case o.Kind == Texts:
+		f.Usage += " (can be repeated)"
+	case o.Kind == Text && o.Value != "":
+		f.DefaultText = strconv.Quote(o.Value)
+	}
+	f.Validator = func(values string) error { return o.check(values[strings.LastIndexByte(values, 0)+1:]) }
 	if o.Variable != "" {
 		f.Sources = cli.EnvVars(o.Variable)
 	}
 	return f
 }
 
-// texts is the value of an option that may come several times. A text of several may hold commas,
-// at which urfave/cli's own lists are split; and those bring the decoder of encoding/json, 90 KB,
-// for a form in which the library writes them for itself.
-type texts struct{ list *[]string }
+// valueFlag is urfave/cli's form of an option with a value.
+type valueFlag = cli.FlagBase[string, cli.NoConfig, values]
+
+// values are the default of an option and what the line gives for it, with a NUL before each, which
+// no argument can contain. A value may contain commas, at which urfave/cli's own lists are split.
+type values struct{ all *string }
 
 // Create implements cli.ValueCreator.
-func (texts) Create(value []string, list *[]string, _ cli.NoConfig) cli.Value {
-	*list = append([]string{}, value...)
-	return texts{list}
+func (values) Create(first string, all *string, _ cli.NoConfig) cli.Value {
+	*all = first
+	return values{all}
 }
 
 // ToString implements cli.ValueCreator.
-func (texts) ToString(value []string) string { return strings.Join(value, ", ") }
+func (values) ToString(first string) string { return first }
 
 // Set implements cli.Value.
-func (t texts) Set(text string) error {
-	*t.list = append(*t.list, text)
+func (v values) Set(value string) error {
+	*v.all += "\x00" + value
 	return nil
 }
 
 // Get implements cli.Value.
-func (t texts) Get() any { return *t.list }
+func (v values) Get() any { return *v.all }
 
 // String implements cli.Value.
-func (t texts) String() string { return t.ToString(*t.list) }
+func (v values) String() string { return *v.all }

@@ -35,6 +35,8 @@ var bans = []ban{
 	{"log/slog", "a fiftieth of the binary, and encoding/json with it; internal/log is the one way to log, and libcontainer.SetLogger takes a *slog.Logger", nil},
 	{"io/ioutil", "deprecated", nil},
 	{"math/rand", "nothing here is random for fun; names come from crypto/rand or the kernel", nil},
+	{"slices.SortStable*", "a copy of 8 KB for each type of element, where sort.SliceStable is one for all", []string{"main"}},
+	{"reflect.DeepEqual", "11 KB, and nil is not empty to it", nil},
 	{"reflect.ValueOf", "only decoders walk values; elsewhere it hides what is done", []string{"libcontainer/internal/syncpipe/wire", "internal/oncejson"}},
 	{"reflect.Type*", "only decoders, and the check of config.json, walk types", []string{"internal/oncejson", "specconv"}},
 

@@ -5,8 +5,8 @@
 package idmap
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -38,7 +38,7 @@ func ContainerID(maps []Mapping, id uint32) (container uint32, ok bool) {
 // empty extents.
 func compact(maps []Mapping) []Mapping {
 	sorted := slices.Clone(maps)
-	slices.SortStableFunc(sorted, func(a, b Mapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
+	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].ContainerID < sorted[j].ContainerID })
 	out := sorted[:0]
 	for _, m := range sorted {
 		if m.Size == 0 {

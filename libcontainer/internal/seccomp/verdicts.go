@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"slices"
+	"sort"
 
 	"golang.org/x/sys/unix"
 )
@@ -164,15 +165,7 @@ func (v *verdicts) block(keys []uint64, clauses []clause) int32 {
 			return int32(i) + 1
 		}
 	}
-	slices.SortStableFunc(clauses, func(a, b clause) int {
-		switch {
-		case isStricter(a.ret, b.ret):
-			return -1
-		case isStricter(b.ret, a.ret):
-			return 1
-		}
-		return 0
-	})
+	sort.SliceStable(clauses, func(i, j int) bool { return isStricter(clauses[i].ret, clauses[j].ret) })
 	v.sources = append(v.sources, source)
 	v.blocks = append(v.blocks, clauses)
 	return int32(len(v.blocks))

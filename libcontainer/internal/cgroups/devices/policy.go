@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -93,8 +94,9 @@ func NewPolicy(rules []specs.LinuxDeviceCgroup, nodes []specs.LinuxDevice) (Poli
 	}
 	p.exceptions = slices.DeleteFunc(p.exceptions, func(e exception) bool { return e.access == 0 })
 	p.index = nil
-	slices.SortStableFunc(p.exceptions, func(a, b exception) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.major, b.major), cmp.Compare(a.minor, b.minor))
+	sort.SliceStable(p.exceptions, func(i, j int) bool {
+		a, b := p.exceptions[i], p.exceptions[j]
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.major, b.major), cmp.Compare(a.minor, b.minor)) < 0
 	})
 	return p, nil
 }

@@ -1,10 +1,10 @@
 package devices
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math"
 	"slices"
+	"sort"
 )
 
 // instruction is struct bpf_insn of linux/bpf.h.
@@ -121,7 +121,7 @@ func (p *Policy) tests(kind byte) [][]instruction {
 			list = append(list, e)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b exception) int { return cmp.Compare(b.access, a.access) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].access > list[j].access })
 	var out [][]instruction
 	for len(list) > 0 {
 		n := 1
