@@ -212,7 +212,7 @@ dist: man cross ## make a release in DIST (bin/dist): tarballs, deb, rpm, source
 
 .PHONY: test-dist
 test-dist: check-go ## make a release twice and compare; install, use and remove the packages in clean Debian roots, as root
-	NFPM=$(NFPM) tests/dist
+	CROSS='$(CROSS)' NFPM=$(NFPM) tests/dist
 
 .PHONY: man
 man: build ## write the manual pages into bin/man

@@ -1,7 +1,9 @@
 package scripts
 
 import (
+	"cmp"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -41,6 +43,19 @@ func TestWorkflowsNameTargets(t *testing.T) {
 		}
 		if named == 0 {
 			t.Errorf("%s runs nothing with make", file)
+		}
+	}
+}
+
+// TestReleaseGetsArchitectures: what makes a release, and what tests one, gets all architectures of
+// the Makefile, and those of CROSS where it is set.
+func TestReleaseGetsArchitectures(t *testing.T) {
+	for _, target := range []string{"dist", "test-dist"} {
+		for cross, want := range map[string]string{"": "CROSS='amd64 arm64 ", "CROSS=arm": "CROSS='arm' "} {
+			out, err := exec.Command("make", "--no-print-directory", "-n", "-C", "../..", target, cmp.Or(cross, "IMAGE_ARCHS=")).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "\n"+want) {
+				t.Errorf("make %s %s: %v, not with %s: %s", target, cross, err, want, out)
+			}
 		}
 	}
 }
