@@ -18,38 +18,38 @@ import (
 
 // limitFlags are the flags of update that set a field of linux.resources.
 var limitFlags = [...]struct {
-	name, usage string
-	set         func(r *specs.LinuxResources, value string) error
+	name, field, usage string
+	set                func(r *specs.LinuxResources, value string) error
 }{
-	{"blkio-weight", "weight of block I/O, 10 to 1000", func(r *specs.LinuxResources, v string) error {
+	{"blkio-weight", "blockIO/weight", "weight of block I/O, 10 to 1000", func(r *specs.LinuxResources, v string) error {
 		n, err := strconv.ParseUint(v, 10, 16)
 		weight := uint16(n)
 		r.BlockIO.Weight = &weight
-		return err
+		return notNumber(v, err)
 	}},
-	{"cpu-period", "length of a CPU period in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Period, v) }},
-	{"cpu-quota", "CPU time per period in `µs`, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Quota, v) }},
-	{"cpu-burst", "CPU time that may be saved up in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Burst, v) }},
-	{"cpu-share", "weight of CPU time, as cgroup v1 shares", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Shares, v) }},
-	{"cpu-rt-period", "length of a real-time period in `µs`", func(r *specs.LinuxResources, v string) error {
+	{"cpu-period", "cpu/period", "length of a CPU period in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Period, v) }},
+	{"cpu-quota", "cpu/quota", "CPU time per period in `µs`, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Quota, v) }},
+	{"cpu-burst", "cpu/burst", "CPU time that may be saved up in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Burst, v) }},
+	{"cpu-share", "cpu/shares", "weight of CPU time, as cgroup v1 shares", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Shares, v) }},
+	{"cpu-rt-period", "cpu/realtimePeriod", "length of a real-time period in `µs`", func(r *specs.LinuxResources, v string) error {
 		return parseUint(&r.CPU.RealtimePeriod, v)
 	}},
-	{"cpu-rt-runtime", "real-time CPU time per period in `µs`", func(r *specs.LinuxResources, v string) error {
+	{"cpu-rt-runtime", "cpu/realtimeRuntime", "real-time CPU time per period in `µs`", func(r *specs.LinuxResources, v string) error {
 		return parseInt(&r.CPU.RealtimeRuntime, v)
 	}},
-	{"cpu-idle", "1: only run when no other cgroup wants to", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Idle, v) }},
-	{"cpuset-cpus", "`LIST` of CPUs", func(r *specs.LinuxResources, v string) error { r.CPU.Cpus = v; return nil }},
-	{"cpuset-mems", "`LIST` of memory nodes", func(r *specs.LinuxResources, v string) error { r.CPU.Mems = v; return nil }},
-	{"memory", "memory limit in `BYTES` (or 10M), or -1", func(r *specs.LinuxResources, v string) error { return parseBytes(&r.Memory.Limit, v) }},
-	{"memory-reservation", "memory to be kept if possible in `BYTES`", func(r *specs.LinuxResources, v string) error {
+	{"cpu-idle", "cpu/idle", "1: only run when no other cgroup wants to", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Idle, v) }},
+	{"cpuset-cpus", "cpu/cpus", "`LIST` of CPUs", func(r *specs.LinuxResources, v string) error { r.CPU.Cpus = v; return nil }},
+	{"cpuset-mems", "cpu/mems", "`LIST` of memory nodes", func(r *specs.LinuxResources, v string) error { r.CPU.Mems = v; return nil }},
+	{"memory", "memory/limit", "memory limit in `BYTES` (or 10M), or -1", func(r *specs.LinuxResources, v string) error { return parseBytes(&r.Memory.Limit, v) }},
+	{"memory-reservation", "memory/reservation", "memory to be kept if possible in `BYTES`", func(r *specs.LinuxResources, v string) error {
 		return parseBytes(&r.Memory.Reservation, v)
 	}},
-	{"memory-swap", "limit of memory and swap together in `BYTES`, or -1", func(r *specs.LinuxResources, v string) error {
+	{"memory-swap", "memory/swap", "limit of memory and swap together in `BYTES`, or -1", func(r *specs.LinuxResources, v string) error {
 		return parseBytes(&r.Memory.Swap, v)
 	}},
-	{"kernel-memory", "obsolete and ignored", ignoredLimit},
-	{"kernel-memory-tcp", "obsolete and ignored", ignoredLimit},
-	{"pids-limit", "most processes and threads, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
+	{"kernel-memory", "memory/kernel", "obsolete and ignored", ignoredLimit},
+	{"kernel-memory-tcp", "memory/kernelTCP", "obsolete and ignored", ignoredLimit},
+	{"pids-limit", "pids/limit", "most processes and threads, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
 }
 
 var updateCommand = cli.Command{
@@ -94,9 +94,27 @@ func update(c *cli.Call) error {
 	if err != nil {
 		return err
 	}
-	return file.Locate(container.Update(&libcontainer.Update{
+	err = container.Update(&libcontainer.Update{
 		Resources: r, L3CacheSchema: c.String("l3-cache-schema"), MemBwSchema: c.String("mem-bw-schema"),
-	}))
+	})
+	if file == nil {
+		return blameOption(err)
+	}
+	return file.Locate(err)
+}
+
+// blameOption puts the option in the place of the field that it sets, in an error about one.
+func blameOption(err error) error {
+	field, ok := errors.AsType[*specconv.FieldError](err)
+	if !ok || field.Error() != err.Error() {
+		return err
+	}
+	for i := range limitFlags {
+		if f := &limitFlags[i]; field.Pointer == "/linux/resources/"+f.field {
+			return fmt.Errorf("--%s: %w", f.name, field.Err)
+		}
+	}
+	return err
 }
 
 // anyChange tells whether an option says what is to change. Who has forgotten it, or put it behind
@@ -148,13 +166,24 @@ func ignoredLimit(*specs.LinuxResources, string) error {
 func parseInt(to **int64, s string) error {
 	n, err := strconv.ParseInt(s, 10, 64)
 	*to = &n
-	return err
+	return notNumber(s, err)
 }
 
 func parseUint(to **uint64, s string) error {
 	n, err := strconv.ParseUint(s, 10, 64)
 	*to = &n
-	return err
+	return notNumber(s, err)
+}
+
+// notNumber is the error of a number that can't be read.
+func notNumber(s string, err error) error {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("%q is out of range", s)
+	case err != nil:
+		return fmt.Errorf("%q is not a whole number", s)
+	}
+	return nil
 }
 
 // parseBytes reads a number of bytes, such as 52428800, 50M, 50m, 50MB, 50MiB, 1.5G, or -1 for no

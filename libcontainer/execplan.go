@@ -99,7 +99,7 @@ func (e *execution) newPlan(p *specs.Process) (err error) {
 		return err
 	}
 	if (e.plan.Terminal != nil) != (e.options.ConsoleSocket != nil) {
-		return consoleMismatch(e.plan.Terminal != nil)
+		return consoleMismatch("", e.plan.Terminal != nil)
 	}
 	if err := preserved(e.options.PreserveFDs); err != nil {
 		return err

@@ -181,14 +181,14 @@ func (p *plan) planProcess(spec *specs.Spec, o *CreateOptions) error {
 		return err
 	}
 	if (p.init.Terminal != nil) != (o.ConsoleSocket != nil) {
-		return consoleMismatch(p.init.Terminal != nil)
+		return consoleMismatch("/process", p.init.Terminal != nil)
 	}
 	return preserved(o.PreserveFDs)
 }
 
-func consoleMismatch(terminal bool) error {
+func consoleMismatch(at string, terminal bool) error {
 	if terminal {
-		return specconv.Fieldf("/process/terminal", "a terminal needs --console-socket PATH, or a run without --detach")
+		return specconv.Fieldf(at+"/terminal", "a terminal needs --console-socket PATH, or a run without --detach")
 	}
 	return errors.New("--console-socket: the process has no terminal (/process/terminal is false)")
 }

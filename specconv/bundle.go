@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -34,7 +35,8 @@ type Bundle struct {
 	// Spec is complete: Process (without Args if there is none), Root and Linux are set, paths that
 	// may be relative to the bundle are absolute, mount destinations are absolute.
 	Spec *specs.Spec
-	// Warnings are for the user; none of them is a reason to stop.
+	// Warnings are for the user, with their places as errors have them; none of them is a reason to
+	// stop.
 	Warnings []string
 }
 
@@ -101,8 +103,17 @@ func (b *Bundle) check() error {
 		return err
 	}
 	complete(spec, b.Dir)
-	b.Spec, b.Warnings = spec, append(ignored, warnings...)
+	b.Spec, b.Warnings = spec, b.located(append(ignored, warnings...))
 	return checkRootExists(spec.Root.Path)
+}
+
+// located gives warnings, which begin with a pointer, their place in the configuration.
+func (b *Bundle) located(warnings []string) []string {
+	for i, w := range warnings {
+		pointer, text, _ := strings.Cut(w, ": ")
+		warnings[i] = b.Locate(Field(pointer, errors.New(text))).Error()
+	}
+	return warnings
 }
 
 // Document is the name of the configuration, as errors have it, where that is not config.json.

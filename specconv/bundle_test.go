@@ -81,13 +81,13 @@ func TestLoadErrors(t *testing.T) {
 		{"directory", func(t *testing.T, dir string) {
 			remove(t, dir+"/config.json")
 			mkdir(t, dir+"/config.json")
-		}, `read "BUNDLE/config.json": not a regular file (d---------)`},
+		}, `read "BUNDLE/config.json": not a regular file (it is a directory)`},
 		{"fifo", func(t *testing.T, dir string) {
 			remove(t, dir+"/config.json")
 			if err := unix.Mkfifo(dir+"/config.json", 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, `read "BUNDLE/config.json": not a regular file (p---------)`},
+		}, `read "BUNDLE/config.json": not a regular file (it is a named pipe)`},
 		{"no rootfs", func(t *testing.T, dir string) { remove(t, dir+"/rootfs") },
 			`config.json:27:11: /root/path: stat BUNDLE/rootfs: no such file or directory`},
 		{"rootfs is a file", func(t *testing.T, dir string) {

@@ -32,9 +32,22 @@ func readFile(path string, too fs.FileMode) ([]byte, error) {
 		return nil, err
 	}
 	if kind := fi.Mode().Type(); kind != 0 && kind != too {
-		return nil, fmt.Errorf("read %q: not a regular file (%s)", path, kind)
+		return nil, fmt.Errorf("read %q: not a regular file (it is %s)", path, kindOf(kind))
 	}
 	return read(f, fi.Size())
+}
+
+// kindOf says in words what a file of another type is.
+func kindOf(kind fs.FileMode) string {
+	switch kind {
+	case fs.ModeDir:
+		return "a directory"
+	case fs.ModeNamedPipe:
+		return "a named pipe"
+	case fs.ModeSocket:
+		return "a socket"
+	}
+	return "a device"
 }
 
 // read reads an open file, which has size bytes or, if that is 0, any number of them.

@@ -94,8 +94,8 @@ not_updated() {
 	needs_cgroup memory cpu pids
 	sleeper
 	mkfifo fifo
-	not_updated '/dev/zero\": not a regular file (Dc' --resources /dev/zero
-	not_updated '/\": not a regular file (d' --resources /
+	not_updated '/dev/zero\": not a regular file (it is a device' --resources /dev/zero
+	not_updated '/\": not a regular file (it is a directory' --resources /
 	not_updated 'fifo: the file is empty' --resources fifo
 	not_updated 'more than the 67108864 bytes' --resources - </dev/zero
 	not_updated 'nosuch: no such file or directory' --resources nosuch
