@@ -153,12 +153,12 @@ test-security: build bin/racer ## one session per known attack; races run RACES 
 
 .PHONY: test-engines
 test-engines: check-go test-packages build ## sessions under real engines, as root: ENGINES='docker podman buildah containerd cri'
-	tests/engines/packages
+	tests/engines/packages $(ENGINES)
 	tests/engines/run $(ENGINES)
 
 .PHONY: test-engines-next
-test-engines-next: check-go test-packages build ## the same under Debian's newest engines, in a root of their own: ENGINES, ENGINES_DIR, ENGINES_SUITE
-	tests/engines/next run $(ENGINES)
+test-engines-next: check-go test-packages build ## the same under Debian's newest engines, in a root of their own, and critest and shimtest: ENGINES, ENGINES_DIR, ENGINES_SUITE
+	tests/engines/next run $(ENGINES) $(if $(filter file,$(origin ENGINES)),critest shimtest)
 
 .PHONY: test-faults
 test-faults: build ## fail system calls of each verb, kill and stop who makes them, as root (FAULTS=all: each one; ONLY=Faults/v1; REPORT=FILE: tables)
