@@ -1,4 +1,5 @@
-// Effective is what critest's image nonewprivs runs: it tells whose rights it has, and is setuid root there.
+// Effective is what critest's image nonewprivs runs: it tells whose rights it has. It is setuid
+// root there.
 package main
 
 import (
