@@ -9,6 +9,7 @@ const maxAgain = 1000
 
 // Openat2 opens path relative to dirfd under the RESOLVE_* rules of openat2(2), close-on-exec. It
 // retries when a rename elsewhere kept the kernel from proving that the path stays inside dirfd.
+// Where a sandbox refuses the call, it looks the path up itself, by the same rules.
 func Openat2(dirfd int, path string, flags, mode, resolve uint64) (int, error) {
 	how := unix.OpenHow{Flags: flags | unix.O_CLOEXEC, Mode: mode, Resolve: resolve}
 	for again := 0; ; again++ {
@@ -21,6 +22,9 @@ func Openat2(dirfd int, path string, flags, mode, resolve uint64) (int, error) {
 				return -1, err
 			}
 		default:
+			if refused(unix.SYS_OPENAT2, err) {
+				return walkat(dirfd, path, flags, mode, resolve)
+			}
 			return fd, NameCall("openat2", err)
 		}
 	}

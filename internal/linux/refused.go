@@ -140,6 +140,21 @@ func Filtered(number uintptr, errno unix.Errno) bool {
 	return got == errno
 }
 
+// refused tells whether an error of a system call says that it was not made at all: the kernel
+// lacks it, or a filter refuses it.
+func refused(number uintptr, err error) bool {
+	return err == unix.ENOSYS || err == unix.EPERM && Filtered(number, unix.EPERM) //nolint:errorlint // bare errnos
+}
+
+// Missing tells whether a system call can't be made here, whatever it is asked for: the kernel
+// lacks it, or a filter refuses it. It is for calls that look at their arguments first, which are
+// all wrong here, and at who calls after that.
+func Missing(number uintptr) bool {
+	const wrong = ^uintptr(0)
+	_, _, errno := unix.RawSyscall6(number, wrong, wrong, wrong, wrong, wrong, wrong)
+	return errno == unix.ENOSYS || errno == unix.EPERM
+}
+
 func (e *callError) Unwrap() error { return e.Err }
 
 // whyMissing explains ENOSYS of a call that Linux has since a version, 0 for ever.

@@ -13,11 +13,11 @@ import (
 // systemd-nspawn's, and old versions of libseccomp.
 var (
 	// needed are those without which there is no container.
-	needed = words(`openat2 fsopen fsconfig fsmount move_mount open_tree mount_setattr close_range pidfd_open pidfd_send_signal
-		statx execveat keyctl`)
+	needed = words(`fsopen fsconfig fsmount move_mount open_tree mount_setattr pidfd_open pidfd_send_signal execveat keyctl`)
 	// dispensable are those that something else stands in for, or that do without.
 	dispensable = words(`clone3 memfd_create pidfd_getfd faccessat2 name_to_handle_at bpf perf_event_open ioprio_get ioprio_set
-		sched_getattr sched_setattr get_mempolicy set_mempolicy personality syslog add_key clone3,memfd_create,faccessat2,bpf`)
+		sched_getattr sched_setattr get_mempolicy set_mempolicy personality syslog add_key openat2 close_range statx
+		clone3,memfd_create,faccessat2,bpf,openat2,close_range,statx`)
 )
 
 // TestSandboxes runs commands in a sandbox that refuses some of these: they work, or, if a call is

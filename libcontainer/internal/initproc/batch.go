@@ -131,9 +131,9 @@ func (p *Plan) addExecuted(l *calls.List, channel uintptr, found *program.Found,
 func (p *Plan) addCloseAllBut(l *calls.List, channel uintptr) {
 	first := uintptr(3 + p.PreserveFDs)
 	if channel > first {
-		l.Do(unix.SYS_CLOSE_RANGE, first, channel-1, 0).Or("close inherited descriptors")
+		l.CloseRange(first, channel-1, 0, "close inherited descriptors")
 	}
-	l.Do(unix.SYS_CLOSE_RANGE, channel+1, lastFD, 0).Or("close inherited descriptors")
+	l.CloseRange(channel+1, lastFD, 0, "close inherited descriptors")
 	l.Do(unix.SYS_FCNTL, channel, unix.F_SETFD, unix.FD_CLOEXEC).Or("mark the channel close-on-exec")
 }
 

@@ -65,7 +65,7 @@ func (p *Plan) addUser(l *calls.List, b becoming) (warnings []string, err error)
 // init's own execve.
 func (p *Plan) addCloseOnExec(l *calls.List) {
 	first := uintptr(3 + p.PreserveFDs)
-	l.Do(unix.SYS_CLOSE_RANGE, first, lastFD, unix.CLOSE_RANGE_CLOEXEC).Or("mark fds from %d on close-on-exec", first)
+	l.CloseRange(first, lastFD, unix.CLOSE_RANGE_CLOEXEC, "mark fds from %d on close-on-exec", first)
 }
 
 // list is an empty list of calls for init's own thread. There is one at a time.

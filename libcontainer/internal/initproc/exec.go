@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/files"
+	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/console"
 	"oci-run/libcontainer/internal/rootfs"
@@ -80,6 +81,7 @@ func (c *container) execConsole() error {
 func (c *container) execChild() error {
 	c.pidfd.Close()
 	c.proc.Close()
+	linux.ForgetProc()
 	c.found.Reopen(procOutside)
 	next, err := spawn.NewSuccessor()
 	if err != nil {

@@ -105,11 +105,7 @@ func (p *Plan) Add(l *calls.List, proc int) {
 // the path in back quotes to tell errors of this kind.
 func add(l *calls.List, proc int, attribute, value, hint string) {
 	path := "thread-self/" + attribute
-	how := calls.Struct(l, &unix.OpenHow{
-		Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-	})
-	open := l.Do(unix.SYS_OPENAT2, uintptr(proc), l.Text(path), how, unix.SizeofOpenHow).Or("open `/proc/%s`", path)
-	open.Result = l.Room(8)
+	open := l.OpenInProc(proc, path, unix.O_WRONLY).Or("open `/proc/%s`", path)
 	opened := l.Do(calls.Load, open.Result)
 	write := l.Do(unix.SYS_WRITE, 0, l.Bytes([]byte(value)), uintptr(len(value)))
 	opened.Into = write

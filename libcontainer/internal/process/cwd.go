@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/specconv"
 )
@@ -96,18 +97,24 @@ func (e *Entering) AddAgain(l *calls.List) {
 // on the machine may fail a ".." (EAGAIN).
 func (e *Entering) add(l *calls.List, expect []unix.Errno, elsewhere *calls.Call) {
 	explain := func(errno unix.Errno) error { return e.plan.cwdError(e.root, errno) }
-	here := unix.AT_FDCWD
-	how := calls.Struct(l, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS,
-	})
-	open := l.Do(unix.SYS_OPENAT2, uintptr(here), l.Text(e.plan.Cwd), how, unix.SizeofOpenHow)
-	open.Result = l.Room(8)
+	opens := l.OpenDirectory(e.plan.Cwd, e.names)
+	open := opens[len(opens)-1]
 	fchdir := l.On(open.Result, unix.SYS_FCHDIR)
-	for _, c := range []*calls.Call{open, fchdir} {
+	for _, c := range append(opens, fchdir) {
 		c.Explain, c.Expect, c.Else = explain, expect, elsewhere
 	}
 	l.On(open.Result, unix.SYS_CLOSE) // a container that waits for its start shows it otherwise
 	e.plan.addVerifyCwd(l, e.buf)
+}
+
+// names are those of the way to the working directory, without symbolic links as far as the caller
+// can see.
+func (e *Entering) names() []string {
+	names, err := linux.Unlinked(int(e.root.Dir.Fd()), e.plan.Cwd)
+	if err != nil {
+		names = strings.FieldsFunc(filepath.Clean(e.plan.Cwd), func(r rune) bool { return r == '/' })
+	}
+	return names
 }
 
 // addVerifyCwd fails if the current directory is not below the root directory: the kernel puts

@@ -37,9 +37,7 @@ func (p *Plan) AddOOMScore(l *calls.List, proc, pid int) {
 		name = strconv.Itoa(pid) + "/oom_score_adj"
 	}
 	value := strconv.Itoa(*p.OOMScoreAdj)
-	how := calls.Struct(l, &unix.OpenHow{Flags: unix.O_WRONLY | unix.O_CLOEXEC, Resolve: inProcfs})
-	open := l.Do(unix.SYS_OPENAT2, uintptr(proc), l.Text(name), how, unix.SizeofOpenHow)
-	open.Result = l.Room(8)
+	open := l.OpenInProc(proc, name, unix.O_WRONLY)
 	write := l.On(open.Result, unix.SYS_WRITE, l.Text(value), uintptr(len(value)))
 	for _, c := range []*calls.Call{open, write} {
 		c.Explain = func(errno unix.Errno) error {

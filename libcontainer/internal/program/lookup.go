@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/linux"
 	"oci-run/libcontainer/internal/calls"
 	"oci-run/libcontainer/internal/process"
 )
@@ -144,8 +145,14 @@ const maxCandidates = 255
 // addPath adds the calls for a name with a slash.
 func (f *Found) addPath(l *calls.List, path string) {
 	at, here := l.Text(path), unix.AT_FDCWD
-	l.Do(unix.SYS_STATX, uintptr(here), at, 0, unix.STATX_TYPE, l.Room(sizeofStatx)).Explain = func(errno unix.Errno) error {
+	there := l.Do(unix.SYS_STATX, uintptr(here), at, 0, unix.STATX_TYPE, l.Room(sizeofStatx))
+	there.Explain = func(errno unix.Errno) error {
 		return f.failure(path, &fs.PathError{Op: "stat", Path: path, Err: errno})
+	}
+	if linux.Missing(unix.SYS_STATX) {
+		there.Number, there.Args = unix.SYS_OPENAT, [6]uintptr{uintptr(here), at, unix.O_PATH | unix.O_CLOEXEC}
+		there.Result = l.Room(8)
+		l.On(there.Result, unix.SYS_CLOSE)
 	}
 	if f.asks {
 		l.Do(unix.SYS_FACCESSAT2, uintptr(here), at, unix.X_OK, unix.AT_EACCESS).Explain = func(errno unix.Errno) error {
@@ -161,7 +168,11 @@ func (f *Found) addSearch(l *calls.List) {
 	here, done := unix.AT_FDCWD, l.Place()
 	for i, path := range f.paths {
 		access := l.Do(unix.SYS_FACCESSAT2, uintptr(here), l.Text(path), unix.X_OK, unix.AT_EACCESS)
-		if !f.asks {
+		switch {
+		case f.asks:
+		case linux.Missing(unix.SYS_STATX): // what it opens is closed by the execve
+			access.Number, access.Args = unix.SYS_OPENAT, [6]uintptr{uintptr(here), access.Args[1], unix.O_PATH | unix.O_CLOEXEC}
+		default:
 			access.Number, access.Args = unix.SYS_STATX, [6]uintptr{uintptr(here), access.Args[1], 0, unix.STATX_TYPE, l.Room(sizeofStatx)}
 		}
 		choose := &calls.Call{Number: calls.Set, Args: [6]uintptr{f.chosen, uintptr(i)}, Then: done}

@@ -72,6 +72,7 @@ func (f *FS) Close() {
 	f.prepared.close()
 	f.kept.close()
 	f.null.close()
+	linux.ForgetProc()
 	unix.Umask(f.umask)
 }
 

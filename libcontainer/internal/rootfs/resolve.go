@@ -147,10 +147,10 @@ type place struct {
 
 func placeOf(fd int) (place, error) {
 	var st unix.Statx_t
-	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW,
+	err := linux.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW,
 		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_INO|unix.STATX_MNT_ID, &st)
 	if err != nil {
-		return place{}, fmt.Errorf("stat: %w", linux.NameCall("statx", err))
+		return place{}, fmt.Errorf("stat: %w", err)
 	}
 	return place{
 		mount: st.Mnt_id, ino: st.Ino, dev: unix.Mkdev(st.Dev_major, st.Dev_minor),

@@ -238,7 +238,7 @@ func (l *lineage) cloneAgain() {
 	next := uintptr(l.Inherit)
 	for _, fd := range append(kept, ^uintptr(0)>>33) {
 		if fd > next {
-			l.list.Do(unix.SYS_CLOSE_RANGE, next, fd-1, 0).Or("close fds from %d to %d", next, fd-1)
+			l.list.CloseRange(next, fd-1, 0, "close fds from %d to %d", next, fd-1)
 		}
 		next = max(next, fd+1)
 	}
@@ -260,7 +260,7 @@ func (l *lineage) cloneAgain() {
 
 // exec marks every fd that the new program must not have, and becomes it.
 func (l *lineage) exec() {
-	l.list.Do(unix.SYS_CLOSE_RANGE, uintptr(l.Inherit), ^uintptr(0)>>33, unix.CLOSE_RANGE_CLOEXEC).Or("mark inherited fds close-on-exec")
+	l.list.CloseRange(uintptr(l.Inherit), ^uintptr(0)>>33, unix.CLOSE_RANGE_CLOEXEC, "mark inherited fds close-on-exec")
 	for _, f := range l.Pass {
 		l.list.Do(unix.SYS_FCNTL, f.Fd(), unix.F_SETFD, 0).Or("leave fd %d open", f.Fd())
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/linux"
 )
 
 // tick is the unit of a start time, proc(5): sysconf(_SC_CLK_TCK) is 100 on every architecture of
@@ -94,11 +96,11 @@ type Making struct {
 func (d *Dir) Making() (m Making, err error) {
 	const most = 10 * time.Second // from the beginning to the end on a slow machine
 	var dir, config unix.Statx_t
-	if err := unix.Statx(int(d.dir.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_BTIME|unix.STATX_MTIME, &dir); err != nil {
+	if err := linux.Statx(int(d.dir.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_BTIME|unix.STATX_MTIME, &dir); err != nil {
 		return m, fmt.Errorf("statx %q: %w", d.path, err)
 	}
 	m.Changed = timeOf(dir.Mtime)
-	err = unix.Statx(int(d.dir.Fd()), configName, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MTIME, &config)
+	err = linux.Statx(int(d.dir.Fd()), configName, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MTIME, &config)
 	switch {
 	case err == nil:
 		m.End = timeOf(config.Mtime)
