@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -24,6 +25,9 @@ type attributes struct {
 // another one: the caller may be the container's init with its seccomp filter loaded, which need
 // not allow poll or wait4.
 func run(h *specs.Hook, input []byte, a attributes) error {
+	// The thread that forks has to be there until the hook has ended, which ends with it otherwise.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	p, err := start(h, input, a)
 	if err != nil {
 		return err
@@ -89,7 +93,8 @@ func start(h *specs.Hook, input []byte, a attributes) (_ *process, err error) {
 		Dir:   a.dir,
 		Env:   a.env,
 		Files: []uintptr{uintptr(stdin), uintptr(stdout), uintptr(stderr)},
-		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &p.pidfd},
+		// Nobody would end a hook that hangs once we have been killed.
+		Sys: &syscall.SysProcAttr{Setpgid: true, PidFD: &p.pidfd, Pdeathsig: unix.SIGKILL},
 	}
 	err = thread.CallersSlack(func() (err error) {
 		p.pid, _, err = syscall.StartProcess(h.Path, argv, attr)

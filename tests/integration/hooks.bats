@@ -37,6 +37,21 @@ hook() {
 	[[ $(jq -r '.id, .status' stopped) == "$id"$'\nstopped' ]]
 }
 
+@test "a hook that hangs ends with a create that is killed" {
+	local create
+	hook createRuntime "echo \$\$ >$bundle/new && mv $bundle/new $bundle/hook && exec sleep 1000"
+	"$OCI_RUN" --root "$state" create "$id" </dev/null >/dev/null 2>&1 3>&- &
+	create=$!
+	eventually test -s hook
+	kill -0 "$(<hook)"
+	{ kill -KILL "$create" && wait "$create"; } 2>/dev/null || true
+	eventually ended "$(<hook)"
+	oci-run delete --force "$id"
+}
+
+# ended PID: there is no such process, or it waits to be reaped.
+ended() { [[ $(ps -o stat= -p "$1") == @(|Z*) ]]; }
+
 @test "a hook has its own environment and nothing else" {
 	hook createRuntime "cat /proc/self/environ >$bundle/environment"
 	config '.hooks.createRuntime[0].env += ["COLOUR=blue"] | .process.env += ["LD_PRELOAD=/evil.so"]'
