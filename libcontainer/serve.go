@@ -1,6 +1,7 @@
 package libcontainer
 
 import (
+	"errors"
 	"os"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -13,6 +14,7 @@ import (
 	"oci-run/libcontainer/internal/process"
 	"oci-run/libcontainer/internal/rootfs"
 	"oci-run/libcontainer/internal/spawn"
+	"oci-run/specconv"
 )
 
 // server does what is asked of a create while its init, or its builder, works off steps.
@@ -43,7 +45,20 @@ func (s *server) Hooks() error {
 	if err := hooks.Run("prestart", h.Prestart, st); err != nil { // deprecated, and used by Docker before 28
 		return initproc.HookField(err)
 	}
-	return initproc.HookField(hooks.Run("createRuntime", h.CreateRuntime, st))
+	if err := hooks.Run("createRuntime", h.CreateRuntime, st); err != nil {
+		return initproc.HookField(err)
+	}
+	return s.create.moves()
+}
+
+// moves makes sure that hooks have not left a container frozen whose init is to go on: create would
+// wait for it for ever. Who froze it may want it so; to thaw it is not ours.
+func (c *creation) moves() error {
+	still, err := c.plan.cgroup.StandsStill()
+	if err == nil && still {
+		return specconv.Field("/hooks", errors.New("the hooks have left the container's cgroup frozen, and its init can't go on"))
+	}
+	return nil // what can't be known is not an error
 }
 
 // Log implements syncpipe.Handler.

@@ -49,6 +49,16 @@ hook() {
 	oci-run delete --force "$id"
 }
 
+@test "a hook that leaves the container frozen makes create fail, and not hang" {
+	needs_cgroup freezer
+	local dir
+	dir=$(cgroup freezer)
+	if v2; then hook createRuntime "echo 1 >$dir/cgroup.freeze"; else hook createRuntime "echo FROZEN >$dir/freezer.state"; fi
+	run -1 timeout 20 "$OCI_RUN" --root "$state" create "$id" </dev/null 3>&-
+	output_has "the hooks have left the container's cgroup frozen"
+	run ! oci-run state "$id"
+}
+
 # ended PID: there is no such process, or it waits to be reaped.
 ended() { [[ $(ps -o stat= -p "$1") == @(|Z*) ]]; }
 
