@@ -272,6 +272,67 @@ below() {
 	find /sys/fs/cgroup -depth -name "*$id*" -type d -exec rmdir {} \; 2>/dev/null || true
 }
 
+@test "threaded cgroups in the container's do not keep it from ending" {
+	needs_root
+	v2 || skip 'only cgroup v2 has threaded cgroups'
+	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'the cgroup has the controllers that systemd gives it'
+	local dir verb
+	program sh -c 'sleep 1000 & echo $! >/inner; wait'
+	config '.root.readonly = false'
+	for verb in delete kill; do
+		rm -f rootfs/inner
+		detached "$id"
+		eventually test -s rootfs/inner
+		dir=$(cgroup pids)/inner
+		mkdir -p "$dir/deeper"
+		echo threaded >"$dir/cgroup.type"
+		echo threaded >"$dir/deeper/cgroup.type"
+		pgrep -P "$(pid_of "$id")" >"$dir/deeper/cgroup.threads"
+		[[ -n $(<"$dir/deeper/cgroup.threads") ]]
+		if [[ $verb == kill ]]; then
+			oci-run kill --all "$id" KILL
+			eventually is stopped "$id"
+			oci-run delete "$id"
+		else
+			oci-run delete --force "$id"
+		fi
+		nothing_is_left
+		[[ ! -d $dir ]]
+	done
+}
+
+# In a pid namespace of its own the kernel ends them with init; in the host's the runtime has to find each.
+@test "a thousand processes are ended by delete --force" {
+	needs_cgroup pids
+	program sh -c 'mkfifo /pipe; i=0; while [ $i -lt 1000 ]; do read x </pipe & i=$((i+1)); done; echo >/made; wait'
+	config '.root.readonly = false | del(.linux.resources.pids)'
+	for shared in no yes; do
+		rm -f rootfs/made rootfs/pipe
+		[[ $shared == no ]] || config 'del(.linux.namespaces[] | select(.type == "pid"))'
+		detached "$id"
+		eventually test -s rootfs/made || eventually test -s rootfs/made # a busy machine takes its time
+		(($(value pids pids.current pids.current) > 1000))
+		timeout 60 "$OCI_RUN" ${OCI_RUN_TEST_SYSTEMD:+--systemd-cgroup} --root "$state" delete --force "$id" 3>&-
+		nothing_is_left
+	done
+}
+
+# Each mount of what is mounted there already doubles the number. Nothing of it is seen outside of the namespace.
+@test "thousands of mounts on the host are no trouble" {
+	needs_root
+	[[ -z ${OCI_RUN_TEST_SYSTEMD:-} ]] || skip 'systemd sees other mounts'
+	mkdir many
+	program sh -c 'grep -c . /proc/self/mountinfo'
+	run -0 --separate-stderr unshare --mount --propagation private bash -euc '
+		mount -t tmpfs many many
+		for i in {1..12}; do mkdir many/$i; mount --rbind many many/$i; done
+		(($(grep -c " $PWD/many" /proc/self/mountinfo) >= 4096))
+		timeout 60 "$1" --root "$2" run "$3" </dev/null 3>&-
+		timeout 60 "$1" --root "$2" create "$3" </dev/null >/dev/null 2>&1 3>&-
+		timeout 60 "$1" --root "$2" delete --force "$3"' -- "$OCI_RUN" "$state" "$id"
+	((output < 100)) # the container has its own
+}
+
 # Whoever is looked at has ended by then, and its children are new.
 @test "a container that forks as fast as it can is paused, entered and ended" {
 	needs_cgroup pids
