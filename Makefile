@@ -28,18 +28,18 @@ GODEBUG_DEFAULT := containermaxprocs=0,updatemaxprocs=0,memprofilerate=0
 # fmt.Errorf is written so that it is inlined; at 600 places that is a hundredth of the binary, and errors needn't be quick.
 # Nor need the verb configure be, which people call: a sixth of its size.
 # Nothing is inlined in what a command passes through at most once either, of the library and of ours: a quarter of a megabyte,
-# for no CPU time to be seen. What reads JSON, forks, makes lists of calls and talks with init stays as the compiler has it.
-COLD := fmt flag reflect text/tabwriter time context os/exec strings bytes strconv os internal/poll golang.org/x/sys/unix github.com/urfave/cli/v3 \
-	oci-run oci-run/specconv oci-run/hooks oci-run/libcontainer $(addprefix oci-run/internal/,cli configure ere excerpt logfile screen spelling trace) \
+# for no CPU time to be seen. What forks, makes lists of calls and starts init stays as the compiler has it.
+COLD := fmt internal/fmtsort flag reflect text/tabwriter time context os/exec strings bytes strconv os internal/poll golang.org/x/sys/unix github.com/urfave/cli/v3 \
+	oci-run oci-run/specconv oci-run/hooks oci-run/libcontainer $(addprefix oci-run/internal/,cli configure ere excerpt linux logfile oncejson screen spelling trace) \
 	$(addprefix oci-run/libcontainer/internal/,capabilities cgroups/... console criu/... fdsocket idmap lsm namespaces netdev process program rdt \
-	rootfs sdnotify seccomp state sysctl)
+	rootfs sdnotify seccomp state syncpipe/... sysctl)
 GCFLAGS := $(COLD:%=-gcflags=%=-l)
 # The collector of before Go 1.26, which no command lives long enough to need: the newer one writes to the end of each span of memory that
 # is begun, a page fault for each size of object (24 in a `run`), and is 45 KB larger. A Go that has no choice any more is left alone.
 COLLECTOR := $(shell GOEXPERIMENT=nogreenteagc go version >/dev/null 2>&1 && echo GOEXPERIMENT=nogreenteagc)
 # Not PIE (+0.4 ms at each start). No date, no path, no build id: the same sources give the same bytes. Functions begin at multiples
-# of 8, not of 32: another sixtieth.
-ALIGN := -funcalign=8
+# of 4, not of 32: another fiftieth, and a page fault or two.
+ALIGN := -funcalign=4
 LDFLAGS := -s -w -buildid= $(ALIGN) -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X runtime.godebugDefault=$(GODEBUG_DEFAULT)
 BUILD := $(COLLECTOR) go build -trimpath -buildvcs=false -buildmode=exe $(TAGS) $(GCFLAGS) -ldflags '$(LDFLAGS)'
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -62,20 +61,20 @@ func ps(c *cli.Call) error {
 // filterTable prints the head of a table of ps and the lines with one of the pids.
 func filterTable(w io.Writer, table []byte, pids []int) error {
 	column := -1
-	for lines := bufio.NewScanner(bytes.NewReader(table)); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
+	for line := range strings.Lines(string(table)) {
+		fields := strings.Fields(line)
 		if column < 0 {
 			if column = slices.Index(fields, "PID"); column < 0 {
 				return errors.New("ps: the options leave out the column PID")
 			}
-			fmt.Fprintln(w, lines.Text())
+			fmt.Fprint(w, line)
 			continue
 		}
 		if column >= len(fields) {
 			continue
 		}
 		if pid, err := strconv.Atoi(fields[column]); err == nil && slices.Contains(pids, pid) {
-			fmt.Fprintln(w, lines.Text())
+			fmt.Fprint(w, line)
 		}
 	}
 	return nil

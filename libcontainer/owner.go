@@ -1,7 +1,6 @@
 package libcontainer
 
 import (
-	"bufio"
 	"os"
 	"strconv"
 	"strings"
@@ -23,13 +22,12 @@ func owner(dir *os.File) string {
 		return ""
 	}
 	uid := strconv.Itoa(int(stat.Uid))
-	f, err := files.Open("/etc/passwd", os.O_RDONLY, 0)
+	accounts, err := files.Read("/etc/passwd")
 	if err != nil {
 		return "#" + uid
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.SplitN(lines.Text(), ":", 4)
+	for line := range strings.Lines(string(accounts)) {
+		fields := strings.SplitN(line, ":", 4)
 		if len(fields) == 4 && fields[2] == uid {
 			return fields[0]
 		}

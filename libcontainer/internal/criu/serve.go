@@ -1,12 +1,11 @@
 package criu
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
+	"oci-run/internal/files"
 	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/criu/rpc"
@@ -86,18 +85,17 @@ func (w *worker) converse(kind uint64, opts *rpc.Message, a *answerer) error {
 // trimmings around them. A log that can't be read has none: a configuration file may have put it
 // elsewhere.
 func excerpt(log string) []string {
-	f, err := os.Open(log)
+	whole, err := files.Read(log)
 	if err != nil {
 		return nil
 	}
-	defer f.Close()
 	var last []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		_, text, found := strings.Cut(lines.Text(), "Error (")
+	for line := range strings.Lines(string(whole)) {
+		_, text, found := strings.Cut(line, "Error (")
 		if !found {
 			continue
 		}
-		if last = append(last, "Error ("+text); len(last) > quoted {
+		if last = append(last, "Error ("+strings.TrimSuffix(text, "\n")); len(last) > quoted {
 			last = last[1:]
 		}
 	}

@@ -1,9 +1,8 @@
 package rdt
 
 import (
-	"bufio"
 	"errors"
-	"os"
+	"oci-run/internal/files"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,13 +21,12 @@ func mountPoint() (string, error) {
 	if unix.Statfs(usual, &st) == nil && int64(st.Type) == unix.RDTGROUP_SUPER_MAGIC { // differs by architecture
 		return usual, nil
 	}
-	f, err := os.Open("/proc/self/mountinfo")
+	mounts, err := files.Read("/proc/self/mountinfo")
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if path, found := resctrlAt(lines.Text()); found {
+	for line := range strings.Lines(string(mounts)) {
+		if path, found := resctrlAt(line); found {
 			return path, nil
 		}
 	}

@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"slices"
@@ -9,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/files"
 	"oci-run/internal/spelling"
 	"oci-run/specconv"
 )
@@ -99,15 +99,6 @@ func hasModule(alias string) bool {
 	if unix.Uname(&u) != nil {
 		return false
 	}
-	f, err := os.Open("/lib/modules/" + unix.ByteSliceToString(u.Release[:]) + "/modules.alias")
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "alias "+alias+" ") {
-			return true
-		}
-	}
-	return false
+	aliases, err := files.Read("/lib/modules/" + unix.ByteSliceToString(u.Release[:]) + "/modules.alias")
+	return err == nil && strings.Contains("\n"+string(aliases), "\nalias "+alias+" ")
 }
