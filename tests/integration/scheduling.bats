@@ -151,3 +151,16 @@ odd() {
 	run -0 odd "$OCI_RUN" --root "$state" run "$id" 3>&-
 	output_is $'7\nbest-effort: prio 6'
 }
+
+@test "a policy without a nice value has none of the caller's" {
+	needs_root
+	command -v setarch >/dev/null && command -v ionice >/dev/null || skip 'no setarch or ionice here (util-linux)'
+	config '.process.scheduler = {"policy": "SCHED_IDLE"}'
+	program sh -c 'cut -d " " -f 19,41 /proc/self/stat'
+	local runtime
+	for runtime in "$OCI_RUN" "$OCI_RUN-crash"; do
+		[[ -x $runtime ]] || continue
+		OCI_RUN_CREATE=init run -0 odd "$runtime" --root "$state" run "$id" 3>&-
+		output_is '0 5'
+	done
+}

@@ -15,6 +15,7 @@ import (
 // all.
 type Inherited struct {
 	Scheduler    bool // a policy or a nice value
+	Nice         bool // one that the policy of the configuration leaves as it is
 	IOPriority   bool
 	TimerSlack   bool
 	MemoryPolicy bool
@@ -28,10 +29,10 @@ const defaultTimerSlack = 50_000
 // hand on. Each is inherited over fork and execve.
 func (p *Plan) LookAtCaller() {
 	var attr unix.SchedAttr
-	if p.Scheduler == nil {
-		_, _, errno := unix.RawSyscall6(unix.SYS_SCHED_GETATTR, 0, uintptr(unsafe.Pointer(&attr)), unix.SizeofSchedAttr, 0, 0, 0)
-		p.Inherited.Scheduler = errno == 0 && (attr.Policy != unix.SCHED_NORMAL || attr.Nice != 0)
-	}
+	_, _, errno := unix.RawSyscall6(unix.SYS_SCHED_GETATTR, 0, uintptr(unsafe.Pointer(&attr)), unix.SizeofSchedAttr, 0, 0, 0)
+	differs := errno == 0 && (attr.Policy != unix.SCHED_NORMAL || attr.Nice != 0)
+	p.Inherited.Scheduler = differs && p.Scheduler == nil
+	p.Inherited.Nice = differs && p.Scheduler != nil && !p.Scheduler.hasNice()
 	if p.IOPriority == 0 {
 		value, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_GET, ioprioWhoProcess, 0, 0)
 		class, level := value>>ioprioClassShift, value&(1<<ioprioClassShift-1)

@@ -93,6 +93,12 @@ func checkScheduler(s *specs.Scheduler, policy int, at string) error {
 	return nil
 }
 
+// hasNice tells whether the policy is one that sets the nice value (sched_setattr(2)). With another
+// one, it has an effect on what the process forks, or after a change of policy.
+func (s *Scheduler) hasNice() bool {
+	return s.Attr.Policy == unix.SCHED_NORMAL || s.Attr.Policy == unix.SCHED_BATCH
+}
+
 // Inherited tells whether the child of a thread with the scheduler has it too.
 func (s *Scheduler) Inherited() bool {
 	return s.Attr.Policy != unix.SCHED_DEADLINE && s.Attr.Flags&unix.SCHED_FLAG_RESET_ON_FORK == 0
@@ -101,6 +107,10 @@ func (s *Scheduler) Inherited() bool {
 // AddScheduler sets the scheduling policy of a process, of the calling thread if pid is 0. A thread
 // of SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK can't fork any more (sched(7)).
 func (p *Plan) AddScheduler(l *calls.List, pid int) {
+	if p.Inherited.Nice { // without CAP_SYS_NICE it stays
+		normal := calls.Struct(l, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL})
+		l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), normal, 0).Expect = []unix.Errno{calls.Any}
+	}
 	if p.Scheduler != nil {
 		l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), calls.Struct(l, &p.Scheduler.Attr), 0).Explain = func(errno unix.Errno) error {
 			return specconv.Field(p.At+"/scheduler", p.Scheduler.failure(errno))
