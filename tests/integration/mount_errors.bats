@@ -21,7 +21,7 @@ mounts_only() { # TYPE...
 
 @test "a call of the mount API that is refused is named, with the Linux that has it" {
 	local call
-	for call in fsopen:5.2 fsconfig:5.2 fsmount:5.2 move_mount:5.2 open_tree:5.2 mount_setattr:5.12 openat2:5.6; do
+	for call in fsopen:5.2 fsconfig:5.2 fsmount:5.2 move_mount:5.2 open_tree:5.2 mount_setattr:5.12; do
 		run -1 refusing "${call%:*}:error=ENOSYS" run "$id"
 		output_has "${call%:*}: function not implemented (Linux has ${call%:*} since ${call#*:}, this is $(uname -r)"
 		run refusing "${call%:*}:error=EPERM" run "$id"
