@@ -234,7 +234,7 @@ not_updated() {
 	config '.linux.resources = {memory: {limit: 33554432, swap: 50331648}}'
 	detached "$id"
 	run -1 oci-run update --memory 64M "$id"
-	output_has '/linux/resources/memory/limit: 67108864 is more than 50331648, the limit of memory and swap together'
+	output_has '--memory: 67108864 is more than 50331648, the limit of memory and swap together'
 	output_has '--memory-swap'
 	[[ $(memory) == 33554432 ]]
 	oci-run update --memory 64M --memory-swap 128M "$id"
@@ -248,7 +248,7 @@ not_updated() {
 	program sleep 1000
 	detached "$id"
 	run -1 oci-run update --cpuset-cpus 0,65000 "$id"
-	output_has "/linux/resources/cpu/cpus: CPU 65000 does not exist, this machine has $(</sys/devices/system/cpu/possible)"
+	output_has "--cpuset-cpus: CPU 65000 does not exist, this machine has $(</sys/devices/system/cpu/possible)"
 }
 
 @test 'unified cpu.max without a period keeps the one in force' {
