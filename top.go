@@ -33,7 +33,7 @@ var topCommand = cli.Command{
 	Options: [][]cli.Option{{
 		{Name: "interval", Kind: cli.Duration, Value: "2s", Usage: "`TIME` between two tables"},
 		{Name: "count", Alias: "n", Kind: cli.Number, Value: "0", Usage: "end after `N` tables"},
-		{Name: "sort", Value: "cpu", Values: []string{"cpu", "memory", "pids", "io", "id"}, Usage: "what comes first: the most cpu, memory, pids or io, or the first id"},
+		{Name: "sort", Value: "cpu", Values: []string{"cpu", "memory", "pids", "io", "id"}, Usage: "`KEY` of what comes first: the most cpu, memory, pids or io, or the first id"},
 	}},
 	Action: top,
 	Next:   livingIDsEach,

@@ -21,7 +21,7 @@ var limitFlags = [...]struct {
 	name, field, usage string
 	set                func(r *specs.LinuxResources, value string) error
 }{
-	{"blkio-weight", "blockIO/weight", "weight of block I/O, 10 to 1000", func(r *specs.LinuxResources, v string) error {
+	{"blkio-weight", "blockIO/weight", "`WEIGHT` of block I/O, 10 to 1000", func(r *specs.LinuxResources, v string) error {
 		n, err := strconv.ParseUint(v, 10, 16)
 		weight := uint16(n)
 		r.BlockIO.Weight = &weight
@@ -30,14 +30,14 @@ var limitFlags = [...]struct {
 	{"cpu-period", "cpu/period", "length of a CPU period in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Period, v) }},
 	{"cpu-quota", "cpu/quota", "CPU time per period in `µs`, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Quota, v) }},
 	{"cpu-burst", "cpu/burst", "CPU time that may be saved up in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Burst, v) }},
-	{"cpu-share", "cpu/shares", "weight of CPU time, as cgroup v1 shares", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Shares, v) }},
+	{"cpu-share", "cpu/shares", "`SHARES` of CPU time, as of cgroup v1", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Shares, v) }},
 	{"cpu-rt-period", "cpu/realtimePeriod", "length of a real-time period in `µs`", func(r *specs.LinuxResources, v string) error {
 		return parseUint(&r.CPU.RealtimePeriod, v)
 	}},
 	{"cpu-rt-runtime", "cpu/realtimeRuntime", "real-time CPU time per period in `µs`", func(r *specs.LinuxResources, v string) error {
 		return parseInt(&r.CPU.RealtimeRuntime, v)
 	}},
-	{"cpu-idle", "cpu/idle", "1: only run when no other cgroup wants to", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Idle, v) }},
+	{"cpu-idle", "cpu/idle", "`IDLE`: 1 to run only when no other cgroup wants to", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Idle, v) }},
 	{"cpuset-cpus", "cpu/cpus", "`LIST` of CPUs", func(r *specs.LinuxResources, v string) error { r.CPU.Cpus = v; return nil }},
 	{"cpuset-mems", "cpu/mems", "`LIST` of memory nodes", func(r *specs.LinuxResources, v string) error { r.CPU.Mems = v; return nil }},
 	{"memory", "memory/limit", "memory limit in `BYTES` (or 10M), or -1", func(r *specs.LinuxResources, v string) error { return parseBytes(&r.Memory.Limit, v) }},
@@ -49,7 +49,7 @@ var limitFlags = [...]struct {
 	}},
 	{"kernel-memory", "memory/kernel", "obsolete and ignored", ignoredLimit},
 	{"kernel-memory-tcp", "memory/kernelTCP", "obsolete and ignored", ignoredLimit},
-	{"pids-limit", "pids/limit", "most processes and threads, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
+	{"pids-limit", "pids/limit", "most processes and threads, `N`, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
 }
 
 var updateCommand = cli.Command{
@@ -66,8 +66,8 @@ var updateCommand = cli.Command{
 
 var updateOptions = []cli.Option{
 	{Name: "resources", Alias: "r", Usage: "`FILE` with the JSON of linux.resources, or - for standard input"},
-	{Name: "l3-cache-schema", Usage: "Intel RDT: schema of the L3 cache"},
-	{Name: "mem-bw-schema", Usage: "Intel RDT: schema of the memory bandwidth"},
+	{Name: "l3-cache-schema", Usage: "Intel RDT: `SCHEMA` of the L3 cache"},
+	{Name: "mem-bw-schema", Usage: "Intel RDT: `SCHEMA` of the memory bandwidth"},
 }
 
 func limitOptions() []cli.Option {
