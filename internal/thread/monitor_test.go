@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,19 +14,15 @@ import (
 
 // busy runs f while a goroutine of ours runs, so that the monitor does not rest.
 func busy(f func()) {
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	var stop atomic.Bool
+	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
 		}
 	}()
 	f()
-	close(stop)
+	stop.Store(true)
 	<-stopped
 }
 
