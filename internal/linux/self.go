@@ -62,7 +62,7 @@ func onProcfs(fd int) (bool, error) {
 	var fs unix.Statfs_t
 	for {
 		err := unix.Fstatfs(fd, &fs)
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != unix.EINTR {
 			return err == nil && fs.Type == unix.PROC_SUPER_MAGIC, err
 		}
 	}

@@ -104,7 +104,7 @@ func (d *Dir) Making() (m Making, err error) {
 	switch {
 	case err == nil:
 		m.End = timeOf(config.Mtime)
-	case err != unix.ENOENT:
+	case !errors.Is(err, unix.ENOENT):
 		return m, fmt.Errorf("statx %q: %w", filepath.Join(d.path, configName), err)
 	}
 	if m.Begin = m.End.Add(-most); dir.Mask&unix.STATX_BTIME != 0 {
