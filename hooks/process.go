@@ -25,7 +25,7 @@ type attributes struct {
 // another one: the caller may be the container's init with its seccomp filter loaded, which need
 // not allow poll or wait4.
 func run(h *specs.Hook, input []byte, a attributes) error {
-	// The thread that forks has to be there until the hook has ended, which ends with it otherwise.
+	// Pdeathsig is sent when the thread that forked ends, not its process (PR_SET_PDEATHSIG(2const)).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p, err := start(h, input, a)

@@ -135,9 +135,7 @@ func Filtered(number uintptr, errno unix.Errno) bool {
 	if !underFilter() {
 		return false
 	}
-	const wrong = ^uintptr(0)
-	_, _, got := unix.RawSyscall6(number, wrong, wrong, wrong, wrong, wrong, wrong)
-	return got == errno
+	return ask(number) == errno
 }
 
 // refused tells whether an error of a system call says that it was not made at all: the kernel
@@ -150,9 +148,15 @@ func refused(number uintptr, err error) bool {
 // lacks it, or a filter refuses it. It is for calls that look at their arguments first, which are
 // all wrong here, and at who calls after that.
 func Missing(number uintptr) bool {
+	errno := ask(number)
+	return errno == unix.ENOSYS || errno == unix.EPERM
+}
+
+// ask makes a system call with arguments that are all wrong.
+func ask(number uintptr) unix.Errno {
 	const wrong = ^uintptr(0)
 	_, _, errno := unix.RawSyscall6(number, wrong, wrong, wrong, wrong, wrong, wrong)
-	return errno == unix.ENOSYS || errno == unix.EPERM
+	return errno
 }
 
 func (e *callError) Unwrap() error { return e.Err }

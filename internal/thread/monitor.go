@@ -17,8 +17,7 @@ var callerSlack int
 
 // CalmMonitor has the monitor thread of Go's runtime wake up every other millisecond. It sleeps for
 // 20 µs at a time while anything runs, which with the usual timer slack of 50 µs is fifty times
-// in a `run`. It is called once, by a command that ends soon, before there is any
-// other goroutine of ours.
+// in a `run`. Each verb calls it once, before there is any other goroutine of ours.
 //
 // Where the monitor can't be had (no /proc, no CAP_SYS_NICE), it stays as it is. So it does where
 // there is one processor: whoever waits in a system call then keeps everybody else waiting until

@@ -3,6 +3,7 @@ package thread
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -37,7 +38,7 @@ func TestMonitorIsTheMonitor(t *testing.T) {
 		for deadline := time.Now().Add(10 * time.Second); sleeps < 20 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 			call, err := os.ReadFile("/proc/self/task/" + tid + "/syscall")
 			if err != nil {
-				t.Skip(err) // CONFIG_HAVE_ARCH_TRACEHOOK
+				t.Skipf("/proc doesn't tell the system call of a thread here (CONFIG_HAVE_ARCH_TRACEHOOK): %v", err)
 			}
 			if number, _, _ := strings.Cut(string(call), " "); number == strconv.Itoa(unix.SYS_NANOSLEEP) {
 				sleeps++
@@ -53,7 +54,7 @@ func slackOf(t *testing.T, pid string) string {
 	t.Helper()
 	slack, err := os.ReadFile("/proc/" + pid + "/timerslack_ns")
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("/proc doesn't tell the timer slack of a process here (Linux 4.6): %v", err)
 	}
 	return strings.TrimSpace(string(slack))
 }
@@ -66,7 +67,7 @@ func TestCallersSlack(t *testing.T) {
 	CalmMonitor()
 	defer func() { callerSlack = 0 }()
 	if !MonitorIsCalm() {
-		t.Skip("one processor, or no CAP_SYS_NICE")
+		t.Skipf("the monitor's slack can't be changed here: GOMAXPROCS is %d, and CAP_SYS_NICE is needed", runtime.GOMAXPROCS(0))
 	}
 	if slack := slackOf(t, monitor()); slack != strconv.Itoa(monitorSlack) {
 		t.Errorf("the monitor's slack is %s", slack)

@@ -107,9 +107,10 @@ func (s *Scheduler) Inherited() bool {
 // AddScheduler sets the scheduling policy of a process, of the calling thread if pid is 0. A thread
 // of SCHED_DEADLINE without SCHED_FLAG_RESET_ON_FORK can't fork any more (sched(7)).
 func (p *Plan) AddScheduler(l *calls.List, pid int) {
-	if p.Inherited.Nice { // without CAP_SYS_NICE it stays
+	if p.Inherited.Nice { // as ResetPriorities does where there is no policy to set: without CAP_SYS_NICE it stays
 		normal := calls.Struct(l, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL})
-		l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), normal, 0).Expect = []unix.Errno{calls.Any}
+		reset := l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), normal, 0).Or("reset the scheduler's policy and nice value")
+		reset.Expect = []unix.Errno{unix.EPERM, unix.ENOSYS}
 	}
 	if p.Scheduler != nil {
 		l.Do(unix.SYS_SCHED_SETATTR, uintptr(pid), calls.Struct(l, &p.Scheduler.Attr), 0).Explain = func(errno unix.Errno) error {

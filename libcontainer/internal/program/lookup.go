@@ -166,11 +166,12 @@ const sizeofStatx = 256
 // addSearch adds the calls that choose among the candidates.
 func (f *Found) addSearch(l *calls.List) {
 	here, done := unix.AT_FDCWD, l.Place()
+	opens := !f.asks && linux.Missing(unix.SYS_STATX)
 	for i, path := range f.paths {
 		access := l.Do(unix.SYS_FACCESSAT2, uintptr(here), l.Text(path), unix.X_OK, unix.AT_EACCESS)
 		switch {
 		case f.asks:
-		case linux.Missing(unix.SYS_STATX): // what it opens is closed by the execve
+		case opens: // what it opens is closed by the execve
 			access.Number, access.Args = unix.SYS_OPENAT, [6]uintptr{uintptr(here), access.Args[1], unix.O_PATH | unix.O_CLOEXEC}
 		default:
 			access.Number, access.Args = unix.SYS_STATX, [6]uintptr{uintptr(here), access.Args[1], 0, unix.STATX_TYPE, l.Room(sizeofStatx)}

@@ -2,10 +2,11 @@ package rdt
 
 import (
 	"errors"
-	"oci-run/internal/files"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"oci-run/internal/files"
 )
 
 // usual is where the kernel has a directory for resctrl to be mounted on.
