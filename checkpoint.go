@@ -34,7 +34,7 @@ var criuOptions = []cli.Option{
 	{Name: "ext-unix-sk", Kind: cli.Boolean, Usage: "allow unix sockets that are connected to the outside"},
 	{Name: "shell-job", Kind: cli.Boolean, Usage: "allow a session or a terminal of the outside"},
 	{Name: "file-locks", Kind: cli.Boolean, Usage: "include file locks"},
-	{Name: "manage-cgroups-mode", Values: []string{"soft", "full", "strict", "ignore"}, Usage: "`MODE` of what to do about cgroups: soft, full, strict or ignore (default: soft)"},
+	{Name: "manage-cgroups-mode", Values: []string{"soft", "full", "strict", "ignore"}, Usage: "how to treat cgroups, a `MODE`: soft, full, strict or ignore (default: soft)"},
 	{Name: "empty-ns", Kind: cli.Texts, Values: []string{"network"}, Usage: "leave what is in this `NAMESPACE` out; can only be network, which always is"},
 	{Name: "auto-dedup", Kind: cli.Boolean, Usage: "punch holes into images of earlier pre-dumps where memory is no longer needed"},
 	{Name: "lazy-pages", Kind: cli.Boolean, Usage: "leave memory out, to be served when the restored container needs it"},

@@ -18,7 +18,7 @@ var eventsCommand = cli.Command{
 	Description: "Prints a JSON object per line for the container ID, until its last process has ended: its use of resources at\n" +
 		"every interval, and each time that the kernel killed a process of it for want of memory.",
 	Options: [][]cli.Option{{
-		{Name: "interval", Kind: cli.Duration, Value: "5s", Usage: "`TIME` between two statistics"},
+		{Name: "interval", Kind: cli.Duration, Value: "5s", Usage: "print statistics every `TIME`"},
 		{Name: "stats", Kind: cli.Boolean, Usage: "print the statistics once, now"},
 	}},
 	Action: events,

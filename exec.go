@@ -32,7 +32,7 @@ var execCommand = cli.Command{
 		{Name: "tty", Alias: "t", Kind: cli.Boolean, Usage: "give the process a terminal"},
 		{Name: "console-socket", Usage: "unix socket at `PATH` that gets the master of the terminal"},
 		{Name: "pidfd-socket", Usage: "unix socket at `PATH` that gets a pidfd of the process"},
-		{Name: "cwd", Usage: "`DIR` of the container to work in"},
+		{Name: "cwd", Usage: "working directory `DIR` in the container"},
 		{Name: "env", Alias: "e", Kind: cli.Texts, Usage: "set the environment variable `NAME=VALUE`"},
 		{Name: "user", Alias: "u", Usage: "run as `UID[:GID]`"},
 		{Name: "additional-gids", Alias: "g", Kind: cli.Texts, Usage: "add the supplementary group `GID`"},

@@ -21,7 +21,7 @@ var listCommand = cli.Command{
 	Description: "Lists the containers that oci-run made with this --root. On a terminal long IDs and bundles are shortened, and\n" +
 		"the age stands for the time of creation; what is read by a program, or asked for by --format, never changes.",
 	Options: [][]cli.Option{{
-		{Name: "format", Alias: "f", Value: "table", Values: []string{"table", "json"}, Usage: "`FORMAT` of the output: table or json"},
+		{Name: "format", Alias: "f", Value: "table", Values: []string{"table", "json"}, Usage: "output `FORMAT`: table or json"},
 		{Name: "no-trunc", Kind: cli.Boolean, Usage: "shorten nothing on a terminal"},
 		{Name: "quiet", Alias: "q", Kind: cli.Boolean, Usage: "print only IDs"},
 	}},

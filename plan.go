@@ -22,7 +22,7 @@ var planCommand = cli.Command{
 		{Name: "json", Kind: cli.Boolean, Usage: "print JSON"},
 		{Name: "no-pivot", Kind: cli.Boolean, Usage: "as of create"},
 		{Name: "no-new-keyring", Kind: cli.Boolean, Usage: "as of create"},
-		{Name: "preserve-fds", Kind: cli.Number, Value: "0", Usage: "as of create: `N` fds"},
+		{Name: "preserve-fds", Kind: cli.Number, Value: "0", Usage: "hand over `N` fds, as of create"},
 	}},
 	Action: plan,
 }

@@ -21,7 +21,7 @@ var psCommand = cli.Command{
 		"with the given options (default: -ef), or as a JSON array of pids.",
 	Foreign: true, // what follows the ID is for ps
 	Options: [][]cli.Option{{
-		{Name: "format", Alias: "f", Value: "table", Values: []string{"table", "json"}, Usage: "`FORMAT` of the output: table or json"},
+		{Name: "format", Alias: "f", Value: "table", Values: []string{"table", "json"}, Usage: "output `FORMAT`: table or json"},
 	}},
 	Action: ps,
 	Next:   livingIDs,

@@ -31,9 +31,9 @@ var topCommand = cli.Command{
 		"waited for a processor, for memory and for I/O (pressure; cgroup v2). A dash is what nobody counts.\n" +
 		"On a terminal it ends with Ctrl-C, otherwise after one table, and when all containers ID have stopped.",
 	Options: [][]cli.Option{{
-		{Name: "interval", Kind: cli.Duration, Value: "2s", Usage: "`TIME` between two tables"},
+		{Name: "interval", Kind: cli.Duration, Value: "2s", Usage: "print a table every `TIME`"},
 		{Name: "count", Alias: "n", Kind: cli.Number, Value: "0", Usage: "end after `N` tables"},
-		{Name: "sort", Value: "cpu", Values: []string{"cpu", "memory", "pids", "io", "id"}, Usage: "`KEY` of what comes first: the most cpu, memory, pids or io, or the first id"},
+		{Name: "sort", Value: "cpu", Values: []string{"cpu", "memory", "pids", "io", "id"}, Usage: "sort by `KEY`: cpu, memory, pids or io, the most first, or id"},
 	}},
 	Action: top,
 	Next:   livingIDsEach,

@@ -30,14 +30,14 @@ var limitFlags = [...]struct {
 	{"cpu-period", "cpu/period", "length of a CPU period in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Period, v) }},
 	{"cpu-quota", "cpu/quota", "CPU time per period in `µs`, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Quota, v) }},
 	{"cpu-burst", "cpu/burst", "CPU time that may be saved up in `µs`", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Burst, v) }},
-	{"cpu-share", "cpu/shares", "`SHARES` of CPU time, as of cgroup v1", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Shares, v) }},
+	{"cpu-share", "cpu/shares", "`SHARES` of CPU time, in the units of cgroup v1", func(r *specs.LinuxResources, v string) error { return parseUint(&r.CPU.Shares, v) }},
 	{"cpu-rt-period", "cpu/realtimePeriod", "length of a real-time period in `µs`", func(r *specs.LinuxResources, v string) error {
 		return parseUint(&r.CPU.RealtimePeriod, v)
 	}},
 	{"cpu-rt-runtime", "cpu/realtimeRuntime", "real-time CPU time per period in `µs`", func(r *specs.LinuxResources, v string) error {
 		return parseInt(&r.CPU.RealtimeRuntime, v)
 	}},
-	{"cpu-idle", "cpu/idle", "`IDLE`: 1 to run only when no other cgroup wants to", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Idle, v) }},
+	{"cpu-idle", "cpu/idle", "run only when no other cgroup wants to, if `0|1` is 1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.CPU.Idle, v) }},
 	{"cpuset-cpus", "cpu/cpus", "`LIST` of CPUs", func(r *specs.LinuxResources, v string) error { r.CPU.Cpus = v; return nil }},
 	{"cpuset-mems", "cpu/mems", "`LIST` of memory nodes", func(r *specs.LinuxResources, v string) error { r.CPU.Mems = v; return nil }},
 	{"memory", "memory/limit", "memory limit in `BYTES` (or 10M), or -1", func(r *specs.LinuxResources, v string) error { return parseBytes(&r.Memory.Limit, v) }},
@@ -49,7 +49,7 @@ var limitFlags = [...]struct {
 	}},
 	{"kernel-memory", "memory/kernel", "obsolete and ignored", ignoredLimit},
 	{"kernel-memory-tcp", "memory/kernelTCP", "obsolete and ignored", ignoredLimit},
-	{"pids-limit", "pids/limit", "most processes and threads, `N`, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
+	{"pids-limit", "pids/limit", "at most `N` processes and threads, or -1", func(r *specs.LinuxResources, v string) error { return parseInt(&r.Pids.Limit, v) }},
 }
 
 var updateCommand = cli.Command{

@@ -14,7 +14,7 @@ var waitCommand = cli.Command{
 	Description: "Waits until the process of the container ID has ended, and prints its exit status, or 128 and the number of\n" +
 		"the signal that ended it. The container can be somebody else's child.",
 	Options: [][]cli.Option{{
-		{Name: "format", Value: "text", Values: []string{"text", "json"}, Usage: "`FORMAT` of the output: text, or json with the signal and whether memory ran out"},
+		{Name: "format", Value: "text", Values: []string{"text", "json"}, Usage: "output `FORMAT`: text, or json with the signal and whether memory ran out"},
 		{Name: "status", Kind: cli.Boolean, Usage: "also exit with that status"},
 	}},
 	Action: wait,

@@ -25,7 +25,7 @@ type attributes struct {
 // another one: the caller may be the container's init with its seccomp filter loaded, which need
 // not allow poll or wait4.
 func run(h *specs.Hook, input []byte, a attributes) error {
-	// Pdeathsig is sent when the thread that forked ends, not its process (PR_SET_PDEATHSIG(2const)).
+	// Pdeathsig comes when the thread that forked ends, not its process (PR_SET_PDEATHSIG(2const)).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p, err := start(h, input, a)
