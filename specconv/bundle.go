@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -103,17 +102,16 @@ func (b *Bundle) check() error {
 		return err
 	}
 	complete(spec, b.Dir)
-	b.Spec, b.Warnings = spec, b.located(append(ignored, warnings...))
+	b.Spec, b.Warnings = spec, texts(append(ignored, warnings...), b.Locate)
 	return checkRootExists(spec.Root.Path)
 }
 
-// located gives warnings, which begin with a pointer, their place in the configuration.
-func (b *Bundle) located(warnings []string) []string {
-	for i, w := range warnings {
-		pointer, text, _ := strings.Cut(w, ": ")
-		warnings[i] = b.Locate(Field(pointer, errors.New(text))).Error()
+// texts are warnings as the user reads them, with their places.
+func texts(warnings []*FieldError, locate func(error) error) (all []string) {
+	for _, w := range warnings {
+		all = append(all, locate(w).Error())
 	}
-	return warnings
+	return all
 }
 
 // Document is the name of the configuration, as errors have it, where that is not config.json.

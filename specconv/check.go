@@ -11,7 +11,7 @@ import (
 type checker struct {
 	spec     *specs.Spec
 	linux    *specs.Linux // never nil
-	warnings []string
+	warnings []*FieldError
 }
 
 // checks are the rules that span subjects, in the order in which the first one that is broken is
@@ -48,7 +48,7 @@ func newChecker(spec *specs.Spec) *checker {
 // checkSpec tells whether a configuration is consistent, with the first field that is not (a
 // *FieldError), and what the user should be warned of. It looks at nothing but spec and does not
 // change it.
-func checkSpec(spec *specs.Spec) (warnings []string, err error) {
+func checkSpec(spec *specs.Spec) (warnings []*FieldError, err error) {
 	c := newChecker(spec)
 	for _, check := range checks {
 		if err := check(c); err != nil {
@@ -59,7 +59,7 @@ func checkSpec(spec *specs.Spec) (warnings []string, err error) {
 }
 
 func (c *checker) warn(pointer, text string) {
-	c.warnings = append(c.warnings, pointer+": "+text)
+	c.warnings = append(c.warnings, &FieldError{Pointer: pointer, Err: errors.New(text)})
 }
 
 // version accepts any 1.x: the specification is compatible within a major version, and a runtime

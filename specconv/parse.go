@@ -26,12 +26,12 @@ func Parse(raw []byte) (*specs.Spec, error) {
 // specs.Process of exec or the specs.LinuxResources of update. Names are exact and come once, and
 // what is REQUIRED is there. A name in other capitals is ignored like any that is not known, but
 // with a warning: it may have been meant to confine the container.
-func Decode(raw []byte, value any) (warnings []string, err error) {
+func Decode(raw []byte, value any) (warnings []*FieldError, err error) {
 	report, err := decode(raw, value)
 	for _, f := range report.Folded {
 		object := pointerTo(raw, f.Offset)
 		name := memberName(raw[f.Offset:skipString(raw, f.Offset)])
-		warnings = append(warnings, fmt.Sprintf("%s: ignored: the property is called %q", object+Pointer(name), f.Name))
+		warnings = append(warnings, &FieldError{Pointer: object + Pointer(name), Err: fmt.Errorf("ignored: the property is called %q", f.Name)})
 	}
 	return warnings, err
 }

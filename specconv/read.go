@@ -84,11 +84,8 @@ func ReadDocument(path, at string, stdin *os.File, value any) (d *Document, warn
 	if d, err = readDocument(path, at, stdin); err != nil {
 		return nil, nil, err
 	}
-	warnings, err = Decode(d.raw, value)
-	for i := range warnings {
-		warnings[i] = d.name + ": " + warnings[i]
-	}
-	return d, warnings, locateIn(d.name, d.raw, err)
+	ignored, err := Decode(d.raw, value)
+	return d, texts(ignored, d.Locate), locateIn(d.name, d.raw, err)
 }
 
 // ReadStrictly is ReadDocument for a document that is the user's own, and no bundle's: a property

@@ -172,8 +172,7 @@ func (s *Survey) warnings() {
 		_ = check(c) // a fault, which is known by now
 	}
 	for _, w := range c.warnings {
-		pointer, text, _ := strings.Cut(w, ": ")
-		s.Warn(pointer, text)
+		s.Warn(w.Pointer, w.Err.Error())
 	}
 }
 
