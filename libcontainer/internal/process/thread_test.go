@@ -94,7 +94,7 @@ func TestPersonality(t *testing.T) {
 
 func TestMemoryPolicy(t *testing.T) {
 	if _, err := os.Stat("/proc/self/numa_maps"); err != nil {
-		t.Skip(err)
+		t.Skipf("the kernel has no memory policies (CONFIG_NUMA): %v", err)
 	}
 	p := shell("head -n 1 /proc/self/numa_maps | cut -d ' ' -f 2")
 	for _, test := range []struct {
@@ -153,7 +153,7 @@ func TestAffinity(t *testing.T) {
 
 func TestKeyring(t *testing.T) {
 	if _, err := os.Stat("/proc/keys"); err != nil {
-		t.Skip(err)
+		t.Skipf("the kernel has no keyrings (CONFIG_KEYS): %v", err)
 	}
 	const id = "oci-run-test"
 	p := shell("cat /proc/keys")
