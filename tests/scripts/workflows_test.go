@@ -60,6 +60,30 @@ func TestReleaseGetsArchitectures(t *testing.T) {
 	}
 }
 
+// TestReleaseNotes: the text of a release is the section of its version, which the changelog has,
+// and nothing of the other ones.
+func TestReleaseNotes(t *testing.T) {
+	text, err := os.ReadFile("../../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := os.ReadFile("../../VERSION")
+	if err != nil {
+		t.Fatal(err)
+	}
+	heading := "\n## [" + strings.TrimSuffix(strings.TrimSpace(string(version)), "-dev") + "] - "
+	_, section, found := strings.Cut(string(text), heading)
+	if !found {
+		t.Fatalf("CHANGELOG.md has no heading that begins with %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, want, _ := strings.Cut(section, "\n") // the rest of the heading
+	out, err := exec.Command("../../packaging/changelog", "notes").Output()
+	if err != nil || strings.TrimSpace(string(out)) != strings.TrimSpace(want) {
+		t.Errorf("%v, got:\n%s\nwant:\n%s", err, out, want)
+	}
+}
+
 // withoutProse keeps what is code in a document: between backquotes, and lines that begin with a
 // prompt. Of a workflow it takes the comments away.
 func withoutProse(text, file string) string {
