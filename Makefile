@@ -160,6 +160,10 @@ test-engines: check-go test-packages build ## sessions under real engines, as ro
 test-engines-next: check-go test-packages build ## the same under Debian's newest engines, in a root of their own, and critest and shimtest: ENGINES, ENGINES_DIR, ENGINES_SUITE
 	tests/engines/next run $(ENGINES) $(if $(filter file,$(origin ENGINES)),critest shimtest)
 
+.PHONY: test-engines-core
+test-engines-core: check-go test-packages build ## of that, a choice that takes some minutes: what .ci/run runs
+	CORE=1 tests/engines/next run docker podman cri critest shimtest
+
 .PHONY: test-faults
 test-faults: build ## fail system calls of each verb, kill and stop who makes them, as root (FAULTS=all: each one; ONLY=Faults/v1; REPORT=FILE: tables)
 	OCI_RUN_FAULTS=$(FAULTS) OCI_RUN_FAULTS_REPORT=$(REPORT) go test $(TAGS) -count=1 -timeout=12h -v -run '^Test$(ONLY)' ./tests/faults

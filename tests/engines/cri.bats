@@ -15,6 +15,7 @@ load cri
 	output_has 'is configured'
 }
 
+# bats test_tags=core
 @test "a life: created, running, stopped, removed, each as the kubelet sees it" {
 	make_pod
 	[[ $(crictl inspectp "$pod" | jq -r .status.state) == SANDBOX_READY ]]
@@ -71,6 +72,7 @@ load cri
 
 lacks_process() { ! crictl exec "$container" ps -o args | grep -xF "$1"; } # lacks_process COMMAND-LINE
 
+# bats test_tags=core
 @test "exec, streaming: stdin, stdout, exit code, and a terminal" {
 	make_pod
 	run_container main . sleep 1000
@@ -193,6 +195,7 @@ uses() { (($(crictl stats --output json "$container" | jq -r ".stats[0]$1") > $2
 	crictl exec "$container" ps -o args | grep -x containerd
 }
 
+# bats test_tags=core
 @test "out of memory: OOMKilled, 137" {
 	make_pod
 	# The shim begins to listen for it when the container has started: not before /go may it happen.
@@ -204,6 +207,7 @@ uses() { (($(crictl stats --output json "$container" | jq -r ".stats[0]$1") > $2
 	[[ $(inspect .status.reason) == OOMKilled ]]
 }
 
+# bats test_tags=core
 @test "what can't be started: the reason, StartError and 128" {
 	make_pod
 	for program in 'nosuch: executable file not found in $PATH' '/no/such: stat /no/such: no such file or directory' \
@@ -252,6 +256,7 @@ uses() { (($(crictl stats --output json "$container" | jq -r ".stats[0]$1") > $2
 
 longer() { (($(log_of "$1" | wc -l) > $2)); } # longer NAME LINES
 
+# bats test_tags=core
 @test "nginx: on the pod's address, by a port of the host, and forwarded" {
 	make_pod '.port_mappings = [{container_port: 80, host_port: 18080, protocol: 0}]'
 	run_container nginx '.image.image = "docker.io/library/nginx:latest" | del(.command)'
@@ -265,6 +270,7 @@ longer() { (($(log_of "$1" | wc -l) > $2)); } # longer NAME LINES
 	equal 'exit code' 0 "$(inspect .status.exitCode)"
 }
 
+# bats test_tags=core
 @test "flask and redis in one pod: it counts, and goes on counting when flask is replaced" {
 	make_pod
 	run_container redis '.image.image = "docker.io/library/redis:latest" | del(.command)'

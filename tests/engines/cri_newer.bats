@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=core
 # As a Kubernetes node of today does it, with containerd 2: what the CRI did not have in 1.6. With an older one all of it is
 # skipped.
 # shellcheck disable=SC2012,SC2016,SC2154 # names in /proc are numbers; what is in single quotes is for the container's shell; containerd.bash sets the rest

@@ -18,6 +18,7 @@ teardown_file() { stop_daemon dockerd; }
 	equal pid "$(pid_of named)" "$(jq .pid <<<"$output")"
 }
 
+# bats test_tags=core
 @test "nginx: published port, files of the host, logs, reload, stop, start" {
 	echo 'from the host' >dir/index.html
 	mkdir conf
@@ -46,6 +47,7 @@ teardown_file() { stop_daemon dockerd; }
 	((status != 0))
 }
 
+# bats test_tags=core
 @test "flask and redis: found by name on a network, the count survives restarts and the container" {
 	docker network create app
 	docker volume create count
@@ -64,6 +66,7 @@ teardown_file() { stop_daemon dockerd; }
 	output_has 127.0.0.11 # Docker's own name server, in the container's network namespace
 }
 
+# bats test_tags=core
 @test "run: output, errors, exit code, environment, directory, host name" {
 	run -3 --separate-stderr box -e GREETING=hello -w /some/where -h a-name busybox \
 		sh -c 'echo $GREETING $(pwd) $(hostname); echo wrong >&2; exit 3'
@@ -149,6 +152,7 @@ teardown_file() { stop_daemon dockerd; }
 	gone "$pid"
 }
 
+# bats test_tags=core
 @test "limits: memory, CPU, pids and block I/O are in the cgroup" {
 	background limited --memory 64m --memory-swap 96m --memory-reservation 32m --cpus 0.5 --cpu-shares 512 --cpuset-cpus 0 \
 		--pids-limit 50 busybox sleep 1000
@@ -226,6 +230,7 @@ teardown_file() { stop_daemon dockerd; }
 	output_has '/ 64MiB'
 }
 
+# bats test_tags=core
 @test "exec: code, environment, user, directory, detached, privileged" {
 	background host busybox sleep 1000
 	run -9 docker exec host sh -c 'exit 9'
@@ -245,6 +250,7 @@ teardown_file() { stop_daemon dockerd; }
 # exec_status_of_missing: Docker 20.10 takes whatever an exec can't execute for the same; 28 doesn't.
 exec_status_of_missing() { (($(docker version -f '{{.Server.Version}}' | cut -d. -f1) >= 28)) && echo 127 || echo 126; }
 
+# bats test_tags=core
 @test "what can't be executed: 126, 127 and what is said" {
 	run -127 box busybox nosuchcommand
 	output_has 'exec: "nosuchcommand": executable file not found in $PATH'

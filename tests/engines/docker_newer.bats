@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=core
 # Docker with the runtime under test: what newer versions than Debian 12's ask of a runtime. Each session says which one it
 # needs, and is skipped with an older one.
 # shellcheck disable=SC2016,SC2154 # what is quoted expands in the container; $output is from bats

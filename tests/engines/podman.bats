@@ -8,10 +8,12 @@ setup_file() { setup_podman; }
 
 # ---- life ------------------------------------------------------------------
 
+# bats test_tags=core
 @test "run: output, input, environment" { session_run; }
 @test "run: exit statuses" { session_exit_status; }
 @test "a program that isn't there or may not be executed: the messages" { session_not_found; }
 @test "without configuration" { session_no_configuration; }
+# bats test_tags=core
 @test "exec" { session_exec; }
 @test "--preserve-fds" { session_preserve_fds; }
 @test "terminals" { session_tty; }
@@ -60,6 +62,7 @@ setup_file() { setup_podman; }
 # value CONTROLLER V1-FILE [V2-FILE]: of container c.
 value() { cgroup_value "$(pid_of c)" "$@"; }
 
+# bats test_tags=core
 @test "limits" {
 	background c --memory 64m --memory-swap 96m --memory-reservation 32m --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0 --pids-limit 50
 	equal memory 67108864 "$(value memory memory.limit_in_bytes memory.max)"
@@ -165,7 +168,9 @@ value() { cgroup_value "$(pid_of c)" "$@"; }
 @test "--sdnotify=container" { session_sdnotify; }
 @test "play kube, generate kube" { session_kube; }
 @test "build" { session_build; }
+# bats test_tags=core
 @test "nginx with a published port" { session_nginx; }
+# bats test_tags=core
 @test "flask and redis in a network with names" { session_flask; }
 @test "the docker command by way of the API" { session_docker_command /run/podman.sock; }
 @test "fifty at once" { session_many 50; }
@@ -194,6 +199,7 @@ needs_criu() { criu check >/run/criu.log 2>&1 || skip "CRIU does not work here: 
 counting() { podman run -d --name "$1" busybox sh -c 'i=0; while :; do i=$((i + 1)); echo "count $i"; sleep 0.1; done' >/dev/null; }
 last_count() { podman logs --tail 1 "$1" | cut -d' ' -f2; }
 
+# bats test_tags=core
 @test "checkpoint, restore" {
 	needs_criu
 	counting c

@@ -11,10 +11,12 @@ setup_file() {
 	setup_podman
 }
 
+# bats test_tags=core
 @test "run: output, input, environment" { session_run; }
 @test "run: exit statuses" { session_exit_status; }
 @test "a program that isn't there or may not be executed: the messages" { session_not_found; }
 @test "without configuration" { session_no_configuration; }
+# bats test_tags=core
 @test "exec" { session_exec; }
 @test "--preserve-fds" { session_preserve_fds; }
 @test "terminals" { session_tty; }
@@ -46,6 +48,7 @@ setup_file() {
 @test "--userns=auto" { session_userns_auto; }
 @test "--cgroups=disabled" { session_cgroups_disabled; }
 
+# bats test_tags=core
 @test "ids: the user is root, or keeps its own" {
 	run -0 podman run --rm busybox cat /proc/self/uid_map
 	[[ ${lines[0]} =~ ^\ +0\ +$uid\ +1$ && ${lines[1]} =~ ^\ +1\ +3000000\ +65536$ ]]
@@ -76,7 +79,9 @@ setup_file() {
 @test "--sdnotify=container" { session_sdnotify; }
 @test "play kube, generate kube" { session_kube; }
 @test "build" { session_build; }
+# bats test_tags=core
 @test "nginx with a published port" { session_nginx; }
+# bats test_tags=core
 @test "flask and redis in a network with names" { session_flask; }
 @test "the docker command by way of the API" { session_docker_command "/run/user/$uid/podman.sock"; }
 @test "twenty at once" { session_many 20; }
