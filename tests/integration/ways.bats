@@ -315,19 +315,29 @@ fails() {
 # What the kernel here has is seen in what a process is told of its own label; without a security module, in what is said of one.
 @test "with a label of a security module it is the same" {
 	needs_root
-	local filter profile='' key=
+	local filter profile='' key='' denied=no
 	config '.linux.maskedPaths = []'
+	echo content >rootfs/opt/denied
 	for filter in '.process.selinuxLabel = "system_u:system_r:nosuch_t:s0"' '.process.apparmorProfile = "no-such-profile"' '.linux.mountLabel = "system_u:object_r:nosuch_t:s0"'; do
 		program true
 		runs "$filter"
 	done
-	if [[ -r /sys/kernel/security/apparmor/profiles ]]; then
+	if grep -qxF 'oci-run-tests (enforce)' /sys/kernel/security/apparmor/profiles 2>/dev/null; then # that of the guest (tests/vm/run)
+		profile=oci-run-tests key=apparmorProfile denied=yes
+	elif [[ -r /sys/kernel/security/apparmor/profiles ]]; then
 		profile=$(grep -vE '[/{*]' /sys/kernel/security/apparmor/profiles | sed -n 's/ (\(unconfined\|complain\))$//p' | head -n 1) key=apparmorProfile
 	elif [[ -d /sys/fs/selinux ]]; then
 		profile=$(tr -d '\0' </proc/self/attr/current) key=selinuxLabel
 	fi
 	[[ -z $profile ]] || makes ".process.$key = \"$profile\""
 	[[ -z $profile ]] || grep -qF "$profile" ran || { cat ran; return 1; }
+	if [[ $denied == yes ]]; then
+		program cat /opt/denied
+		runs ".process.$key = \"$profile\""
+		grep -q 'Permission denied' ran || { cat ran; return 1; }
+		runs .
+		grep -qx content ran || { cat ran; return 1; }
+	fi
 	running
 	for filter in '.selinuxLabel = "system_u:system_r:nosuch_t:s0"' '.apparmorProfile = "no-such-profile"' ".$key = \"$profile\""; do
 		[[ $filter != .\ * ]] || continue
@@ -339,6 +349,9 @@ fails() {
 	[[ -n $profile ]] || skip 'the errors are; there is neither AppArmor with a profile nor SELinux here'
 	same --process process.json "$id"
 	grep -qF "$profile" first || { cat first; return 1; }
+	[[ $denied == yes ]] || return 0
+	same --apparmor "$profile" "$id" cat /opt/denied
+	grep -q 'Permission denied' first || { cat first; return 1; }
 }
 
 @test "with a filter that bites it is the same" {
