@@ -17,7 +17,7 @@ const inside = (directory) => readdirSync(join(source, directory)).filter((name)
 
 const topics = ['systemd', 'rootless', 'user-namespaces', 'terminals', 'seccomp', 'hooks', 'checkpoint', 'troubleshooting', 'tracing']
 const sidebar = [
-  group('Begin', ['docs/getting-started', 'docs/engines', 'examples/index', 'docs/from-runc', 'docs/from-crun']),
+  group('Begin', ['docs/getting-started', 'docs/engines', 'docs/kubernetes', 'examples/index', 'docs/from-runc', 'docs/from-crun']),
   group('Topics', topics.map((name) => 'docs/' + name)),
   group('Reference', ['docs/spec-conformance', 'docs/SECURITY', 'CHANGELOG']),
   group('Manual pages', inside('man').filter((name) => name !== 'index').map((name) => 'man/' + name), true),
