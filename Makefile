@@ -29,7 +29,8 @@ GODEBUG_DEFAULT := containermaxprocs=0,updatemaxprocs=0,memprofilerate=0
 # Nor need the verb configure be, which people call: a sixth of its size.
 # Nothing is inlined in what a command passes through at most once either, of the library and of ours: a quarter of a megabyte,
 # for no CPU time to be seen. What forks, makes lists of calls and starts init stays as the compiler has it.
-COLD := fmt internal/fmtsort flag reflect text/tabwriter time context os/exec strings bytes strconv os internal/poll golang.org/x/sys/unix github.com/urfave/cli/v3 \
+COLD := fmt internal/fmtsort flag reflect text/tabwriter time context os/exec strings bytes strconv io syscall internal/godebug internal/reflectlite internal/filepathlite internal/syscall/unix \
+	os internal/poll golang.org/x/sys/unix github.com/urfave/cli/v3 \
 	oci-run oci-run/specconv oci-run/hooks oci-run/libcontainer $(addprefix oci-run/internal/,cli configure ere excerpt linux logfile oncejson screen spelling trace) \
 	$(addprefix oci-run/libcontainer/internal/,capabilities cgroups/... console criu/... fdsocket idmap lsm namespaces netdev process program rdt \
 	rootfs sdnotify seccomp state syncpipe/... sysctl)
@@ -40,7 +41,9 @@ COLLECTOR := $(shell GOEXPERIMENT=nogreenteagc go version >/dev/null 2>&1 && ech
 # Not PIE (+0.4 ms at each start). No date, no path, no build id: the same sources give the same bytes. Functions begin at multiples
 # of 4, not of 32: another fiftieth, and a page fault or two.
 ALIGN := -funcalign=4
-LDFLAGS := -s -w -buildid= $(ALIGN) -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X runtime.godebugDefault=$(GODEBUG_DEFAULT)
+# The program is entered where oci-run/internal/entry says, on architectures for which it has that.
+ENTRY := $(if $(filter amd64 arm64,$(shell go env GOARCH 2>/dev/null)),-E oci-run/internal/entry.entry)
+LDFLAGS := -s -w -buildid= $(ALIGN) $(ENTRY) -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X runtime.godebugDefault=$(GODEBUG_DEFAULT)
 # For 32-bit ARM what Debian's armhf and Go's own default ask for, whatever machine builds it.
 export GOARM := 7
 BUILD := $(COLLECTOR) go build -trimpath -buildvcs=false -buildmode=exe $(TAGS) $(GCFLAGS) -ldflags '$(LDFLAGS)'
@@ -209,8 +212,11 @@ bench: build ## time oci-run against runc and crun where installed, with a repor
 
 .PHONY: cross
 cross: check-go ## build for every architecture in CROSS, into bin/cross
-	for arch in $(CROSS); do GOARCH=$$arch $(BUILD) -o bin/cross/oci-run.$$arch .; done
+	for arch in $(CROSS); do GOARCH=$$arch $(MAKE) --no-print-directory bin/cross/oci-run.$$arch; done
 	cd bin/cross && sha256sum oci-run.* | tee SHA256SUMS
+
+bin/cross/oci-run.%: check-go # in a make of its own, for flags that depend on GOARCH
+	$(BUILD) -o $@ .
 
 .PHONY: dist
 dist: man cross ## make a release in DIST (bin/dist): tarballs, deb, rpm, sources with modules, checksums; the same bytes for the same commit

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"oci-run/internal/cli"
+	"oci-run/internal/entry"
 	"oci-run/internal/logfile"
 	_ "oci-run/internal/mainstack" // grows the stack at once
 	"oci-run/libcontainer"
@@ -68,6 +69,9 @@ var logger logfile.Log
 
 // oneCommand runs a command line and returns the exit status.
 func oneCommand(args []string) int {
+	if entry.Added() {
+		os.Unsetenv("GOMAXPROCS") // or hooks would have it
+	}
 	if len(args) > 1 && args[1] == completeWord {
 		complete(args[2:], os.Stdout)
 		return 0

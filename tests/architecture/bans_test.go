@@ -112,6 +112,7 @@ func (b ban) forbids(what string) bool {
 // initFunctions are the ones that may be, by file.
 var initFunctions = []struct{ file, reason string }{
 	{"libcontainer/internal/initproc/init.go", "only before main can a thread be held that is the process's first"},
+	{"internal/entry/entry.go", "the limit of files is to be the caller's again before package os looks at it"},
 	{"internal/mainstack/mainstack.go", "the stack is to have grown before other initialisers make it grow in steps"},
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -128,6 +129,40 @@ func TestMainStackGrowsFirst(t *testing.T) {
 	ours, others := strings.Index(trace, "init oci-run/internal/mainstack "), strings.Index(trace, "init internal/godebug ")
 	if ours < 0 || others < ours {
 		t.Errorf("mainstack is not initialised before internal/godebug:\n%s", trace)
+	}
+}
+
+// The program is entered at an instruction of ours, after which Go's runtime begins with one
+// processor and looks for no limit of CPU time; and no package sees either of it.
+func TestEntry(t *testing.T) {
+	if !strings.Contains("amd64 arm64", runtime.GOARCH) {
+		t.Skipf("internal/entry has no code for %s", runtime.GOARCH)
+	}
+	binary := filepath.Join(t.TempDir(), "oci-run")
+	build(t, root, binary)
+	trace := initTrace(t, binary)
+	ours := strings.Index(trace, "init oci-run/internal/entry ")
+	for _, other := range []string{"syscall", "os"} {
+		if at := strings.Index(trace, "init "+other+" "); ours < 0 || at >= 0 && at < ours {
+			t.Errorf("entry is not initialised before %s:\n%s", other, trace)
+		}
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("no strace here (Debian: apt-get install strace)")
+	}
+	for _, c := range []struct {
+		setting, redirection string
+		looks                bool
+	}{{"", "", false}, {"GOMAXPROCS=2", "", false}, {"", "<&-", true}} {
+		cmd := exec.Command("sh", "-c", c.setting+" exec "+strace+" -e trace=openat,prlimit64 "+binary+" --version "+c.redirection)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		}
+		if looks := strings.Contains(string(out), "/proc/self/mountinfo"); looks != c.looks {
+			t.Errorf("%s %s: it looks for a limit of CPU time: %v, not %v\n%s", c.setting, c.redirection, looks, c.looks, out)
+		}
 	}
 }
 

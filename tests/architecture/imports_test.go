@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/cli", "internal/logfile", "internal/configure"},
 	{"internal/oncejson"},
 	{"internal/linux", "internal/files", "internal/thread"},
-	{"internal/mainstack", "internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen", "internal/trace"},
+	{"internal/entry", "internal/mainstack", "internal/crash", "internal/excerpt", "internal/spelling", "internal/ere", "internal/screen", "internal/trace"},
 	{"internal/log"},
 }
 

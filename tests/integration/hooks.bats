@@ -84,15 +84,18 @@ ended() { [[ $(ps -o stat= -p "$1") == @(|Z*) ]]; }
 		| .root.readonly = false | .process.env += ["COLOUR=blue"]'
 	program true
 	CALLER=us create "$id"
-	CALLER=us oci-run start "$id"
+	CALLER=us GOMAXPROCS=3 oci-run start "$id"
 	eventually is stopped "$id"
 	CALLER=us oci-run delete "$id"
 	for kind in prestart createRuntime poststart poststop; do
 		grep -qzx CALLER=us "$kind"
 		grep -qzx "PATH=$PATH" "$kind"
+		# The runtime sets that for itself (internal/entry), unless its caller has.
+		[[ $(grep -cz GOMAXPROCS "$kind") == "$([[ $kind == poststart ]] && echo 1 || echo 0)" ]]
 		run ! grep -z CALLER "$kind.empty"
 	done
-	run ! grep -z CALLER createContainer
+	grep -qzx GOMAXPROCS=3 poststart
+	run ! grep -Ez 'CALLER|GOMAXPROCS' createContainer
 	grep -qzx COLOUR=blue rootfs/startContainer
 	run ! grep -Ez 'CALLER|COLOUR' rootfs/startContainer.empty createContainer.empty
 }

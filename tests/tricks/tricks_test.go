@@ -59,6 +59,7 @@ var tricks = []trick{
 		name: "the runtime's monitor is calm", file: "internal/thread/monitor.go",
 		old: "slack >= monitorSlack", new: "slack > 0", switches: 20, command: run,
 	},
+	{name: "the runtime begins with one processor", variables: []string{"ENTRY="}, faults: 15, command: list},
 	{name: "no memory profile", variables: []string{"GODEBUG_DEFAULT=containermaxprocs=0,updatemaxprocs=0"}, faults: 3, command: list},
 	{name: "fmt.Errorf is not inlined", variables: []string{"GCFLAGS="}, bytes: 25_000},
 	{name: "functions begin at multiples of 4", variables: []string{"ALIGN="}, bytes: 60_000},
