@@ -112,6 +112,61 @@ mount_below() {
 	output_has 'Read-only file system'
 }
 
+@test "a time namespace of its own, which exec joins; the host's if the daemon is told so" {
+	needs_docker 29
+	[[ -e /proc/self/ns/time ]] || skip 'no time namespaces in this kernel'
+	local host own
+	host=$(readlink /proc/self/ns/time)
+	background own busybox sleep 1000
+	own=$(readlink "/proc/$(pid_of own)/ns/time")
+	[[ $own == time:* && $own != "$host" ]] || { echo "its namespace is \"$own\", the host's \"$host\""; false; }
+	equal 'of an exec' "$own" "$(docker exec own readlink /proc/self/ns/time)"
+	equal 'of its children' "$own" "$(docker exec own readlink /proc/self/ns/time_for_children)"
+	run -0 docker exec own awk '{ print $2 + $3 }' /proc/self/timens_offsets
+	output_is $'0\n0'
+	docker rm -f own
+	stop_daemon dockerd
+	start_dockerd --feature time-namespaces=false
+	equal 'without the feature' "$host" "$(box busybox readlink /proc/self/ns/time)"
+	stop_daemon dockerd
+	start_dockerd
+}
+
+@test "umask: of the container's process, of exec, and of exec as another user" {
+	needs_docker 29
+	background masked --umask 0027 busybox sh -c 'umask >/tmp/mask; touch /tmp/file; exec sleep 1000'
+	eventually docker exec masked test -e /tmp/file
+	equal 'of the process' 0027 "$(docker exec masked cat /tmp/mask)"
+	equal 'mode of a file' 640 "$(docker exec masked stat -c %a /tmp/file)"
+	equal 'of an exec' 0027 "$(docker exec masked sh -c umask)"
+	equal 'of another user' 0027 "$(docker exec -u app masked sh -c umask)"
+	equal 'if none is given' 0022 "$(box busybox sh -c umask)"
+}
+
+@test "CDI 1.1: a network device of the host's, by another name, and groups" {
+	needs_docker 29
+	ip link add given type veth peer name kept
+	ip address add 192.0.2.7/24 dev given
+	mkdir -p /etc/cdi
+	cat >/etc/cdi/network.json <<-'END'
+		{
+			"cdiVersion": "1.1.0", "kind": "sessions.example/network",
+			"devices": [{"name": "one", "containerEdits": {
+				"netDevices": [{"hostInterfaceName": "given", "name": "inside"}],
+				"additionalGids": [4242]
+			}}]
+		}
+	END
+	run -0 box --network none --device sessions.example/network=one --user app busybox \
+		sh -c 'id -G; ls /sys/class/net; ip -4 -o address show inside; cat /sys/class/net/inside/flags'
+	output_has '1000 4242'
+	output_has $'inside\nlo'
+	output_has 192.0.2.7/24
+	output_has 0x1003 # it is up
+	rm /etc/cdi/network.json
+	ip link delete kept 2>/dev/null || true # its other end may have gone with the container's namespace
+}
+
 @test "BuildKit's own runtime: commands with mounts, secrets, a network, a user" {
 	needs_docker 23
 	docker buildx version >/dev/null 2>&1 || skip 'no buildx here'
