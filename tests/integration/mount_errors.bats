@@ -159,6 +159,16 @@ says_of() {
 	output_has 'not a directory ("/etc/passwd" in the container is a regular file)'
 }
 
+@test "the file below which a device can't be is named" {
+	local at
+	for at in /etc/passwd/mine /etc/passwd/sub/mine; do
+		config --arg at "$at" '.root.readonly = false | .linux.devices = [{"path": $at, "type": "c", "major": 1, "minor": 5}]'
+		run -1 oci-run run "$id"
+		plain
+		output_has "device \"$at\": not a directory (\"/etc/passwd\" is a regular file)"
+	done
+}
+
 @test "the directory that keeps a user from a bind mount's source is named" {
 	((EUID)) || skip 'root gets everywhere'
 	[[ ! -x /root ]] || skip '/root is open to everybody here'

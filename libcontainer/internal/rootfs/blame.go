@@ -65,6 +65,9 @@ func (b *blame) find(p string, errno unix.Errno) string {
 		}
 		return culprit(above, at, here, errno)
 	}
+	if errno == unix.ENOTDIR { // all of it is there: a slash at its end wants a directory
+		return culprit(above, at, at, errno)
+	}
 	return ""
 }
 
@@ -105,7 +108,9 @@ func culprit(fd int, at, here string, errno unix.Errno) string {
 	case unix.ENOENT:
 		return fmt.Sprintf("%q does not exist", here)
 	case unix.ENOTDIR:
-		return fmt.Sprintf("%q is %s", at, kindOf(st.Mode))
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR { // as it would be if somebody had changed it meanwhile
+			return fmt.Sprintf("%q is %s", at, kindOf(st.Mode))
+		}
 	case unix.EACCES:
 		return fmt.Sprintf("%q has mode %04o and owner %d:%d, and may not be searched by %s", at, st.Mode&0o7777, st.Uid, st.Gid, me())
 	}
