@@ -167,6 +167,37 @@ mount_below() {
 	ip link delete kept 2>/dev/null || true # its other end may have gone with the container's namespace
 }
 
+count_of() { docker exec "$1" cat /count; }
+
+@test "checkpoint, and start from it: the count goes on; another is left running" {
+	needs_docker 28
+	criu check >said 2>&1 || skip "criu check: $(tail -n 1 said)"
+	local before
+	stop_daemon dockerd
+	start_dockerd --experimental
+	# With the host's network: that of its own Docker would look for at a process that isn't there yet.
+	background counting --network host busybox sh -c 'while :; do i=$((i + 1)); echo $i >/next; mv /next /count; sleep 0.1; done'
+	eventually eval '(($(count_of counting) >= 30))'
+	docker checkpoint create counting one
+	eventually has counting .State.Status exited
+	docker cp counting:/count stopped
+	before=$(<stopped)
+	docker start --checkpoint one counting
+	(($(count_of counting) >= before))
+	eventually eval "((\$(count_of counting) > $before + 3))"
+	(($(docker version -f '{{.Server.Version}}' | cut -d. -f1) < 29)) ||
+		[[ ! "/proc/$(pid_of counting)/ns/time" -ef /proc/self/ns/time ]]
+	background live --network host busybox sh -c 'while :; do sleep 0.1; done'
+	docker checkpoint create --leave-running live two
+	run -0 docker checkpoint ls live
+	output_has two
+	docker exec live true
+	has live .State.Running true
+	remove_everything
+	stop_daemon dockerd
+	start_dockerd
+}
+
 @test "BuildKit's own runtime: commands with mounts, secrets, a network, a user" {
 	needs_docker 23
 	docker buildx version >/dev/null 2>&1 || skip 'no buildx here'
