@@ -157,14 +157,15 @@ mount_below() {
 			}}]
 		}
 	END
-	run -0 box --network none --device sessions.example/network=one --user app busybox \
+	run box --network none --device sessions.example/network=one --user app busybox \
 		sh -c 'id -G; ls /sys/class/net; ip -4 -o address show inside; cat /sys/class/net/inside/flags'
+	rm /etc/cdi/network.json
+	ip link delete kept 2>/dev/null || true # its other end may have gone with the container's namespace
+	((status == 0)) || { echo "$output"; false; }
 	output_has '1000 4242'
 	output_has $'inside\nlo'
 	output_has 192.0.2.7/24
 	output_has 0x1003 # it is up
-	rm /etc/cdi/network.json
-	ip link delete kept 2>/dev/null || true # its other end may have gone with the container's namespace
 }
 
 count_of() { docker exec "$1" cat /count; }
