@@ -162,7 +162,7 @@ test-engines: check-go test-packages build ## sessions under real engines, as ro
 	tests/engines/run $(ENGINES)
 
 .PHONY: test-engines-next
-test-engines-next: check-go test-packages build ## the same under Debian's newest engines, in a root of their own, Docker 29, critest and shimtest: ENGINES, ENGINES_DIR, ENGINES_SUITE
+test-engines-next: check-go test-packages build ## the same under Debian's newest engines, in a root of their own, Docker 29, critest and shimtest: ENGINES (kubernetes is one more), ENGINES_DIR, ENGINES_SUITE
 	tests/engines/next run $(ENGINES) $(if $(filter file,$(origin ENGINES)),docker29 critest shimtest)
 
 .PHONY: test-engines-core
