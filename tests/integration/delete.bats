@@ -123,7 +123,7 @@ hook_runs() { [[ -e $bundle/hook ]] || [[ -e $bundle/rootfs/hook ]]; }
 		eventually hook_runs
 		forced
 		touch release
-		eventually test -e ended
+		eventually test -s ended
 		eventually no_processes
 	done
 }
@@ -136,7 +136,7 @@ hook_runs() { [[ -e $bundle/hook ]] || [[ -e $bundle/rootfs/hook ]]; }
 	unhindered oci-run start "$id"
 	eventually hook_runs
 	forced
-	eventually test -e ended
+	eventually test -s ended
 	no_processes
 }
 
@@ -147,7 +147,7 @@ hook_runs() { [[ -e $bundle/hook ]] || [[ -e $bundle/rootfs/hook ]]; }
 	unhindered oci-run start "$id"
 	sleep 0.2
 	forced
-	eventually test -e ended
+	eventually test -s ended
 }
 
 @test "what comes after a forced delete is not the hanging command's" {
@@ -162,7 +162,7 @@ hook_runs() { [[ -e $bundle/hook ]] || [[ -e $bundle/rootfs/hook ]]; }
 	program sleep 1000
 	oci-run run --detach "$id" </dev/null >/dev/null 2>&1
 	touch release
-	eventually test -e ended
+	eventually test -s ended
 	[[ $(<ended) == 1 && $(<stops) == stopped ]]
 	is running "$id"
 	[[ -d $(cgroup freezer) ]] || ! makes_cgroups
