@@ -12,7 +12,6 @@ import (
 
 var createCommand = cli.Command{
 	Name:      "create",
-	Several:   true,
 	Usage:     "create a container",
 	Arguments: "ID",
 	Description: "Makes the container ID from a bundle: its namespaces, mounts, cgroup and process, which waits.\n" +

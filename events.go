@@ -13,7 +13,6 @@ import (
 
 var eventsCommand = cli.Command{
 	Name:      "events",
-	Several:   true,
 	Usage:     "print statistics and out-of-memory notices of a container",
 	Arguments: "ID",
 	Description: "Prints a JSON object per line for the container ID, until its last process has ended: its use of resources at\n" +

@@ -19,7 +19,6 @@ const execFailed = 255
 
 var execCommand = cli.Command{
 	Name:      "exec",
-	Several:   true,
 	Usage:     "run another process in a container",
 	Arguments: "ID COMMAND [ARG...]  or  --process FILE ID",
 	Description: "Runs a command, or the process that FILE describes as config.json does, in the running container ID, and exits\n" +

@@ -11,7 +11,6 @@ import (
 
 var restoreCommand = cli.Command{
 	Name:      "restore",
-	Several:   true,
 	Usage:     "make a container from the files of a checkpoint",
 	Arguments: "ID",
 	Description: "Has CRIU make the processes of a container from the files that checkpoint wrote, as the container ID of a bundle.\n" +

@@ -14,7 +14,6 @@ import (
 
 var runCommand = cli.Command{
 	Name:      "run",
-	Several:   true,
 	Usage:     "create and start a container, and wait for its end",
 	Arguments: "ID",
 	Description: "Creates and starts the container ID from a bundle, passes signals on to it, deletes it when it ends, and\n" +

@@ -23,7 +23,6 @@ import (
 
 var topCommand = cli.Command{
 	Name:      "top",
-	Several:   true,
 	Usage:     "show what containers use, again and again",
 	Arguments: "[ID...]",
 	Description: "Prints a table of what the containers ID, or all that have not stopped, use of the machine: the data of events.\n" +

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"oci-run/internal/cli"
-	"oci-run/internal/entry"
 	"oci-run/internal/log"
 	"oci-run/internal/thread"
 	"oci-run/internal/trace"
@@ -19,9 +18,6 @@ func traced(command *cli.Command, c *cli.Call) error {
 	}
 	if err := trace.Open(o); err != nil {
 		return err
-	}
-	if command.Several {
-		entry.Several()
 	}
 	thread.CalmMonitor()
 	span := trace.Root(c.Verb)

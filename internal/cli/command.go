@@ -46,7 +46,6 @@ type Command struct {
 	Options [][]Option      // in groups, for those that verbs share
 	More    func() []Option // those that are made of another table; nil if there are none
 	Foreign bool            // what follows the first argument is another program's command line
-	Several bool            // it does things at the same time, for which one processor is too few
 	Action  func(*Call) error
 	Next    func(*Call) []Candidate // for completion: what can follow the arguments so far; nil for nothing
 }

@@ -29,7 +29,7 @@ var (
 // setting is the string of C's that the environment gets.
 var setting = [...]byte{'G', 'O', 'M', 'A', 'X', 'P', 'R', 'O', 'C', 'S', '=', '1', 0}
 
-// several is for a command that does things at the same time. None has more threads at work.
+// several is for what does things at the same time: none has more threads at work.
 const several = 4
 
 func init() {
@@ -42,8 +42,9 @@ func init() {
 // before anything is executed.
 func Added() bool { return added }
 
-// Several has as many processors as a command can use that does things at the same time, where
-// there is one only because of entry.
+// Several has more processors, where there is one only because of entry: for what waits in system
+// calls in several places at once, each of which keeps a processor until the runtime's monitor
+// comes by, some milliseconds later. What does one thing after the other is better off with one.
 func Several() {
 	if added {
 		runtime.GOMAXPROCS(min(several, runtime.NumCPU()))

@@ -19,15 +19,13 @@ var callerSlack int
 // 20 µs at a time while anything runs, which with the usual timer slack of 50 µs is fifty times
 // in a `run`. Each verb calls it once, before there is any other goroutine of ours.
 //
-// Where the monitor can't be had (no /proc, no CAP_SYS_NICE), it stays as it is. So it does where
-// there is one processor: whoever waits in a system call then keeps everybody else waiting until
-// the monitor comes.
+// Where the monitor can't be had (no /proc, no CAP_SYS_NICE), it stays as it is.
 //
 // A thread that the monitor makes has its slack, and so have processes that come from there: see
 // [CallersSlack].
 func CalmMonitor() {
 	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
-	if err != nil || slack <= 0 || slack >= monitorSlack || runtime.GOMAXPROCS(0) == 1 {
+	if err != nil || slack <= 0 || slack >= monitorSlack {
 		return
 	}
 	tid := monitor()

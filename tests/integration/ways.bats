@@ -317,6 +317,7 @@ fails() {
 	needs_root
 	local filter profile='' key='' denied=no
 	config '.linux.maskedPaths = []'
+	mkdir -p rootfs/opt
 	echo content >rootfs/opt/denied
 	for filter in '.process.selinuxLabel = "system_u:system_r:nosuch_t:s0"' '.process.apparmorProfile = "no-such-profile"' '.linux.mountLabel = "system_u:object_r:nosuch_t:s0"'; do
 		program true

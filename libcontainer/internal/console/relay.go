@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"oci-run/internal/entry"
 	"oci-run/internal/linux"
 )
 
@@ -51,6 +52,7 @@ func NewRelay(master, stdin, stdout, stderr *os.File) (*Relay, error) {
 		}
 		return nil, err
 	}
+	entry.Several() // each direction waits in system calls of its own
 	go r.carryInput()
 	go r.carryOutput()
 	return r, nil
