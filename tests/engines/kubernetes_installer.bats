@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The objects of contrib/kubernetes, on a node that has runc alone: the DaemonSet brings oci-run, a pod of the class runs in it, and
-# after the DaemonSet the node's configuration is as it was.
+# The objects of contrib/kubernetes, on a node that has runc alone: the DaemonSet brings oci-run, a pod of the class runs in it, a new
+# image brings another binary, and after the DaemonSet the node's configuration is as it was.
 # shellcheck disable=SC2016,SC2034,SC2154 # kubernetes.bash sets and uses the rest
 
 load kubernetes
@@ -17,7 +17,7 @@ setup_file() {
 		"${pods_image[@]}" >/etc/containerd/config.toml
 	cp /etc/containerd/config.toml /run/before.toml
 	node_labels='' start_node
-	ctr -n k8s.io images import "$docs/../bin/engines/oci-run.oci.tar"
+	for image in oci-run oci-run-next; do ctr -n k8s.io images import "$docs/../bin/engines/$image.oci.tar"; done
 }
 
 teardown_file() { [[ ! -e $cluster ]] || teardown_cluster; }
@@ -78,6 +78,21 @@ pods_wait() { id=i1 pod_is Pending; }
 	kubectl -n kube-system rollout status daemonset/oci-run-containerd --timeout=90s
 	within 60 handler_is_there
 	cmp /etc/containerd/config.toml "$scratch/config.toml"
+}
+
+@test "another image in the DaemonSet: its binary takes the place of the former, and the pod goes on" {
+	id=i1
+	pid=$(container_pid)
+	kubectl -n kube-system set image daemonset/oci-run-containerd oci-run=localhost/oci-run:next
+	kubectl -n kube-system rollout status daemonset/oci-run-containerd --timeout=90s
+	within 60 cmp "$binary" "$docs/../bin/engines/oci-run-next"
+	within 60 handler_is_there
+	in_says inside echo inside
+	equal restarts 0 "$(container .restartCount)"
+	equal process "$pid" "$(container_pid)"
+	id=i1-another # containerd was not restarted
+	run_pod . sleep 1000
+	kubectl delete pod "$id" --wait
 }
 
 @test "after a deletion the configuration is as it was" {

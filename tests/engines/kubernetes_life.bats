@@ -21,7 +21,7 @@ census() {
 	world | sort
 	echo "dead $(ps -eo stat= | awk '/^Z/' | wc -l)"
 	echo "descriptors of shims $(for pid in $(pgrep containerd-shim); do ls "/proc/$pid/fd"; done | wc -l)"
-	echo "files $(find /run/containerd/runc /run/containerd/io.containerd.runtime.v2.task | wc -l)"
+	echo "files $(find /run/containerd/runc /run/containerd/io.containerd.runtime.v2.task -xdev | wc -l)"
 }
 
 same_census() { diff "$scratch/before" <(census); }
@@ -30,6 +30,7 @@ same_census() { diff "$scratch/before" <(census); }
 	run_pod '.spec.containers[0] += {
 		livenessProbe: {exec: {command: ["sh", "-c", "echo live >>/tmp/live"]}, periodSeconds: 1, timeoutSeconds: 20},
 		readinessProbe: {exec: {command: ["sh", "-c", "echo ready >>/tmp/ready"]}, periodSeconds: 1, timeoutSeconds: 20}}' sleep 1000
+	within 60 in_pod test -s /tmp/live -a -s /tmp/ready
 	census >"$scratch/before"
 	begun=$(in_pod cat /tmp/live /tmp/ready | wc -l)
 	sleep 75
