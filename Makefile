@@ -29,11 +29,11 @@ GODEBUG_DEFAULT := containermaxprocs=0,updatemaxprocs=0,memprofilerate=0
 # Nor need the verb configure be, which people call: a sixth of its size.
 # Nothing is inlined in what a command passes through at most once either, of the library and of ours: a quarter of a megabyte,
 # for no CPU time to be seen. What forks, makes lists of calls and starts init stays as the compiler has it.
-COLD := fmt internal/fmtsort flag reflect text/tabwriter time context os/exec strings bytes strconv io syscall internal/godebug internal/reflectlite internal/filepathlite internal/syscall/unix \
+COLD := fmt internal/fmtsort flag reflect text/tabwriter time context os/exec strings bytes strconv path/filepath internal/godebug internal/reflectlite internal/filepathlite internal/syscall/unix \
 	os internal/poll golang.org/x/sys/unix github.com/urfave/cli/v3 \
-	oci-run oci-run/specconv oci-run/hooks oci-run/libcontainer $(addprefix oci-run/internal/,cli configure ere excerpt linux logfile oncejson screen spelling trace) \
-	$(addprefix oci-run/libcontainer/internal/,capabilities cgroups/... console criu/... fdsocket idmap lsm namespaces netdev process program rdt \
-	rootfs sdnotify seccomp state syncpipe/... sysctl)
+	oci-run oci-run/specconv oci-run/hooks oci-run/libcontainer $(addprefix oci-run/internal/,cli configure crash ere excerpt files linux logfile oncejson screen spelling trace) \
+	$(addprefix oci-run/libcontainer/internal/,capabilities cgroups/... console criu/... fdsocket foreground idmap lsm namespaces netdev process program rdt \
+	rootfs sdnotify seccomp selfexe state syncpipe/... sysctl)
 GCFLAGS := $(COLD:%=-gcflags=%=-l)
 # The collector of before Go 1.26, which no command lives long enough to need: the newer one writes to the end of each span of memory that
 # is begun, a page fault for each size of object (24 in a `run`), and is 45 KB larger. A Go that has no choice any more is left alone.
