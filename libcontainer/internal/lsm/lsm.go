@@ -85,20 +85,15 @@ func (p *Plan) AddKeys(l *calls.List, proc int, then func()) {
 }
 
 // Add has the process's next execve change to the SELinux label and the AppArmor profile. proc is a
-// directory fd of procfs that the process has at the same number. On kernels where another module
-// than AppArmor may own attr/exec, AppArmor has files of its own below attr/apparmor (Linux 5.8).
+// directory fd of procfs that the process has at the same number. Another module than AppArmor may
+// own attr/exec; AppArmor has files of its own below attr/apparmor (Linux 5.8).
 func (p *Plan) Add(l *calls.List, proc int) {
 	if p.SELinux != "" {
 		add(l, proc, "attr/exec", p.SELinux, "")
 	}
-	if p.AppArmor == "" {
-		return
+	if p.AppArmor != "" {
+		add(l, proc, "attr/apparmor/exec", "exec "+p.AppArmor, fmt.Sprintf(" (is the profile %q loaded?)", p.AppArmor))
 	}
-	attribute := "attr/apparmor/exec"
-	if unix.Faccessat(proc, "thread-self/"+attribute, unix.F_OK, 0) != nil {
-		attribute = "attr/exec"
-	}
-	add(l, proc, attribute, "exec "+p.AppArmor, fmt.Sprintf(" (is the profile %q loaded?)", p.AppArmor))
 }
 
 // add writes value to a file of the process. hint explains why a write is ENOENT. Podman looks for
