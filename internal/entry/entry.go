@@ -20,14 +20,9 @@ import "runtime"
 
 // What entry leaves behind, in assembler.
 var (
-	added   bool      // GOMAXPROCS is in the environment
-	lowered bool      // the soft limit of files is 0
-	limit   [2]uint64 // what it was, soft and hard: struct rlimit64
-	nofiles [2]uint64 // what it is
+	added   bool // GOMAXPROCS is in the environment
+	lowered bool // the soft limit of files is 0
 )
-
-// setting is the string of C's that the environment gets.
-var setting = [...]byte{'G', 'O', 'M', 'A', 'X', 'P', 'R', 'O', 'C', 'S', '=', '1', 0}
 
 // several is for what does things at the same time: none has more threads at work.
 const several = 4
