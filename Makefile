@@ -28,7 +28,8 @@ GODEBUG_DEFAULT := containermaxprocs=0,updatemaxprocs=0,memprofilerate=0
 # fmt.Errorf is written so that it is inlined; at 600 places that is a hundredth of the binary, and errors needn't be quick.
 # Nor need the verb configure be, which people call: a sixth of its size.
 # Nothing is inlined in what a command passes through at most once either, of the library and of ours: a quarter of a megabyte,
-# for no CPU time to be seen. What forks, makes lists of calls and starts init stays as the compiler has it.
+# for no CPU time to be seen. What forks, makes lists of calls and starts init stays as the compiler has it; so do errors, io and
+# syscall, whose errors are data as long as errors.New is inlined, and an allocation at each start if it isn't.
 COLD := fmt internal/fmtsort flag reflect text/tabwriter time context os/exec strings bytes strconv path/filepath internal/godebug internal/reflectlite internal/filepathlite internal/syscall/unix \
 	os internal/poll golang.org/x/sys/unix github.com/urfave/cli/v3 \
 	oci-run oci-run/specconv oci-run/hooks oci-run/libcontainer $(addprefix oci-run/internal/,cli configure crash ere excerpt files linux logfile oncejson screen spelling trace) \

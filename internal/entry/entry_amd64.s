@@ -5,16 +5,6 @@
 #define PRLIMIT64 302
 #define RLIMIT_NOFILE 7
 
-// setting is the string of C's that the environment gets.
-DATA setting<>+0(SB)/8, $"GOMAXPRO"
-DATA setting<>+8(SB)/4, $"CS=1"
-DATA setting<>+12(SB)/1, $0
-GLOBL setting<>(SB), RODATA|NOPTR, $13
-
-// The limit of files as it was, and as it is: struct rlimit64, soft and hard.
-GLOBL limit<>(SB), NOPTR, $16
-GLOBL nofiles<>(SB), NOPTR, $16
-
 // entry is where the kernel enters the program: argc, argv, NULL, envp, NULL and the auxiliary
 // vector are on the stack (System V ABI, AMD64 supplement, 3.4.1). The registers are anything.
 TEXT ·entry(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
@@ -33,17 +23,17 @@ open:
 	XORL	DI, DI
 	MOVL	$RLIMIT_NOFILE, SI
 	XORL	DX, DX
-	LEAQ	limit<>(SB), R10
+	LEAQ	·limit(SB), R10
 	SYSCALL
 	TESTQ	AX, AX
 	JNE	environment
-	MOVQ	limit<>+0(SB), AX
+	MOVQ	·limit+0(SB), AX
 	TESTQ	AX, AX
 	JEQ	environment
-	MOVQ	limit<>+8(SB), AX
-	MOVQ	AX, nofiles<>+8(SB)
+	MOVQ	·limit+8(SB), AX
+	MOVQ	AX, ·nofiles+8(SB)
 	MOVL	$PRLIMIT64, AX
-	LEAQ	nofiles<>(SB), DX
+	LEAQ	·nofiles(SB), DX
 	XORL	R10, R10
 	SYSCALL
 	TESTQ	AX, AX
@@ -75,7 +65,7 @@ add: // argc, argv and NULL move down, and leave a place in front of envp
 	ADDQ	$2, CX
 	CLD
 	REP; MOVSQ
-	LEAQ	setting<>(SB), AX
+	LEAQ	·setting(SB), AX
 	MOVQ	AX, (DI)
 	MOVB	$1, ·added(SB)
 	JMP	_rt0_amd64_linux(SB)
@@ -85,7 +75,7 @@ TEXT ·restore(SB), NOSPLIT, $0
 	MOVL	$PRLIMIT64, AX
 	XORL	DI, DI
 	MOVL	$RLIMIT_NOFILE, SI
-	LEAQ	limit<>(SB), DX
+	LEAQ	·limit(SB), DX
 	XORL	R10, R10
 	SYSCALL
 	RET

@@ -5,16 +5,6 @@
 #define PRLIMIT64 261
 #define RLIMIT_NOFILE 7
 
-// setting is the string of C's that the environment gets.
-DATA setting<>+0(SB)/8, $"GOMAXPRO"
-DATA setting<>+8(SB)/4, $"CS=1"
-DATA setting<>+12(SB)/1, $0
-GLOBL setting<>(SB), RODATA|NOPTR, $13
-
-// The limit of files as it was, and as it is: struct rlimit64, soft and hard.
-GLOBL limit<>(SB), NOPTR, $16
-GLOBL nofiles<>(SB), NOPTR, $16
-
 // entry is where the kernel enters the program: argc, argv, NULL, envp, NULL and the auxiliary
 // vector are on the stack, whose pointer is a multiple of 16 whenever it is used.
 TEXT ·entry(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
@@ -33,16 +23,16 @@ open:
 	MOVD	$0, R0
 	MOVD	$RLIMIT_NOFILE, R1
 	MOVD	$0, R2
-	MOVD	$limit<>(SB), R3
+	MOVD	$·limit(SB), R3
 	SVC
 	CBNZ	R0, environment
-	MOVD	limit<>+0(SB), R4
+	MOVD	·limit+0(SB), R4
 	CBZ	R4, environment
-	MOVD	limit<>+8(SB), R4
-	MOVD	R4, nofiles<>+8(SB)
+	MOVD	·limit+8(SB), R4
+	MOVD	R4, ·nofiles+8(SB)
 	MOVD	$0, R0
 	MOVD	$RLIMIT_NOFILE, R1
-	MOVD	$nofiles<>(SB), R2
+	MOVD	$·nofiles(SB), R2
 	MOVD	$0, R3
 	SVC
 	CBNZ	R0, environment
@@ -78,7 +68,7 @@ move:
 	MOVD.P	R6, 8(R3)
 	SUBS	$1, R2
 	BNE	move
-	MOVD	$setting<>(SB), R6
+	MOVD	$·setting(SB), R6
 	MOVD.P	R6, 8(R3)
 	MOVD	R6, (R3)
 	MOVD	$1, R6
@@ -90,7 +80,7 @@ TEXT ·restore(SB), NOSPLIT, $0
 	MOVD	$PRLIMIT64, R8
 	MOVD	$0, R0
 	MOVD	$RLIMIT_NOFILE, R1
-	MOVD	$limit<>(SB), R2
+	MOVD	$·limit(SB), R2
 	MOVD	$0, R3
 	SVC
 	RET

@@ -135,7 +135,7 @@ func TestMainStackGrowsFirst(t *testing.T) {
 // The program is entered at an instruction of ours, after which Go's runtime begins with one
 // processor and looks for no limit of CPU time; and no package sees either of it.
 func TestEntry(t *testing.T) {
-	if !strings.Contains("amd64 arm64", runtime.GOARCH) {
+	if !slices.Contains([]string{"amd64", "arm64"}, runtime.GOARCH) {
 		t.Skipf("internal/entry has no code for %s", runtime.GOARCH)
 	}
 	binary := filepath.Join(t.TempDir(), "oci-run")
