@@ -22,7 +22,6 @@ type byInit struct {
 }
 
 func (w *byInit) prepare(c *creation) (err error) {
-	c.plan.spawn.Nofile = initproc.Nofile(c.plan.init.Process.CallerNofile)
 	if w.exe, err = selfexe.Open(w.seal(c)); err != nil {
 		return err
 	}

@@ -47,7 +47,6 @@ type byList struct {
 
 func (w *byList) prepare(c *creation) (err error) {
 	w.plan = &c.plan.init.Process
-	c.plan.spawn.Nofile = w.plan.CallerNofile
 	if w.channel, w.list.Channel, err = fdsocket.Pair(); err != nil {
 		return err
 	}

@@ -142,7 +142,7 @@ func (c *creation) prepare() error {
 	if err != nil {
 		return err
 	}
-	c.plan.init.Process.CallerNofile = nofile
+	c.plan.init.Process.CallerNofile, c.plan.spawn.Nofile = nofile, nofile
 	return c.choose()
 }
 

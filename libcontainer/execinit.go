@@ -103,7 +103,7 @@ func (i *initEntrance) spawn() error {
 	if err != nil {
 		return err
 	}
-	e.plan.Process.CallerNofile, request.Nofile = request.Nofile, initproc.Nofile(request.Nofile)
+	e.plan.Process.CallerNofile = request.Nofile
 	request.Args, request.Env, request.Pass = initproc.Args(child), initproc.Env(), []*os.File{child}
 	err = e.spawnInCgroup(request)
 	if i.helper = e.helper; err == nil {

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"oci-run/internal/log"
 	"oci-run/internal/trace"
 	"oci-run/libcontainer/internal/calls"
@@ -57,11 +55,6 @@ const Executing = "oci-run/execve"
 // collection save it a third of its start-up time; it allocates a few hundred kilobytes
 // and is gone.
 func Env() []string { return []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"} }
-
-// Nofile is the RLIMIT_NOFILE that init starts with, where callers is what its plan says. As long
-// as it can't open files, Go's runtime doesn't look for a limit of CPU time in our cgroup, which is
-// more than a tenth of its start; package os then raises the soft limit to the hard one.
-func Nofile(callers unix.Rlimit) unix.Rlimit { return unix.Rlimit{Max: callers.Max} }
 
 // container is the container as init builds it up.
 type container struct {
